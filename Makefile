@@ -1,0 +1,93 @@
+# nettraced: build, demo and tests. `make help` lists the targets.
+
+BUILD   ?= build
+CC      ?= cc
+CLANG   ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+VERSION := 0.1.0
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wformat=2
+CFLAGS   ?= -O2 -g
+CFLAGS   += -std=gnu11 $(WARNINGS) -DNT_VERSION='"$(VERSION)"' -I$(BUILD)
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+ifeq ($(ASAN),1)
+CFLAGS  += $(SANITIZE)
+LDFLAGS += $(SANITIZE)
+BUILD   := build/asan
+endif
+
+# The core and its outputs: everything that nettraced, nettrace and the tests share.
+CORE_SRC   := $(wildcard daemon/call/*.c daemon/protocol/*.c daemon/run/*.c daemon/finding/*.c \
+                daemon/summary/*.c daemon/output/*.c daemon/*.c)
+CORE_SRC   := $(filter-out daemon/main.c daemon/options.c,$(CORE_SRC))
+DAEMON_SRC := daemon/main.c daemon/options.c $(wildcard daemon/kernel/*.c daemon/target/*.c daemon/control/*.c)
+CLI_SRC    := $(wildcard cli/*.c)
+BPF_SRC    := $(wildcard bpf/*.bpf.c)
+BPF_DEPS   := $(wildcard bpf/*.h bpf/*.c) vmlinux.h
+UNIT_SRC   := $(wildcard tests/unit/test_*.c)
+
+CORE_OBJ   := $(CORE_SRC:%.c=$(BUILD)/%.o)
+DAEMON_OBJ := $(DAEMON_SRC:%.c=$(BUILD)/%.o)
+CLI_OBJ    := $(CLI_SRC:%.c=$(BUILD)/%.o)
+UNIT_BIN   := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/unit/%)
+
+CORE_LIBS   := -ljansson -lxxhash -lm
+DAEMON_LIBS := -lbpf -lelf -lz $(CORE_LIBS)
+
+all: $(BUILD)/nettraced $(BUILD)/nettrace
+
+help:
+	@echo 'make         build/nettraced and build/nettrace'
+	@echo 'make demo    installs what is missing, builds, traces a small shop for ten seconds'
+	@echo 'make test    installs what is missing, builds, runs every test'
+	@echo 'make unit | replay | e2e | vm | bench | lint    one part of it'
+
+$(BUILD)/libnettrace.a: $(CORE_OBJ)
+	rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/nettraced: $(DAEMON_OBJ) $(BUILD)/libnettrace.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+
+$(BUILD)/nettrace: $(CLI_OBJ) $(BUILD)/libnettrace.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
+
+# For virtual machines and containers that have no libraries of ours.
+$(BUILD)/nettraced.static: $(DAEMON_OBJ) $(BUILD)/libnettrace.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $^ -lbpf -lelf -lz -ljansson -lxxhash -lm
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(DAEMON_OBJ): $(BUILD)/nettraced.skel.h
+
+# One BPF object for every kernel; its skeleton is a generated header.
+$(BUILD)/nettraced.bpf.o: $(BPF_DEPS)
+	@mkdir -p $(@D)
+	$(CLANG) -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -D__bpf__ -D__TARGET_ARCH_x86 \
+	  -I. -I/usr/include/$(shell $(CC) -dumpmachine) -c bpf/nettraced.bpf.c -o $@
+
+$(BUILD)/nettraced.skel.h: $(BUILD)/nettraced.bpf.o
+	$(BPFTOOL) gen skeleton $< name nettraced_bpf > $@.tmp && mv $@.tmp $@
+
+# Unit tests link the core compiled with the sanitizers, so that they check it and not only themselves.
+UNIT_CORE := $(CORE_SRC:%.c=$(BUILD)/unit/obj/%.o) $(patsubst %.c,$(BUILD)/unit/obj/%.o,$(wildcard daemon/target/*.c))
+
+$(BUILD)/unit/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(SANITIZE) -MMD -MP -c -o $@ $<
+
+$(BUILD)/unit/libcore.a: $(UNIT_CORE)
+	rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/unit/libcore.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Wno-missing-prototypes $(SANITIZE) -o $@ $< $(BUILD)/unit/libcore.a -lcmocka -lelf -lz $(CORE_LIBS)
+
+-include $(CORE_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(UNIT_CORE:.o=.d)
+
+.PRECIOUS: $(BUILD)/unit/obj/%.o
+.PHONY: all help clean
+
+clean:
+	rm -rf build

@@ -1,0 +1,335 @@
+/*
+ * event.h: what the kernel side and the daemon say to each other, and what a recording holds.
+ *
+ * The one header that bpf/ and daemon/ share. Everything is a record: a fixed head, a body that
+ * depends on the type, and for some types bytes behind it. Records from the kernel come first in
+ * the numbering, records that the daemon's edges add to the same stream (processes, module names,
+ * ticks, losses) from NT_PROCESS on: the core behind them cannot tell a live capture from a replay.
+ *
+ * Times are CLOCK_MONOTONIC nanoseconds, ids of processes and threads are the root namespace's.
+ * Bump NT_ABI with every change of a layout here: the daemon checks it against the BPF object's
+ * copy, and replay against the recording's.
+ */
+#ifndef NT_EVENT_H
+#define NT_EVENT_H
+
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
+#define NT_ABI 1
+
+/* 127 frames: the deepest stack seen in the field's frameworks is 32, recursion makes them deeper;
+ * the walk costs nothing for frames that are not there. A multiple of nothing: 1 is left for the verifier. */
+#define NT_MAX_FRAMES 127
+#define NT_MAX_PAYLOAD 16384 /* bytes of payload a record can carry; --capture sets less */
+#define NT_MAX_NAME 512	     /* bytes of a file or function name; longer ones keep their tail or head */
+#define NT_MAX_TABLE 8192    /* bytes of a line table, and of a code object's instructions */
+
+enum nt_type {
+	/* from the kernel */
+	NT_SOCKET = 1, /* struct nt_socket: a target uses this socket for the first time */
+	NT_CONNECT,    /* struct nt_connect: a connect began, or ended */
+	NT_SEGMENT,    /* struct nt_segment: bytes went out or came in */
+	NT_CLOSE,      /* struct nt_close: no more bytes will come */
+	NT_STACK,      /* struct nt_stack: a Python stack that was not seen before */
+	NT_CODE,       /* struct nt_code: a code object that was not seen before */
+	NT_FUNCTION,   /* struct nt_function: entry or return of a function that matters */
+	NT_FORK,       /* struct nt_fork: a target made a child process */
+	NT_EXEC,       /* struct nt_head: a target replaced its program; its interpreter is gone */
+	NT_EXIT,       /* struct nt_head: a target's last thread ended */
+	/* from the daemon's edges */
+	NT_PROCESS = 64, /* struct nt_process: what a target is */
+	NT_MODULE,	 /* struct nt_module: the module that a code object belongs to */
+	NT_SETTING,	 /* struct nt_setting: an option that changes what the core does */
+	NT_LOSS,	 /* struct nt_loss: the loss counters, totals so far */
+	NT_COST,	 /* struct nt_cost: what tracing cost since the last one */
+	NT_TICK,	 /* struct nt_head: an interval ends here */
+	NT_END,		 /* struct nt_head: the capture ends here */
+};
+
+struct nt_head {
+	__u32 size; /* of the whole record with what is behind it, a multiple of 8 */
+	__u16 type;
+	__u16 version; /* NT_ABI */
+	__u64 time;
+	__u32 pid; /* thread group; 0 where no process is meant */
+	__u32 tid;
+};
+_Static_assert(sizeof(struct nt_head) == 24, "layout");
+
+enum nt_role {
+	NT_ROLE_UNKNOWN = 0,
+	NT_ROLE_CLIENT, /* the target connected: its bytes out are requests to a backend */
+	NT_ROLE_SERVER, /* the target accepted: its bytes in are requests to it */
+};
+
+enum nt_transport { NT_TCP = 1, NT_UDP, NT_UNIX };
+
+#define NT_ADDRESS_SIZE 16 /* an IPv6 address; an IPv4 one is in the first four bytes */
+
+struct nt_socket {
+	struct nt_head h;
+	__u64 connection; /* unique in a capture: never used again, unlike the socket's address */
+	__u8 transport;
+	__u8 family; /* AF_INET or AF_INET6; v4-mapped addresses come as AF_INET */
+	__u8 role;
+	__u8 before; /* 1: open before its first use was seen, so its start was missed */
+	__u16 local_port, remote_port; /* host byte order; 0 not known yet */
+	__u8 local[NT_ADDRESS_SIZE], remote[NT_ADDRESS_SIZE];
+};
+_Static_assert(sizeof(struct nt_socket) == 72, "layout");
+
+/* How the walk of the Python frames went. */
+enum nt_walk {
+	NT_WALK_NONE = 0,    /* not tried: this record needs no owner of its own */
+	NT_WALK_OK,	     /* the whole stack */
+	NT_WALK_NO_THREAD,   /* CPython does not know this thread */
+	NT_WALK_FAILED,	     /* a read failed or made no sense */
+	NT_WALK_TRUNCATED,   /* more than NT_MAX_FRAMES frames: the outermost are missing */
+	NT_WALK_UNSUPPORTED, /* no interpreter that we can read in this process */
+};
+
+/*
+ * Who did it: part of the records that have an owner. Behind the fixed part of such a record
+ * come `depth` 32-bit caller states, innermost frame first: a hash of the frame's instruction
+ * and the pointers in its locals. As long as a caller's state is the same it has not moved on, and
+ * consecutive events below it may belong to one run (docs/inside.md).
+ */
+struct nt_owner {
+	__u64 stack;	 /* id of an NT_STACK that was sent before; 0: none */
+	__u64 coroutine; /* outermost frame that a coroutine owns; 0: none. An address: names nothing for long */
+	__u8 walk;	 /* enum nt_walk */
+	__u8 depth;	 /* number of caller states behind the record */
+	__u16 reserved[3];
+};
+_Static_assert(sizeof(struct nt_owner) == 24, "layout");
+
+struct nt_connect {
+	struct nt_head h;
+	__u64 connection;
+	__u8 ended; /* 0: began at h.time; 1: ended at h.time */
+	__u8 reserved[3];
+	__s32 error;	       /* errno, positive; 0 none */
+	struct nt_owner owner; /* of the beginning only */
+			       /* then owner.depth caller states, padded to 8 bytes */
+};
+_Static_assert(sizeof(struct nt_connect) == 64, "layout");
+
+enum nt_direction { NT_OUT = 0, NT_IN = 1 };
+
+#define NT_SEGMENT_TURN 0x01 /* the direction turned, or another thread goes on: a message begins here */
+#define NT_SEGMENT_EOF 0x02  /* the peer sends no more (a receive of 0 bytes) */
+
+/*
+ * Bytes that one thread sent or received with one system call, or with several where `calls` > 1
+ * (the middle of long streams). h.time is when the last of these bytes was handed over.
+ */
+struct nt_segment {
+	struct nt_head h;
+	__u64 connection;
+	__u64 first;	/* when the first of these bytes was: sends: entry of the call; receives: its return */
+	__u64 bytes;	/* moved, of which `captured` are behind the record */
+	__u32 captured; /* the first ones of them */
+	__u32 calls;
+	__s32 error; /* errno, positive, if the call failed; then bytes is 0 */
+	__u8 direction;
+	__u8 flags; /* NT_SEGMENT_* */
+	__u16 reserved;
+	struct nt_owner owner;
+	/* then owner.depth caller states padded to 8 bytes, then `captured` bytes padded to 8 */
+};
+_Static_assert(sizeof(struct nt_segment) == 88, "layout");
+
+struct nt_close {
+	struct nt_head h;
+	__u64 connection;
+	__u64 bytes_out; /* what the kernel's own sequence numbers say that the target moved since */
+	__u64 bytes_in;	 /* the NT_SOCKET record, to hold against the sum of the segments */
+	__s32 error;	 /* errno, positive, that ended the connection; 0: an orderly end */
+	__u8 by_peer;	 /* 1: the other side ended it, and the target still holds the socket */
+	__u8 reserved[3];
+};
+_Static_assert(sizeof(struct nt_close) == 56, "layout");
+
+struct nt_frame {
+	__u64 code;	   /* address of the code object: its id within the process */
+	__u32 instruction; /* 3.8-3.10: f_lasti as it is; from 3.11: instruction pointer less `code`, in bytes */
+	__u8 owner;	   /* from 3.11: what owns the frame; 1 is a generator or coroutine */
+	__u8 reserved[3];
+};
+_Static_assert(sizeof(struct nt_frame) == 16, "layout");
+
+struct nt_stack {
+	struct nt_head h;
+	__u64 stack;
+	__u32 depth;
+	__u32 reserved;
+	struct nt_frame frames[]; /* `depth` of them, innermost first, interpreter-made frames left out */
+};
+_Static_assert(sizeof(struct nt_stack) == 40, "layout");
+
+struct nt_code {
+	struct nt_head h;
+	__u64 code;
+	__u32 first_line;
+	__u32 code_start; /* from 3.11: offset of the first instruction from `code`; 0 before */
+	__u16 file_size, name_size;    /* bytes */
+	__u16 lines_size, code_size;   /* bytes that follow; less than *_full where cut */
+	__u32 lines_full, code_full;   /* bytes that the target has */
+	__u8 file_kind, name_kind;     /* bytes a character: 1 Latin-1, 2 UCS-2, 4 UCS-4 */
+	__u8 qualified;		       /* 1: the name is co_qualname; 0: co_name */
+	__u8 reserved[5];
+	/* then file, name, line table (PEP 626/657 form of the version, or lnotab), instructions:
+	 * each padded to 8 bytes */
+};
+_Static_assert(sizeof(struct nt_code) == 64, "layout");
+
+struct nt_function {
+	struct nt_head h;
+	__u64 code;
+	__u64 frame;  /* address of the frame: pairs entry with return */
+	__u64 caller; /* code object of the calling frame; 0: none */
+	__u8 returned; /* 0 entry, 1 return, yield or unwinding */
+	__u8 reserved[7];
+};
+_Static_assert(sizeof(struct nt_function) == 56, "layout");
+
+struct nt_fork {
+	struct nt_head h; /* of the parent */
+	__u32 child;
+	__u32 reserved;
+};
+_Static_assert(sizeof(struct nt_fork) == 32, "layout");
+
+enum nt_attribution { NT_ATTRIBUTION_NONE = 0, NT_ATTRIBUTION_STACK, NT_ATTRIBUTION_USDT };
+
+/* The strings of the edges' records follow the fixed part, without NUL, padded to 8 bytes together. */
+struct nt_process {
+	struct nt_head h;
+	__u64 start; /* when it started, same clock: pid and start are its identity */
+	__u32 parent;
+	__u8 python_major, python_minor, python_micro; /* 0.0.0: no Python */
+	__u8 attribution;			       /* enum nt_attribution */
+	__u16 command_size, reserved[3];	       /* command line as people know it, at most NT_MAX_NAME */
+};
+_Static_assert(sizeof(struct nt_process) == 48, "layout");
+
+struct nt_module {
+	struct nt_head h;
+	__u64 code;
+	__u16 module_size;
+	__u16 reserved[3];
+};
+_Static_assert(sizeof(struct nt_module) == 40, "layout");
+
+/* Settings that the summary or attribution depends on, as name and value; later ones win or, for
+ * repeatable options, add. Names: "version", "host", "release", "hooks", "start" (wall clock of the
+ * first record in ns since the epoch), "endpoint" (a pattern, repeatable), "show-data" (0/1), "secret" (hex),
+ * "interval" (seconds), "ring" (bytes), "target" (what --pid named, repeatable). */
+struct nt_setting {
+	struct nt_head h;
+	__u16 name_size, value_size;
+	__u32 reserved;
+};
+_Static_assert(sizeof(struct nt_setting) == 32, "layout");
+
+struct nt_loss {
+	struct nt_head h;
+	__u64 records;	/* that the full ring buffer refused */
+	__u64 stacks;	/* calls whose Python stack could not be read or kept */
+	__u64 payload;	/* records whose payload could not be read */
+	__u64 sockets;	/* that had no place in the kernel's table */
+	__u64 processes; /* likewise */
+	__u64 probes;	/* hits that the kernel skipped (nmissed) */
+};
+_Static_assert(sizeof(struct nt_loss) == 72, "layout");
+
+struct nt_cost {
+	struct nt_head h;
+	__u64 wall;	     /* ns that this covers */
+	__u64 daemon_cpu;    /* ns of CPU that nettraced used in them */
+	__u64 daemon_rss;    /* bytes, anonymous memory only (RssAnon) */
+	__u64 probe_ns;	     /* ns that the probes took in them, where the kernel counts it */
+	__u64 probe_runs;    /* and how often they ran */
+	__u64 target_cpu;    /* ns of CPU that the targets used */
+};
+_Static_assert(sizeof(struct nt_cost) == 72, "layout");
+
+/* The loss counters that the kernel side keeps, one slot each in its `stat` array. */
+enum nt_stat {
+	NT_STAT_RECORDS = 0,
+	NT_STAT_STACKS,
+	NT_STAT_PAYLOAD,
+	NT_STAT_SOCKETS,
+	NT_STAT_PROCESSES,
+	NT_STAT_STACK_TABLE, /* table of known stacks full: they are sent again, at a cost, not lost */
+	NT_STAT_CODE_TABLE,  /* likewise for code objects */
+	NT_STAT_SEGMENTS,    /* segments sent: what cost per call is reckoned with */
+	NT_STAT_COUNT,
+};
+
+/* Where CPython keeps what the walk needs, in bytes; one row a version in daemon/target/layout.c. */
+struct nt_layout {
+	__u8 major, minor;
+	__u8 frame_kind;   /* 0: heap frame objects (3.8-3.10); 1: interpreter frames (3.11 on) */
+	__u8 linetable;	   /* 0: lnotab (3.8, 3.9); 1: PEP 626 (3.10); 2: PEP 657 (3.11 on) */
+	__u16 tstate_frame;	    /* thread state to its top frame, or to its cframe */
+	__u16 cframe_frame;	    /* cframe to the top frame; 0xffff: there is no cframe */
+	__u16 tstate_thread_id;	    /* pthread_self */
+	__u16 tstate_next;
+	__u16 runtime_interpreters; /* _PyRuntime.interpreters.head */
+	__u16 runtime_tss_key;	    /* autoTSSkey's int; 0xffff: none */
+	__u16 interpreter_threads;  /* interpreter to its list of thread states */
+	__u16 interpreter_next;
+	__u16 frame_previous, frame_code, frame_instruction, frame_owner, frame_locals;
+	__u16 code_first_line, code_file, code_name, code_qualname, code_lines, code_bytes;
+	__u16 unicode_length, unicode_state, unicode_ascii, unicode_compact;
+	__u16 bytes_length, bytes_data;
+	__u16 reserved;
+};
+_Static_assert(sizeof(struct nt_layout) == 56, "layout");
+
+#define NT_TARGET_FOLLOW 0x01 /* follow its children */
+#define NT_TARGET_TRACE 0x02  /* its sockets matter */
+#define NT_TARGET_PYTHON 0x04 /* runtime and layout are set: walk its frames */
+#define NT_TARGET_USDT 0x08   /* entry and return come from USDT */
+
+/* A traced process, value of the `targets` map (key: thread group id). */
+struct nt_target {
+	__u32 flags; /* NT_TARGET_* */
+	__u32 reserved;
+	__u64 runtime; /* address of _PyRuntime */
+	struct nt_layout layout;
+};
+_Static_assert(sizeof(struct nt_target) == 72, "layout");
+
+/* What the daemon said of a code object, value of the `codes` map (key: struct nt_code_key). */
+#define NT_CODE_KNOWN 0x01	/* its NT_CODE was sent */
+#define NT_CODE_JUDGED 0x02	/* the daemon has set the flags below; before, every entry and return is sent */
+#define NT_CODE_APPLICATION 0x04 /* a function of the application's own */
+#define NT_CODE_MODULE 0x08	/* a module's body */
+#define NT_CODE_DISPATCHER 0x10 /* what it calls is an endpoint */
+#define NT_CODE_ENDPOINT 0x20	/* named by --endpoint */
+
+struct nt_code_key {
+	__u64 code;
+	__u32 pid;
+	__u32 reserved;
+};
+_Static_assert(sizeof(struct nt_code_key) == 16, "layout");
+
+/* A port that a target listens on, key of the `listeners` map: tells an accepted socket. */
+struct nt_listener {
+	__u32 netns; /* inode number of the network namespace */
+	__u16 port;  /* host byte order */
+	__u16 reserved;
+};
+_Static_assert(sizeof(struct nt_listener) == 8, "layout");
+
+static inline __u32 nt_pad8(__u32 size)
+{
+	return (size + 7) & ~7u;
+}
+
+#endif

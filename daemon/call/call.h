@@ -1,0 +1,106 @@
+/*
+ * call.h: from records about sockets to calls and requests.
+ *
+ * First stage of the core, between the stream of records and run/. It keeps one state a
+ * connection, lets the connection's protocol reader find requests and answers in both directions, pairs them,
+ * and tells the sink when each begins and ends. Pure: it opens nothing, reads no clock, never logs.
+ */
+#ifndef NT_CALL_H
+#define NT_CALL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../../bpf/event.h"
+#include "../protocol/protocol.h"
+
+#define CALL_MAX_CONNECTIONS 65536 /* at once; more are counted in calls_stats.connections_refused */
+#define CALL_MAX_PENDING 4096	   /* requests without an answer on one connection; more are lost_calls */
+
+enum call_kind {
+	CALL_EXCHANGE, /* a request of the target to a backend, and its answer */
+	CALL_CONNECT,  /* a connect: a call only if it fails; else it counts in `connects` */
+	CALL_REQUEST,  /* the other direction: a client asked the target */
+	CALL_MESSAGE,  /* bytes from a backend that answer nothing seen: pushed, or asked before we came */
+};
+
+struct call_backend {
+	uint8_t transport; /* enum nt_transport */
+	uint8_t family;
+	uint16_t port;
+	uint8_t address[NT_ADDRESS_SIZE];
+};
+
+/* Who sent the request: valid only while the sink's `began` runs, but for the ids. */
+struct call_owner {
+	uint32_t pid, tid;
+	uint64_t stack;
+	uint64_t coroutine;
+	uint8_t walk; /* enum nt_walk */
+	uint8_t depth;
+	const uint32_t *states; /* `depth` caller states (event.h), innermost first; NULL outside `began` */
+};
+
+/*
+ * One call. Owned by this stage: it lives from `began` to the return of `ended`. `user` is the sink's.
+ * Times are monotonic ns, 0 where it did not happen.
+ */
+struct call {
+	enum call_kind kind;
+	uint64_t connection;
+	struct call_backend backend; /* CALL_REQUEST: the client's address */
+	const char *protocol;	     /* static; at `ended` it is certain, at `began` it may still be "tcp" */
+	char operation[PROTOCOL_OPERATION_SIZE]; /* certain at `ended`; "connect" for CALL_CONNECT */
+	uint32_t keys;
+	struct call_owner owner;
+	uint64_t out_first, out_last; /* the request's first and last byte (CALL_REQUEST: received) */
+	uint64_t in_first, in_last;   /* the answer's first and last byte (CALL_REQUEST: sent) */
+	uint64_t bytes_out, bytes_in; /* from the target's view, for every kind */
+	bool round_trip;	      /* the first call of its message: a pipeline counts once */
+	bool error, client_error, answered;
+	int error_number; /* errno of a connection's end; 0 where the answer itself said error, or none */
+	void *user;
+};
+
+/*
+ * Where calls go. `began` comes when the request's first byte is seen, so that the sink can bind the
+ * call to what runs at that moment; `ended` exactly once for each began, in any order. For CALL_REQUEST there
+ * are two marks between: `received` at its last byte, `responding` at the first byte of the response.
+ */
+struct call_sink {
+	void *context;
+	void (*began)(void *context, struct call *call);
+	void (*received)(void *context, struct call *call);
+	void (*responding)(void *context, struct call *call);
+	void (*ended)(void *context, struct call *call);
+};
+
+struct call_stats {
+	uint64_t unparsed;	       /* bytes that a reader could not make sense of */
+	uint64_t lost_bytes;	       /* that the kernel's counters have and the segments do not */
+	uint64_t lost_calls;	       /* begun beyond CALL_MAX_PENDING on one connection */
+	uint64_t connections_refused;  /* beyond CALL_MAX_CONNECTIONS */
+	uint64_t orphan_records;       /* about a connection that is not known */
+};
+
+struct call_stage;
+
+/* Returns NULL without memory. `sink` is copied. */
+struct call_stage *call_stage_new(const struct call_sink *sink);
+void call_stage_free(struct call_stage *stage);
+
+/*
+ * Takes one of NT_SOCKET, NT_CONNECT, NT_SEGMENT, NT_CLOSE; other types are ignored. The record has been
+ * checked by record_check(). Returns 0 or -ENOMEM, after which the stage still works.
+ */
+int call_stage_feed(struct call_stage *stage, const struct nt_head *record);
+
+/*
+ * The capture ends at `now`, or (at_end false) an interval: calls whose answer has begun and was whole as far as is known are
+ * ended; at the end all others too, unanswered ones without being called an error.
+ */
+void call_stage_flush(struct call_stage *stage, uint64_t now, bool at_end);
+
+const struct call_stats *call_stage_stats(const struct call_stage *stage);
+
+#endif

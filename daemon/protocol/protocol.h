@@ -1,0 +1,83 @@
+/*
+ * protocol.h: what a protocol's reader is, and the table of them.
+ *
+ * A reader sees the two byte streams of one connection in order and says where requests and answers
+ * begin and end. It never allocates per message, never trusts a length, and keeps at most a few
+ * hundred bytes. Adding a protocol is one file with one `const struct protocol` and one line in
+ * table.c (docs/add-a-protocol.md).
+ */
+#ifndef NT_PROTOCOL_H
+#define NT_PROTOCOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum protocol_side {
+	PROTOCOL_REQUEST, /* bytes from the client to the server */
+	PROTOCOL_ANSWER,  /* bytes from the server to the client */
+};
+
+/* Some bytes of one side. Only the first `captured` of `bytes` are there to read: the rest is a hole. */
+struct protocol_chunk {
+	const uint8_t *data;
+	uint32_t captured;
+	uint64_t bytes;
+};
+
+#define PROTOCOL_OPERATION_SIZE 128 /* an operation's name with its NUL; longer ones are cut */
+
+/* What a reader says of a request when its last byte was read. */
+struct protocol_request {
+	const char *operation; /* without the request's data: `GET`, `POST /v1/charge`; UTF-8, NUL-terminated */
+	uint32_t keys;	       /* keys that it names; 1 where the protocol has no such thing */
+	uint32_t tag;	       /* the reader's own word about it, handed back with the answer */
+	bool no_answer;	       /* none will come (memcache `noreply`) */
+};
+
+/* What a reader says of an answer when its last byte was read. */
+struct protocol_answer {
+	bool error;	   /* it says that the request failed (-ERR, SERVER_ERROR, HTTP 5xx) */
+	bool client_error; /* it says that the request was wrong (HTTP 4xx) */
+	bool interim;	   /* not the answer yet (HTTP 1xx): the request goes on waiting */
+	bool message;	   /* nobody asked (RESP push): no request is answered */
+};
+
+/*
+ * Where a reader reports to. `at` is the number of bytes of the chunk that belong to what begins or
+ * ends here or before: between 0 and chunk.bytes, and never falling within one feed.
+ */
+struct protocol_events {
+	void *context;
+	void (*request_began)(void *context, uint64_t at);
+	void (*request_ended)(void *context, uint64_t at, const struct protocol_request *request);
+	void (*answer_began)(void *context, uint64_t at);
+	void (*answer_ended)(void *context, uint64_t at, const struct protocol_answer *answer);
+	/* The tag of the oldest request without an answer; 0 when there is none. */
+	uint32_t (*oldest_tag)(void *context);
+};
+
+struct protocol {
+	const char *name; /* the word of INTERFACE.md */
+	/* Could a client's first bytes look like this? `size` bytes of a message that has `bytes`. */
+	bool (*detect)(const uint8_t *data, size_t size, uint64_t bytes);
+	size_t state_size; /* of one connection's state: zeroed memory is a state in which nothing was read */
+	/*
+	 * Reads a chunk. Returns 0, or -EILSEQ when the bytes make no sense or a hole swallowed what was
+	 * needed: the caller then counts what was left as unparsed and calls `resync` at the next turn.
+	 */
+	int (*feed)(void *state, enum protocol_side side, const struct protocol_chunk *chunk,
+		    const struct protocol_events *events);
+	/* Forgets what is half read on this side: the next byte begins a request or an answer. */
+	void (*resync)(void *state, enum protocol_side side);
+	/* This side sends no more: ends what only the end of the stream ends. May be NULL. */
+	void (*finish)(void *state, enum protocol_side side, const struct protocol_events *events);
+};
+
+/* The readers, ended by NULL. */
+extern const struct protocol *const protocol_table[];
+
+/* The first reader whose detect() says yes; NULL if none does. */
+const struct protocol *protocol_detect(const uint8_t *data, size_t size, uint64_t bytes);
+
+#endif

@@ -1,0 +1,106 @@
+/*
+ * run.h: from calls to runs of endpoints.
+ *
+ * Second stage of the core, between call/ and summary/. It knows the code objects and stacks of
+ * the targets (code.h), finds the endpoint on a stack (endpoint.h), and decides which run a call belongs to:
+ * by USDT entry and return, by the request that the thread is answering, or by the callers' states.
+ */
+#ifndef NT_RUN_H
+#define NT_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../call/call.h"
+
+enum run_source { RUN_BY_USDT, RUN_BY_REQUEST, RUN_BY_CALLS };
+
+/* Why a call is in no run; the words of INTERFACE.md in this order. */
+enum run_reason {
+	RUN_NO_PYTHON_THREAD,
+	RUN_NO_ENDPOINT,
+	RUN_WALK_FAILED,
+	RUN_OWNER_UNKNOWN,
+	RUN_INTERPRETER_UNSUPPORTED,
+	RUN_REASON_COUNT,
+};
+extern const char *const run_reason_names[RUN_REASON_COUNT];
+
+/* A function that answers for a piece of work. Lives as long as the stage. */
+struct run_endpoint {
+	const char *name; /* module.qualname */
+	const char *file;
+	uint32_t line; /* of its definition */
+};
+
+/* A place in the code that made calls: the innermost frame of the application's own. Lives as long as the stage. */
+struct run_site {
+	const char *function; /* module.qualname */
+	const char *file;
+	uint32_t line; /* of the call; 0 not known */
+};
+
+/* A run that is over, with all its calls ended. Valid during the sink's call. */
+struct run {
+	const struct run_endpoint *endpoint;
+	const char *route; /* operation of the request that it answered; NULL: none. Valid during the sink's call */
+	uint32_t pid, tid;
+	uint64_t began, ended; /* monotonic ns; what they mean says `source` */
+	uint64_t network;      /* ns: the union of its calls' and connects' intervals */
+	enum run_source source;
+	bool exact; /* false: it may be several that could not be told apart */
+	uint64_t calls, round_trips, errors, connects;
+};
+
+/*
+ * Where runs go. `called` comes once for every call that ended and for every connect that was made, with the endpoint
+ * that it belongs to, or NULL and the reason; `ran` once for every run, after its last `called`.
+ */
+struct run_sink {
+	void *context;
+	void (*called)(void *context, const struct call *call, const struct run_endpoint *endpoint,
+		       const struct run_site *site, enum run_reason reason);
+	void (*ran)(void *context, const struct run *run);
+	/* A request to the target was answered, or its connection ended. `had_run`: some run belonged to it. */
+	void (*requested)(void *context, const struct call *request, bool had_run);
+};
+
+#define RUN_MAX_CODES 65536  /* code objects known at once, all targets together */
+#define RUN_MAX_STACKS 65536 /* likewise stacks */
+#define RUN_MAX_OPEN 16384   /* runs open at once */
+
+struct run_stats {
+	uint64_t stacks_unknown; /* calls whose stack or code never arrived, or had no place */
+	uint64_t runs_refused;	 /* beyond RUN_MAX_OPEN: their calls are unattributed as walk_failed */
+};
+
+struct run_stage;
+
+/* Returns NULL without memory. `sink` is copied. */
+struct run_stage *run_stage_new(const struct run_sink *sink);
+void run_stage_free(struct run_stage *stage);
+
+/* Adds a pattern of --endpoint (glob over module.qualname or file:qualname). 0, or -ENOMEM. */
+int run_stage_add_pattern(struct run_stage *stage, const char *pattern);
+
+/* Takes NT_PROCESS, NT_CODE, NT_MODULE, NT_STACK, NT_FUNCTION, NT_FORK, NT_EXEC, NT_EXIT; others are ignored. */
+int run_stage_feed(struct run_stage *stage, const struct nt_head *record);
+
+/* The sink to give to call_stage_new(). */
+struct call_sink run_stage_sink(struct run_stage *stage);
+
+/*
+ * Ends the runs that only time can end: those by calls that saw nothing for a while, or (at_end) all.
+ */
+void run_stage_flush(struct run_stage *stage, uint64_t now, bool at_end);
+
+/*
+ * What the kernel side should know of a code object (NT_CODE_* of event.h) so that USDT events come only
+ * for functions that matter; 0 when it is not known.
+ */
+uint32_t run_stage_judge(const struct run_stage *stage, uint32_t pid, uint64_t code);
+
+const struct run_stats *run_stage_stats(const struct run_stage *stage);
+
+#endif
