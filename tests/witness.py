@@ -1,0 +1,368 @@
+"""The witness: what a program does on its sockets, written down from inside it.
+
+Tests import it first in a target; it patches socket.socket the way a team without a tracer would and so
+knows the truth that nettraced has to find from outside. It shares no code with nettraced and knows nothing of
+its rules: e2e/truth.py makes calls of what is noted here. Standard library only, Python 3.8 and newer.
+
+    WITNESS=PATH    write to PATH.<pid> at exit, or when dump() is called; unset: nothing is patched
+
+A program marks its endpoints with @witness.endpoint (the function stays as it is, only its code object
+is remembered), counts their runs by `with witness.run():` in their bodies, and its clients say with ask() which command
+they send and with failed() that the answer was an error.
+
+A dump has one JSON array a line, told apart by the first element:
+    ["process", pid, python version]
+    ["connection", id, fd, peer]
+    ["mark", name, time]
+    ["run", time of entry, time of exit, thread, endpoint, run]
+    ["ask", time, connection, protocol, operation, keys, endpoint, run]
+    ["failed", time, connection, "error" or "client"]
+    [kind, start, end, connection, bytes, errno, thread, endpoint, run]    kind: connect send recv close
+Times are CLOCK_MONOTONIC nanoseconds; `run` is a number that is unique in the process; endpoint and run are null outside.
+"""
+
+import atexit
+import errno
+import functools
+import itertools
+import json
+import os
+import socket
+import sys
+import threading
+import time
+
+_clock = time.monotonic_ns
+_thread = threading.get_ident
+_path = os.environ.get("WITNESS")
+_events = []
+_connections = {}  # fd -> id, of sockets that this process connected
+_connecting = {}  # fd -> (start, peer), of connects that returned EINPROGRESS
+_codes = {}  # code object of an endpoint -> its name
+_numbers = itertools.count(1)
+_local = threading.local()
+_dumped = False
+
+
+def enabled():
+    return _path is not None
+
+
+def endpoint(function):
+    """Decorator: remembers the function as an endpoint, and leaves it as it is."""
+    _codes[function.__code__] = function.__module__ + "." + function.__qualname__
+    return function
+
+
+class run:
+    """Context manager in an endpoint's body: one execution of it."""
+
+    def __init__(self, name=None):
+        self.name = name or _codes.get(sys._getframe(1).f_code)
+
+    def __enter__(self):
+        self.outer = getattr(_local, "run", None)
+        self.number = _local.run = next(_numbers)
+        self.start = _clock()
+        return self
+
+    def __exit__(self, *_):
+        if _path:
+            _events.append(("run", self.start, _clock(), _thread(), self.name, self.number))
+        _local.run = self.outer
+        return False
+
+
+def mark(name):
+    """Writes down that a phase of the program begins: what came before is not compared."""
+    if _path:
+        _events.append(("mark", name, _clock()))
+
+
+def ask(sock, protocol, operation, keys=1):
+    """A client is about to send this command."""
+    if _path:
+        connection = _connections.get(sock.fileno())
+        _events.append(("ask", _clock(), connection, protocol, operation, keys, _endpoint(), getattr(_local, "run", None)))
+
+
+def failed(sock, kind="error"):
+    """The answer to the last command asked on this socket was an error ("client": the request's fault)."""
+    if _path:
+        _events.append(("failed", _clock(), _connections.get(sock.fileno()), kind))
+
+
+def dump():
+    """Writes everything to PATH.<pid>, once."""
+    global _dumped
+    if not _path or _dumped:
+        return
+    _dumped = True
+    name = "%s.%d" % (_path, os.getpid())
+    with open(name + ".part", "w") as out:
+        out.write(json.dumps(["process", os.getpid(), sys.version.split()[0]]) + "\n")
+        for event in list(_events):
+            out.write(json.dumps(event) + "\n")
+    os.rename(name + ".part", name)
+
+
+def _endpoint():
+    frame = sys._getframe(1)
+    while frame is not None:
+        name = _codes.get(frame.f_code)
+        if name:
+            return name
+        frame = frame.f_back
+    return None
+
+
+def _note(kind, start, fd, size, error):
+    connection = _connections.get(fd)
+    if connection is not None:
+        _events.append(
+            (kind, start, _clock(), connection, size, error, _thread(), _endpoint(), getattr(_local, "run", None))
+        )
+
+
+def _peer(sock, address):
+    """The other end as nettraced writes it: host:port, [v6]:port, and v4-mapped addresses as v4."""
+    host, port = address[0], address[1]
+    if sock.family == socket.AF_INET6:
+        host = socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, host))
+        if host.startswith("::ffff:") and "." in host:
+            return "%s:%d" % (host[7:], port)
+        return "[%s]:%d" % (host, port)
+    return "%s:%d" % (socket.gethostbyname(host), port)
+
+
+def _connected(sock, start, peer, error):
+    fd = sock.fileno()
+    connection = next(_numbers)
+    _connections[fd] = connection
+    _events.append(("connection", connection, fd, peer))
+    _note("connect", start, fd, 0, error)
+    if error:
+        del _connections[fd]
+
+
+def _patch_connect(name):
+    real = getattr(socket.socket, name)
+
+    @functools.wraps(real)
+    def wrapper(self, address):
+        if self.family not in (socket.AF_INET, socket.AF_INET6):
+            return real(self, address)
+        start, fd, peer = _clock(), self.fileno(), _peer(self, address)
+        _forget(fd)
+        error = 0
+        try:
+            result = real(self, address)
+            error = result or 0  # connect_ex returns an errno, connect None
+            return result
+        except OSError as problem:
+            # A timeout set on the socket has no errno of its own.
+            error = problem.errno or errno.ETIMEDOUT
+            raise
+        finally:
+            if error == errno.EINPROGRESS:
+                _connecting[fd] = (start, peer)
+            else:
+                _connected(self, start, peer, error)
+
+    return wrapper
+
+
+def _patch_getsockopt():
+    real = socket.socket.getsockopt
+
+    @functools.wraps(real)
+    def wrapper(self, level, name, *rest):
+        result = real(self, level, name, *rest)
+        if (level, name) == (socket.SOL_SOCKET, socket.SO_ERROR) and self.fileno() in _connecting:
+            start, peer = _connecting.pop(self.fileno())
+            _connected(self, start, peer, result)
+        return result
+
+    return wrapper
+
+
+def _patch_transfer(kind, name, size_of):
+    """size_of(arguments, result) says how many bytes a successful call moved."""
+    real = getattr(socket.socket, name)
+
+    @functools.wraps(real)
+    def wrapper(self, *arguments):
+        start, fd = _clock(), self.fileno()
+        try:
+            result = real(self, *arguments)
+        except OSError as problem:
+            _note(kind, start, fd, 0, problem.errno or errno.ETIMEDOUT)
+            raise
+        size = size_of(arguments, result)
+        if size is not None:
+            _note(kind, start, fd, size, 0)
+        return result
+
+    return wrapper
+
+
+def _patch_descriptor_transfer(kind, module, name, which):
+    """os.sendfile and os.splice: the socket is the argument at `which`."""
+    real = getattr(module, name, None)
+    if real is None:
+        return
+
+    @functools.wraps(real)
+    def wrapper(*arguments, **keywords):
+        start, fd = _clock(), arguments[which]
+        fd = fd if isinstance(fd, int) else fd.fileno()
+        try:
+            result = real(*arguments, **keywords)
+        except OSError as problem:
+            _note(kind, start, fd, 0, problem.errno)
+            raise
+        _note(kind, start, fd, result, 0)
+        return result
+
+    setattr(module, name, wrapper)
+
+
+def _splice(real):
+    """Wraps os.splice, whose socket can be on either side."""
+
+    @functools.wraps(real)
+    def wrapper(source, target, *arguments, **keywords):
+        start = _clock()
+        size = real(source, target, *arguments, **keywords)
+        _note("recv", start, source, size, 0)
+        _note("send", start, target, size, 0)
+        return size
+
+    return wrapper
+
+
+def _flags(position):
+    """Bytes of a receive, unless it only peeked: MSG_PEEK consumes nothing."""
+
+    def peeked(arguments):
+        return len(arguments) > position and arguments[position] & socket.MSG_PEEK
+
+    return peeked
+
+
+def _received(position, size):
+    peeked = _flags(position)
+    return lambda arguments, result: None if peeked(arguments) else size(result)
+
+
+def _forget(fd):
+    _connections.pop(fd, None)
+    _connecting.pop(fd, None)
+
+
+def _patch_close():
+    real = socket.socket._real_close
+
+    @functools.wraps(real)
+    def wrapper(self, *arguments):
+        fd = self.fileno()
+        if fd in _connecting:  # given up before it was known how it ends
+            start, peer = _connecting.pop(fd)
+            _connected(self, start, peer, errno.ETIMEDOUT)
+        else:
+            _note("close", _clock(), fd, 0, 0)
+        _forget(fd)
+        return real(self, *arguments)
+
+    return wrapper
+
+
+def _patch_accept():
+    real = socket.socket.accept
+
+    @functools.wraps(real)
+    def wrapper(self):
+        result = real(self)
+        _forget(result[0].fileno())  # the number may have been a connected socket's before
+        return result
+
+    return wrapper
+
+
+def _patch_redis(module):
+    """redis-py says itself which commands it packs: the second source of truth beside the bytes."""
+    connection = module.Connection
+    pack, pack_many = connection.pack_command, connection.pack_commands
+
+    def pack_command(self, *arguments):
+        if self._sock is not None:
+            ask(self._sock, "redis", str(arguments[0]).upper(), redis_keys(arguments))
+        return pack(self, *arguments)
+
+    def pack_commands(self, commands):
+        commands = list(commands)
+        for command in commands:
+            ask(self._sock, "redis", str(command[0]).upper(), redis_keys(command))
+        return pack_many(self, commands)
+
+    connection.pack_command, connection.pack_commands = pack_command, pack_commands
+
+
+def redis_keys(command):
+    """How many keys a command of those that the tests use names; 1 where it names none."""
+    name, count = str(command[0]).upper(), len(command) - 1
+    if name in ("MGET", "DEL", "EXISTS", "UNLINK"):
+        return count
+    if name == "MSET":
+        return count // 2
+    return 1
+
+
+def _after_fork():
+    global _dumped
+    _events.clear()
+    _dumped = False
+
+
+def install():
+    """Patches socket and os; the first import does it when WITNESS is set."""
+    cls = socket.socket
+    for name in ("connect", "connect_ex"):
+        setattr(cls, name, _patch_connect(name))
+    for name, size in (
+        ("send", lambda arguments, result: result),
+        ("sendto", lambda arguments, result: result),
+        ("sendmsg", lambda arguments, result: result),
+        ("sendall", lambda arguments, result: memoryview(arguments[0]).nbytes),
+    ):
+        setattr(cls, name, _patch_transfer("send", name, size))
+    for name, position, size in (
+        ("recv", 1, len),
+        ("recv_into", 2, int),
+        ("recvfrom", 1, lambda result: len(result[0])),
+        ("recvfrom_into", 2, lambda result: result[0]),
+        ("recvmsg", 2, lambda result: len(result[0])),
+        ("recvmsg_into", 2, lambda result: result[0]),
+    ):
+        setattr(cls, name, _patch_transfer("recv", name, _received(position, size)))
+    cls.getsockopt = _patch_getsockopt()
+    cls.accept = _patch_accept()
+    cls._real_close = _patch_close()
+    _patch_descriptor_transfer("send", os, "sendfile", 0)
+    if hasattr(os, "splice"):
+        os.splice = _splice(os.splice)
+    os.register_at_fork(after_in_child=_after_fork)
+    atexit.register(dump)
+
+
+def watch_libraries():
+    """Patches the client libraries that are there; call it after install(), before they are used."""
+    try:
+        import redis.connection
+    except ImportError:
+        return
+    _patch_redis(redis.connection)
+
+
+if _path:
+    install()
