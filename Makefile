@@ -64,7 +64,8 @@ $(DAEMON_OBJ): $(BUILD)/nettraced.skel.h
 # One BPF object for every kernel; its skeleton is a generated header.
 $(BUILD)/nettraced.bpf.o: $(BPF_DEPS)
 	@mkdir -p $(@D)
-	$(CLANG) -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -D__bpf__ -D__TARGET_ARCH_x86 \
+	$(CLANG) -target bpf -mcpu=v2 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter \
+	  -Wno-gnu-variable-sized-type-not-at-end -D__bpf__ -D__TARGET_ARCH_x86 \
 	  -I. -I/usr/include/$(shell $(CC) -dumpmachine) -c bpf/nettraced.bpf.c -o $@
 
 $(BUILD)/nettraced.skel.h: $(BUILD)/nettraced.bpf.o

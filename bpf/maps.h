@@ -1,0 +1,196 @@
+/*
+ * maps.h: the tables that the programs share with each other and with the daemon, and the
+ * small helpers to send a record and count a loss.
+ *
+ * Every table has a fixed size and no entry is evicted: what does not fit is counted (enum nt_stat).
+ */
+#ifndef NT_MAPS_H
+#define NT_MAPS_H
+
+#include "common.h"
+
+/* Set by the daemon before loading (kernel/object.c). */
+const volatile __u32 cfg_capture = 4096;       /* payload bytes a record keeps */
+const volatile __u64 cfg_wakeup_bytes = 1 << 20; /* wake the daemon when this much waits */
+const volatile __u64 cfg_thin_bytes = 0;       /* from here on a message's segments merge; 0: never */
+const volatile __u64 cfg_thin_ns = 100000000;  /* and leave at least this often */
+
+/* The daemon sets the size: --ring in its options. Records leave in the order in which they were made. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20);
+} ring SEC(".maps");
+
+/* Traced processes by thread group id. The daemon puts the first ones in, forks add theirs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u32);
+	__type(value, struct nt_target);
+} targets SEC(".maps");
+
+/* One thread of a target, by thread id: what it is in the middle of, and where its Python state is. */
+struct thread {
+	__u64 first;	   /* when the socket call that it is in began */
+	__u64 socket;	   /* struct sock *, where a kprobe has told; else 0 */
+	__u64 tss_slot;	   /* address of its thread-specific slot that holds the thread state; 0 not known */
+	__u64 tstate;	   /* thread state found through the interpreter's list; 0 not known */
+	__u32 connecting;  /* the connect(2) that it is in reached the network */
+	__u32 reserved;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 32768);
+	__type(key, __u32);
+	__type(value, struct thread);
+} threads SEC(".maps");
+
+#define NO_DIRECTION 2
+
+/* A socket that a target uses, by address of its struct sock. */
+struct socket_state {
+	__u64 connection;
+	__u64 counted[2];     /* bytes in the segments so far, by direction */
+	__u64 message_bytes;  /* bytes that this message has so far */
+	__u64 more_bytes, more_first, more_last; /* merged, not sent yet */
+	__u32 more_calls;
+	__u32 base[2];	      /* the kernel's sequence numbers when counting began */
+	__u32 pid, tid;	      /* who used it last */
+	__u32 sender;	      /* thread that sent last */
+	__u8 direction;	      /* of the message that is under way; NO_DIRECTION at first */
+	__u8 role;
+	__u8 closed;	      /* its NT_CLOSE was sent */
+	__u8 connecting;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 32768);
+	__type(key, __u64);
+	__type(value, struct socket_state);
+} sockets SEC(".maps");
+
+/* Stacks whose NT_STACK was sent, by id; the value is the process, so that the daemon can clear up after it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 32768);
+	__type(key, __u64);
+	__type(value, __u32);
+} stacks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 32768);
+	__type(key, struct nt_code_key);
+	__type(value, __u32);
+} codes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct nt_listener);
+	__type(value, __u8);
+} listeners SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NT_STAT_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} stats SEC(".maps");
+
+/* Numbers connections: one counter a CPU, so that two CPUs never give the same number. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} connections SEC(".maps");
+
+#define STATES_SIZE (((NT_MAX_FRAMES + 1) & ~1) * 4)
+#define RECORD_SIZE (sizeof(struct nt_segment) + STATES_SIZE + NT_MAX_PAYLOAD)
+#define CODE_SIZE (sizeof(struct nt_code) + 2 * NT_MAX_NAME + 2 * NT_MAX_TABLE)
+#define FRAME_WINDOW 192 /* bytes read of a frame: its head and the first 14 or so of its locals */
+
+/*
+ * What does not fit the 512-byte stack of a program. One a CPU for programs in system calls, one for
+ * those behind uprobes, which can be preempted: `busy` keeps a second program on the CPU out, and
+ * what that one wanted is counted as lost.
+ */
+struct scratch {
+	__u32 busy;
+	__u32 depth;
+	__u8 window[FRAME_WINDOW + 8];
+	__u32 states[NT_MAX_FRAMES + 1];
+	struct nt_stack stack;
+	struct nt_frame frames[NT_MAX_FRAMES + 1];
+	union {
+		__u8 record[RECORD_SIZE];
+		__u8 code[CODE_SIZE];
+	};
+};
+
+enum { SCRATCH_SYSCALL = 0, SCRATCH_UPROBE, SCRATCH_COUNT };
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SCRATCH_COUNT);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+static __always_inline void stat_add(__u32 which, __u64 n)
+{
+	__u64 *counter = bpf_map_lookup_elem(&stats, &which);
+
+	if (counter)
+		*counter += n;
+}
+
+static __always_inline struct scratch *scratch_get(__u32 which)
+{
+	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
+
+	if (!s || s->busy)
+		return NULL;
+	s->busy = 1;
+	return s;
+}
+
+static __always_inline void scratch_put(struct scratch *s)
+{
+	s->busy = 0;
+}
+
+static __always_inline void head_fill(struct nt_head *head, __u16 type, __u32 size, __u64 time)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+
+	head->size = size;
+	head->type = type;
+	head->version = NT_ABI;
+	head->time = time;
+	head->pid = id >> 32;
+	head->tid = (__u32)id;
+}
+
+/*
+ * The daemon reads on a timer: waking it for each record would cost the target several times
+ * what the record does. Only a ring that fills, or news that cannot wait, wakes it.
+ */
+static __always_inline __u64 wakeup_flags(void)
+{
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= cfg_wakeup_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline long record_send(void *record, __u64 size, __u64 flags)
+{
+	long error = bpf_ringbuf_output(&ring, record, size, flags);
+
+	if (error)
+		stat_add(NT_STAT_RECORDS, 1);
+	return error;
+}
+
+#endif

@@ -1,0 +1,162 @@
+/*
+ * rung_fentry.h: the highest rung: entry and exit of the socket functions, with their results, and no
+ * hook on the system calls of anybody else.
+ */
+#ifndef NT_RUNG_FENTRY_H
+#define NT_RUNG_FENTRY_H
+
+#include "socket.h"
+
+#define THREAD_SIZE 16384 /* x86-64's kernel stack; only used before 5.15, which has no padding above it */
+
+/* The registers with which the current thread came into the kernel: the call's buffer is in them. */
+static __always_inline bool entry_registers(struct pt_regs *ret_regs)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	void *stack = BPF_CORE_READ(task, stack);
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
+		struct task_struct *typed = bpf_get_current_task_btf();
+		struct pt_regs *regs = (void *)bpf_task_pt_regs(typed);
+
+		return bpf_probe_read_kernel(ret_regs, sizeof(*ret_regs), regs) == 0;
+	}
+	return bpf_probe_read_kernel(ret_regs, sizeof(*ret_regs), stack + THREAD_SIZE - sizeof(*ret_regs)) == 0;
+}
+
+static __always_inline int fentry_enter(struct sock *sk)
+{
+	struct thread *thread;
+
+	if (!target_get())
+		return 0;
+	thread = thread_get();
+	if (thread)
+		thread->first = bpf_ktime_get_ns();
+	return 0;
+}
+
+/* `direction` and `peek` are what the function says; the registers only lend their buffer. */
+static __always_inline int fentry_exit(struct sock *sk, __u8 direction, bool peek, bool buffered, __s64 result)
+{
+	struct socket_call call = {.target = target_get()};
+	struct syscall_view *view = &call.view;
+	struct pt_regs regs;
+
+	if (!call.target || peek)
+		return 0;
+	call.thread = thread_get();
+	if (!call.thread)
+		return 0;
+	call.first = call.thread->first;
+	if (!buffered || !entry_registers(&regs) || !syscall_read_view(&regs, regs.orig_ax, view)) {
+		view->kind = BUFFER_NONE;
+		view->count = 1;
+	}
+	/* One message of several: the function's result is its bytes, but which of them it was is not known. */
+	if (view->kind == BUFFER_MESSAGES)
+		view->kind = BUFFER_NONE;
+	view->direction = direction;
+	view->peek = 0;
+	on_result(&call, sk, result);
+	return 0;
+}
+
+SEC("?fentry/tcp_sendmsg")
+int BPF_PROG(fentry_sendmsg, struct sock *sk)
+{
+	return fentry_enter(sk);
+}
+
+SEC("?fexit/tcp_sendmsg")
+int BPF_PROG(fexit_sendmsg, struct sock *sk, struct msghdr *message, __u64 size, int result)
+{
+	return fentry_exit(sk, NT_OUT, false, true, result);
+}
+
+/* tcp_recvmsg has 4, 5 or 6 arguments by kernel; what calls it has 4 on all. */
+SEC("?fexit/inet_recvmsg")
+int BPF_PROG(fexit_recvmsg, struct socket *socket, struct msghdr *message, __u64 size, int flags, int result)
+{
+	return fentry_exit(BPF_CORE_READ(socket, sk), NT_IN, flags & MSG_PEEK, size != 0, result);
+}
+
+SEC("?fexit/inet6_recvmsg")
+int BPF_PROG(fexit_recvmsg6, struct socket *socket, struct msghdr *message, __u64 size, int flags, int result)
+{
+	return fentry_exit(BPF_CORE_READ(socket, sk), NT_IN, flags & MSG_PEEK, size != 0, result);
+}
+
+SEC("?fentry/tcp_sendpage")
+int BPF_PROG(fentry_sendpage, struct sock *sk)
+{
+	return fentry_enter(sk);
+}
+
+/* Up to 6.4: sendfile and splice to a socket. */
+SEC("?fexit/tcp_sendpage")
+int BPF_PROG(fexit_sendpage, struct sock *sk, void *page, int offset, __u64 size, int flags, int result)
+{
+	return fentry_exit(sk, NT_OUT, false, false, result);
+}
+
+SEC("?fexit/tcp_splice_read")
+int BPF_PROG(fexit_splice_read, struct socket *socket, void *position, void *pipe, __u64 size, unsigned int flags,
+	     __s64 result)
+{
+	return fentry_exit(BPF_CORE_READ(socket, sk), NT_IN, false, false, result);
+}
+
+static __always_inline int fentry_connect(void)
+{
+	struct thread *thread;
+
+	if (!target_get())
+		return 0;
+	thread = thread_get();
+	if (thread)
+		thread->connecting = 0;
+	return 0;
+}
+
+static __always_inline int fexit_connect(struct sock *sk, int result)
+{
+	struct nt_target *target;
+	struct thread *thread;
+
+	if (result >= 0)
+		return 0;
+	target = target_get();
+	if (!target)
+		return 0;
+	thread = thread_get();
+	if (thread && !thread->connecting)
+		on_connect_refused(target, thread, sk, -result);
+	return 0;
+}
+
+SEC("?fentry/tcp_v4_connect")
+int BPF_PROG(fentry_v4_connect, struct sock *sk)
+{
+	return fentry_connect();
+}
+
+SEC("?fexit/tcp_v4_connect")
+int BPF_PROG(fexit_v4_connect, struct sock *sk, void *address, int length, int result)
+{
+	return fexit_connect(sk, result);
+}
+
+SEC("?fentry/tcp_v6_connect")
+int BPF_PROG(fentry_v6_connect, struct sock *sk)
+{
+	return fentry_connect();
+}
+
+SEC("?fexit/tcp_v6_connect")
+int BPF_PROG(fexit_v6_connect, struct sock *sk, void *address, int length, int result)
+{
+	return fexit_connect(sk, result);
+}
+
+#endif

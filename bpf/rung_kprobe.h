@@ -1,0 +1,114 @@
+/*
+ * rung_kprobe.h: the middle rung: kprobes on the socket functions say which socket a thread is at; the
+ * end of the system call says how it went. No kretprobe: its pool of instances loses threads that block,
+ * without a word (docs/inside.md).
+ */
+#ifndef NT_RUNG_KPROBE_H
+#define NT_RUNG_KPROBE_H
+
+#include "socket.h"
+
+static __always_inline int kprobe_enter(struct sock *sk)
+{
+	struct thread *thread;
+
+	if (!target_get())
+		return 0;
+	thread = thread_get();
+	if (!thread)
+		return 0;
+	/* sendfile and sendmmsg come here several times in one call: it began with the first. */
+	if (thread->socket != (__u64)sk)
+		thread->first = bpf_ktime_get_ns();
+	thread->socket = (__u64)sk;
+	return 0;
+}
+
+SEC("?kprobe/tcp_sendmsg")
+int BPF_KPROBE(kprobe_sendmsg, struct sock *sk)
+{
+	return kprobe_enter(sk);
+}
+
+SEC("?kprobe/tcp_recvmsg")
+int BPF_KPROBE(kprobe_recvmsg, struct sock *sk)
+{
+	return kprobe_enter(sk);
+}
+
+/* Up to 6.4 sendfile and splice to a socket come this way and never through tcp_sendmsg. */
+SEC("?kprobe/tcp_sendpage")
+int BPF_KPROBE(kprobe_sendpage, struct sock *sk)
+{
+	return kprobe_enter(sk);
+}
+
+SEC("?kprobe/tcp_splice_read")
+int BPF_KPROBE(kprobe_splice_read, struct socket *socket)
+{
+	return kprobe_enter(BPF_CORE_READ(socket, sk));
+}
+
+static __always_inline int kprobe_connect(struct sock *sk)
+{
+	struct thread *thread;
+
+	if (!target_get())
+		return 0;
+	thread = thread_get();
+	if (!thread)
+		return 0;
+	thread->socket = (__u64)sk;
+	thread->connecting = 0;
+	return 0;
+}
+
+SEC("?kprobe/tcp_v4_connect")
+int BPF_KPROBE(kprobe_v4_connect, struct sock *sk)
+{
+	return kprobe_connect(sk);
+}
+
+SEC("?kprobe/tcp_v6_connect")
+int BPF_KPROBE(kprobe_v6_connect, struct sock *sk)
+{
+	return kprobe_connect(sk);
+}
+
+SEC("?tp_btf/sys_exit")
+int BPF_PROG(kprobe_exit, struct pt_regs *regs, long result)
+{
+	__u64 number = regs->orig_ax;
+	struct socket_call call = {};
+	struct syscall_view *view = &call.view;
+	struct thread *thread;
+	struct sock *sk;
+	__u32 tid;
+
+	if (!syscall_receives(number) && !syscall_sends(number) && number != SYSCALL_CONNECT)
+		return 0;
+	call.target = target_get();
+	if (!call.target)
+		return 0;
+	tid = bpf_get_current_pid_tgid();
+	thread = bpf_map_lookup_elem(&threads, &tid);
+	if (!thread || !thread->socket)
+		return 0;
+	sk = (void *)thread->socket;
+	thread->socket = 0;
+	if (number == SYSCALL_CONNECT) {
+		if (result < 0 && !thread->connecting)
+			on_connect_refused(call.target, thread, sk, -result);
+		return 0;
+	}
+	if (!syscall_read_view(regs, number, view))
+		return 0;
+	if (number == SYSCALL_SPLICE)
+		view->direction = sk == socket_of_fd(view->fd) ? NT_IN : NT_OUT;
+	call.thread = thread;
+	call.first = thread->first;
+	on_result(&call, sk, result);
+	return 0;
+}
+
+#endif

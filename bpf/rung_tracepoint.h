@@ -1,0 +1,82 @@
+/*
+ * rung_tracepoint.h: the lowest rung: the system calls' own entry and exit, for kernels without kprobes and
+ * fentry. A socket is found from its file descriptor.
+ */
+#ifndef NT_RUNG_TRACEPOINT_H
+#define NT_RUNG_TRACEPOINT_H
+
+#include "socket.h"
+
+SEC("?tp_btf/sys_enter")
+int BPF_PROG(tracepoint_enter, struct pt_regs *regs, long number)
+{
+	struct thread *thread;
+
+	if (!syscall_sends(number) && number != SYSCALL_CONNECT)
+		return 0;
+	if (!target_get())
+		return 0;
+	thread = thread_get();
+	if (!thread)
+		return 0;
+	thread->first = bpf_ktime_get_ns();
+	thread->connecting = 0;
+	return 0;
+}
+
+static __always_inline int tracepoint_connect_exit(const struct pt_regs *regs, long result)
+{
+	struct nt_target *target;
+	struct thread *thread;
+	struct sock *sk;
+
+	if (result >= 0)
+		return 0;
+	target = target_get();
+	if (!target)
+		return 0;
+	thread = thread_get();
+	if (!thread || thread->connecting)
+		return 0;
+	sk = socket_of_fd(regs->di);
+	if (sk)
+		on_connect_refused(target, thread, sk, -result);
+	return 0;
+}
+
+SEC("?tp_btf/sys_exit")
+int BPF_PROG(tracepoint_exit, struct pt_regs *regs, long result)
+{
+	__u64 number = regs->orig_ax;
+	struct socket_call call = {};
+	struct syscall_view *view = &call.view;
+	struct sock *sk;
+
+	if (number == SYSCALL_CONNECT)
+		return tracepoint_connect_exit(regs, result);
+	if (!syscall_receives(number) && !syscall_sends(number))
+		return 0;
+	call.target = target_get();
+	if (!call.target || !syscall_read_view(regs, number, view))
+		return 0;
+	if (result < 0 && !error_matters(-result))
+		return 0;
+	sk = socket_of_fd(view->fd);
+	if (number == SYSCALL_SPLICE) {
+		view->direction = NT_IN;
+		if (!sk || !socket_is_tcp(sk)) {
+			view->direction = NT_OUT;
+			sk = socket_of_fd(view->buffer);
+		}
+	}
+	if (!sk)
+		return 0;
+	call.thread = thread_get();
+	if (!call.thread)
+		return 0;
+	call.first = call.thread->first;
+	on_result(&call, sk, result);
+	return 0;
+}
+
+#endif

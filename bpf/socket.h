@@ -1,0 +1,578 @@
+/*
+ * socket.h: the handlers that every rung of hooks calls: a socket is used, bytes were moved, a
+ * connect began or ended, a connection is over.
+ *
+ * Segments follow decision 10 of the design: a message's first segments each leave as a record with payload; of a
+ * long one (cfg_thin_bytes) the rest is merged and leaves when the direction turns, when the connection ends, every
+ * cfg_thin_ns, or when the daemon asks for what is left.
+ */
+#ifndef NT_SOCKET_H
+#define NT_SOCKET_H
+
+#include "python.h"
+#include "syscall.h"
+
+#define TCP_ESTABLISHED 1
+#define TCP_SYN_SENT 2
+#define TCP_FIN_WAIT1 4
+#define TCP_CLOSE 7
+#define TCP_LAST_ACK 9
+#define TCP_LISTEN 10
+
+#define SHUTDOWN_RECEIVE 1
+#define SHUTDOWN_SEND 2
+#define SHUTDOWN_BOTH 3
+
+#define EINTR 4
+#define EAGAIN 11
+#define ECANCELED 125
+
+static __always_inline bool socket_is_tcp(struct sock *sk)
+{
+	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family), protocol;
+
+	if (family != AF_INET && family != AF_INET6)
+		return false;
+	protocol = BPF_CORE_READ(sk, sk_protocol);
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP;
+}
+
+/* The socket behind a file descriptor of the current process; NULL if it is none, or none of TCP. */
+static __always_inline struct sock *socket_of_fd(__s32 fd)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct socket *socket = NULL;
+	struct file *file = NULL, **slots;
+
+	if (fd < 0 || (__u32)fd >= BPF_CORE_READ(table, max_fds))
+		return NULL;
+	slots = BPF_CORE_READ(table, fd);
+	if (bpf_probe_read_kernel(&file, sizeof(file), slots + fd) || !file)
+		return NULL;
+	socket = BPF_CORE_READ(file, private_data);
+	/* Only a socket's private data points back at the file: stricter than the inode's type, and one read less. */
+	if (!socket || BPF_CORE_READ(socket, file) != file)
+		return NULL;
+	return BPF_CORE_READ(socket, sk);
+}
+
+static __always_inline void address_read(struct sock *sk, struct nt_socket *record)
+{
+	record->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	record->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	record->remote_port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	if (record->family == AF_INET) {
+		BPF_CORE_READ_INTO((__u32 *)record->remote, sk, __sk_common.skc_daddr);
+		BPF_CORE_READ_INTO((__u32 *)record->local, sk, __sk_common.skc_rcv_saddr);
+		return;
+	}
+	BPF_CORE_READ_INTO(&record->remote, sk, __sk_common.skc_v6_daddr.in6_u.u6_addr8);
+	BPF_CORE_READ_INTO(&record->local, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr8);
+}
+
+/* ::ffff:a.b.c.d is IPv4 to everybody but the application's call of socket(). */
+static __always_inline void address_unmap(struct nt_socket *record)
+{
+	__u32 *remote = (__u32 *)record->remote, *local = (__u32 *)record->local;
+
+	if (record->family != AF_INET6 || remote[0] || remote[1] || remote[2] != __builtin_bswap32(0xffff))
+		return;
+	record->family = AF_INET;
+	remote[0] = remote[3];
+	remote[2] = remote[3] = 0;
+	local[0] = local[3];
+	local[1] = local[2] = local[3] = 0;
+}
+
+static __always_inline bool socket_is_accepted(struct sock *sk)
+{
+	struct nt_listener key = {};
+
+	key.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	key.port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	return bpf_map_lookup_elem(&listeners, &key) != NULL;
+}
+
+static __always_inline __u64 connection_number(void)
+{
+	__u32 zero = 0;
+	__u64 *counter = bpf_map_lookup_elem(&connections, &zero);
+
+	if (!counter)
+		return 0;
+	*counter += 1;
+	return *counter | (__u64)bpf_get_smp_processor_id() << 48;
+}
+
+static __always_inline void sequence_numbers(struct sock *sk, __u32 *ret_pair)
+{
+	struct tcp_sock *tcp = (void *)sk;
+
+	ret_pair[NT_OUT] = BPF_CORE_READ(tcp, write_seq);
+	ret_pair[NT_IN] = BPF_CORE_READ(tcp, copied_seq);
+}
+
+/* Gives a socket its place in the table and tells the daemon. NULL: the table is full. */
+static __noinline struct socket_state *socket_open(struct sock *sk, bool connecting)
+{
+	struct socket_state fresh = {.direction = NO_DIRECTION, .connecting = connecting};
+	struct nt_socket record = {.transport = NT_TCP};
+	__u64 key = (__u64)sk;
+
+	fresh.connection = connection_number();
+	fresh.role = connecting ? NT_ROLE_CLIENT : socket_is_accepted(sk) ? NT_ROLE_SERVER : NT_ROLE_CLIENT;
+	sequence_numbers(sk, fresh.base);
+	if (bpf_map_update_elem(&sockets, &key, &fresh, BPF_ANY)) {
+		stat_add(NT_STAT_SOCKETS, 1);
+		return NULL;
+	}
+	head_fill(&record.h, NT_SOCKET, sizeof(record), bpf_ktime_get_ns());
+	record.connection = fresh.connection;
+	record.role = fresh.role;
+	record.before = fresh.role == NT_ROLE_CLIENT && !connecting;
+	address_read(sk, &record);
+	address_unmap(&record);
+	record_send(&record, sizeof(record), wakeup_flags());
+	return bpf_map_lookup_elem(&sockets, &key);
+}
+
+static __always_inline struct socket_state *socket_find(struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+
+	return bpf_map_lookup_elem(&sockets, &key);
+}
+
+/* Sends what was merged. Needs no scratch: also called where the network's own interrupts run. */
+static __always_inline void more_send(struct socket_state *state)
+{
+	struct nt_segment record = {};
+
+	if (!state->more_calls)
+		return;
+	head_fill(&record.h, NT_SEGMENT, sizeof(record), state->more_last);
+	record.h.pid = state->pid;
+	record.h.tid = state->tid;
+	record.connection = state->connection;
+	record.first = state->more_first;
+	record.bytes = state->more_bytes;
+	record.calls = state->more_calls;
+	record.direction = state->direction;
+	state->more_calls = 0;
+	state->more_bytes = 0;
+	record_send(&record, sizeof(record), wakeup_flags());
+}
+
+/* Keeps a segment for later instead of sending it. True if it did. */
+static __always_inline bool more_keep(struct socket_state *state, __u64 bytes, __u64 first, __u64 now)
+{
+	if (!cfg_thin_bytes || state->message_bytes < cfg_thin_bytes)
+		return false;
+	if (!state->more_calls)
+		state->more_first = first;
+	state->more_calls++;
+	state->more_bytes += bytes;
+	state->more_last = now;
+	if (now - state->more_first >= cfg_thin_ns)
+		more_send(state);
+	return true;
+}
+
+/* Appends up to `want` bytes at `address` to the record; returns where the record ends then. */
+static __always_inline __u32 payload_append(struct scratch *s, __u32 at, __u32 start, __u64 address, __u64 want)
+{
+	__u64 room = start + cfg_capture - at;
+
+	if (want > room)
+		want = room;
+	if (at > sizeof(struct nt_segment) + STATES_SIZE + NT_MAX_PAYLOAD || want > NT_MAX_PAYLOAD || !want)
+		return at;
+	if (at + want > RECORD_SIZE)
+		return at;
+	/* The verifier of 5.10 wants to see both bounds once more, as numbers. */
+	at &= 0x7fff;
+	if (at > RECORD_SIZE - NT_MAX_PAYLOAD)
+		want &= 0xfff;
+	if (at > RECORD_SIZE - 0x1000)
+		return at;
+	want &= 0x7fff;
+	if (want > NT_MAX_PAYLOAD)
+		return at;
+	if (bpf_probe_read_user(s->record + at, want, (const void *)address)) {
+		stat_add(NT_STAT_PAYLOAD, 1);
+		return at;
+	}
+	return at + want;
+}
+
+static __noinline __u32 payload_append_vector(struct scratch *s, __u32 start, __u64 vector, __u64 parts, __u64 bytes)
+{
+	__u32 at = start;
+
+	for (__u64 i = 0; i < MAX_VECTORS; i++) {
+		struct iovec part;
+
+		if (i >= parts || !bytes || !read_user(&part, vector + i * sizeof(part)))
+			break;
+		__u64 n = part.iov_len < bytes ? part.iov_len : bytes;
+		__u32 end = payload_append(s, at, start, (__u64)part.iov_base, n);
+
+		bytes -= n;
+		if (end != at + n)
+			return end;
+		at = end;
+	}
+	return at;
+}
+
+/* The first bytes that the call moved, behind the record; returns the record's new end. */
+static __always_inline __u32 payload_read(struct scratch *s, __u32 start, const struct syscall_view *view, __u64 bytes)
+{
+	struct user_msghdr message;
+
+	switch (view->kind) {
+	case BUFFER_PLAIN:
+		return payload_append(s, start, start, view->buffer, bytes);
+	case BUFFER_VECTOR:
+		return payload_append_vector(s, start, view->buffer, view->count, bytes);
+	case BUFFER_MESSAGE:
+	case BUFFER_MESSAGES:
+		if (!read_user(&message, view->buffer))
+			return start;
+		return payload_append_vector(s, start, (__u64)message.msg_iov, message.msg_iovlen, bytes);
+	}
+	return start;
+}
+
+/* Appends the walked frames' states; returns the record's new end. */
+static __always_inline __u32 states_append(struct scratch *s, __u32 at, __u32 depth)
+{
+	__u32 size = depth * 4;
+
+	if (size > NT_MAX_FRAMES * 4)
+		return at;
+	bpf_probe_read_kernel(s->record + at, size, s->states);
+	return at + nt_pad8(size);
+}
+
+/* Errors that mean something to the connection, unlike EAGAIN, EINTR and the caller's own mistakes. */
+static __always_inline bool error_matters(__s64 error)
+{
+	return error == 32 || error == 71 || (error >= 100 && error <= 104) || (error >= 110 && error <= 113);
+}
+
+/* One socket call that has ended: a function of BPF takes five arguments at most. */
+struct socket_call {
+	const struct nt_target *target;
+	struct thread *thread;
+	struct syscall_view view;
+	__u64 first, bytes;
+	__s32 error;
+	__u32 turn;
+};
+
+static __noinline void segment_send(const struct socket_call *call, struct socket_state *state, struct scratch *s,
+				    __u64 now)
+{
+	struct nt_segment *record = (void *)s->record;
+	const struct syscall_view *view = &call->view;
+	__u32 at = sizeof(*record), end;
+
+	__builtin_memset(record, 0, sizeof(*record));
+	/* Who sends owns the call; the other direction's bytes need no owner of their own. */
+	if (call->turn && view->direction == NT_OUT && state->role != NT_ROLE_SERVER) {
+		python_walk(call->target, call->thread, s, &record->owner);
+		at = states_append(s, at, record->owner.depth);
+	}
+	end = at;
+	if (call->bytes && at <= sizeof(*record) + STATES_SIZE)
+		end = payload_read(s, at, view, call->bytes);
+	head_fill(&record->h, NT_SEGMENT, nt_pad8(end), now);
+	record->connection = state->connection;
+	record->first = call->first;
+	record->bytes = call->bytes;
+	record->captured = end - at;
+	record->calls = 1;
+	record->error = call->error;
+	record->direction = view->direction;
+	record->flags = (call->turn ? NT_SEGMENT_TURN : 0) | (!call->bytes && !call->error ? NT_SEGMENT_EOF : 0);
+	stat_add(NT_STAT_SEGMENTS, 1);
+	__u32 size = nt_pad8(end);
+	if (size <= RECORD_SIZE)
+		record_send(record, size, wakeup_flags());
+}
+
+/* A socket of TCP that bytes were moved on; NULL if it is none, or has no place. */
+static __always_inline struct socket_state *segment_socket(struct sock *sk, __u8 direction, __u64 bytes)
+{
+	struct socket_state *state = socket_find(sk);
+
+	if (state && !state->connecting)
+		return state;
+	if (!socket_is_tcp(sk))
+		return NULL;
+	if (!state)
+		state = socket_open(sk, false);
+	if (!state)
+		return NULL;
+	state->connecting = 0;
+	if (direction <= NT_IN && state->counted[NT_OUT] + state->counted[NT_IN] == 0)
+		state->base[direction & 1] -= bytes; /* they are moved already */
+	return state;
+}
+
+/* A thread of a target moved call->bytes (or got call->error) on a socket. call->first is when the call began. */
+static __noinline void on_segment(struct socket_call *call, struct sock *sk)
+{
+	__u64 id = bpf_get_current_pid_tgid(), now = bpf_ktime_get_ns();
+	__u8 direction = call->view.direction;
+	struct socket_state *state;
+	struct scratch *s;
+
+	if (direction > NT_IN)
+		return;
+	state = segment_socket(sk, direction, call->bytes);
+	if (!state)
+		return;
+	call->turn = state->direction != direction || (direction == NT_OUT && state->sender != (__u32)id);
+	if (call->turn) {
+		more_send(state);
+		state->direction = direction;
+		state->message_bytes = 0;
+	}
+	if (direction == NT_OUT)
+		state->sender = id;
+	else
+		call->first = now; /* until now it only waited */
+	state->pid = id >> 32;
+	state->tid = id;
+	state->counted[direction & 1] += call->bytes;
+	if (call->bytes && more_keep(state, call->bytes, call->first, now))
+		return;
+	more_send(state);
+	state->message_bytes += call->bytes;
+	s = scratch_get(SCRATCH_SYSCALL);
+	if (!s) {
+		stat_add(NT_STAT_RECORDS, 1);
+		return;
+	}
+	segment_send(call, state, s, now);
+	scratch_put(s);
+}
+
+/* The result of a socket call, as the caller gets it: what of it counts. */
+static __noinline void on_result(struct socket_call *call, struct sock *sk, __s64 result)
+{
+	const struct syscall_view *view = &call->view;
+
+	if (result < 0) {
+		call->error = -result;
+		if (error_matters(-result))
+			on_segment(call, sk);
+		return;
+	}
+	if (view->peek)
+		return;
+	if (view->kind == BUFFER_MESSAGES)
+		result = messages_bytes(view->buffer, result);
+	if (result == 0 && (view->direction == NT_OUT || (view->kind == BUFFER_PLAIN && view->count == 0)))
+		return; /* a receive of nothing is not the end of the stream */
+	call->bytes = result;
+	on_segment(call, sk);
+}
+
+/* The current thread's entry; made at its first socket call. */
+static __always_inline struct thread *thread_get(void)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	struct thread *thread = bpf_map_lookup_elem(&threads, &tid);
+
+	if (thread)
+		return thread;
+	struct thread fresh = {};
+
+	if (bpf_map_update_elem(&threads, &tid, &fresh, BPF_ANY)) {
+		stat_add(NT_STAT_PROCESSES, 1);
+		return NULL;
+	}
+	return bpf_map_lookup_elem(&threads, &tid);
+}
+
+static __always_inline struct nt_target *target_get(void)
+{
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	struct nt_target *target = bpf_map_lookup_elem(&targets, &pid);
+
+	return target && target->flags & NT_TARGET_TRACE ? target : NULL;
+}
+
+static __always_inline void connect_begin_send(const struct nt_target *target, struct thread *thread,
+					       struct socket_state *state)
+{
+	struct scratch *s = scratch_get(SCRATCH_SYSCALL);
+
+	if (!s) {
+		stat_add(NT_STAT_RECORDS, 1);
+		return;
+	}
+	struct nt_connect *record = (void *)s->record;
+	__u32 at = sizeof(*record);
+
+	__builtin_memset(record, 0, sizeof(*record));
+	python_walk(target, thread, s, &record->owner);
+	at = states_append(s, at, record->owner.depth);
+	head_fill(&record->h, NT_CONNECT, at, bpf_ktime_get_ns());
+	record->connection = state->connection;
+	if (at <= sizeof(*record) + STATES_SIZE)
+		record_send(record, at, wakeup_flags());
+	scratch_put(s);
+}
+
+static __always_inline void connect_end_send(const struct socket_state *state, __s32 error)
+{
+	struct nt_connect record = {.ended = 1, .error = error};
+
+	head_fill(&record.h, NT_CONNECT, sizeof(record), bpf_ktime_get_ns());
+	record.h.pid = state->pid;
+	record.h.tid = state->tid;
+	record.connection = state->connection;
+	record_send(&record, sizeof(record), wakeup_flags());
+}
+
+/* The connection is over: sends what is left of it and the kernel's own count of its bytes. */
+static __always_inline void close_send(struct sock *sk, struct socket_state *state, __s32 error, bool by_peer)
+{
+	struct nt_close record = {.error = error, .by_peer = by_peer};
+	__u8 shutdown = BPF_CORE_READ(sk, sk_shutdown);
+	struct tcp_sock *tcp = (void *)sk;
+	__u32 now[2];
+
+	more_send(state);
+	sequence_numbers(sk, now);
+	/* Read the end of the stream and copied_seq has stepped over the peer's FIN, which is no byte. */
+	if (shutdown & SHUTDOWN_RECEIVE && now[NT_IN] == BPF_CORE_READ(tcp, rcv_nxt) &&
+	    now[NT_IN] - state->base[NT_IN] == (__u32)state->counted[NT_IN] + 1)
+		now[NT_IN]--;
+	/* Likewise write_seq over our own, where shutdown(2) sent it. */
+	if (now[NT_OUT] - state->base[NT_OUT] == (__u32)state->counted[NT_OUT] + 1 && shutdown & SHUTDOWN_SEND)
+		now[NT_OUT]--;
+	head_fill(&record.h, NT_CLOSE, sizeof(record), bpf_ktime_get_ns());
+	record.h.pid = state->pid;
+	record.h.tid = state->tid;
+	record.connection = state->connection;
+	for (int i = 0; i < 2; i++) {
+		/* They are 32 bits wide: what differs is the difference, however much was moved. */
+		__s32 gap = now[i] - state->base[i] - (__u32)state->counted[i];
+		__u64 bytes = state->counted[i] + gap;
+
+		if (i == NT_OUT)
+			record.bytes_out = bytes;
+		else
+			record.bytes_in = bytes;
+	}
+	state->closed = 1;
+	record_send(&record, sizeof(record), wakeup_flags());
+}
+
+/* connect(2) sent its first packet; runs in the thread that called it. */
+static __always_inline void on_connecting(struct sock *sk)
+{
+	struct nt_target *target = target_get();
+	__u64 id = bpf_get_current_pid_tgid();
+	struct socket_state *state;
+	struct thread *thread;
+
+	if (!target)
+		return;
+	thread = thread_get();
+	if (!thread)
+		return;
+	thread->connecting = 1;
+	state = socket_open(sk, true);
+	if (!state)
+		return;
+	state->pid = id >> 32;
+	state->tid = id;
+	connect_begin_send(target, thread, state);
+}
+
+static __always_inline void on_connected(struct sock *sk)
+{
+	struct socket_state *state = socket_find(sk);
+
+	if (!state || !state->connecting)
+		return;
+	state->connecting = 0;
+	sequence_numbers(sk, state->base);
+	connect_end_send(state, 0);
+}
+
+/* A connect failed before a packet left (no route, say): the state machine never saw it. */
+static __always_inline void on_connect_refused(const struct nt_target *target, struct thread *thread, struct sock *sk,
+					       __s32 error)
+{
+	struct socket_state *state;
+	__u64 id = bpf_get_current_pid_tgid(), key = (__u64)sk;
+
+	if (!error_matters(error) && error != 99)
+		return;
+	if (socket_find(sk) || !socket_is_tcp(sk))
+		return;
+	state = socket_open(sk, true);
+	if (!state)
+		return;
+	state->pid = id >> 32;
+	state->tid = id;
+	connect_begin_send(target, thread, state);
+	connect_end_send(state, error);
+	bpf_map_delete_elem(&sockets, &key);
+}
+
+static __always_inline void on_listening(struct sock *sk)
+{
+	struct nt_listener key = {};
+	__u8 one = 1;
+
+	if (!target_get())
+		return;
+	key.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	key.port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	if (bpf_map_update_elem(&listeners, &key, &one, BPF_ANY))
+		stat_add(NT_STAT_SOCKETS, 1);
+}
+
+static __always_inline void on_closing(struct sock *sk, __s32 new_state)
+{
+	struct socket_state *state = socket_find(sk);
+	__u64 key = (__u64)sk;
+	__s32 error;
+	bool ours;
+
+	if (!state || state->closed)
+		return;
+	error = BPF_CORE_READ(sk, sk_err);
+	ours = BPF_CORE_READ(sk, sk_shutdown) == SHUTDOWN_BOTH && !error;
+	if (state->connecting) {
+		connect_end_send(state, error ? error : ECANCELED);
+		close_send(sk, state, error, false);
+		bpf_map_delete_elem(&sockets, &key);
+		return;
+	}
+	if (new_state == TCP_CLOSE || ours)
+		close_send(sk, state, error, !ours);
+}
+
+static __always_inline void on_destroy(struct sock *sk)
+{
+	struct socket_state *state = socket_find(sk);
+	__u64 key = (__u64)sk;
+
+	if (!state)
+		return;
+	if (!state->closed)
+		close_send(sk, state, 0, false);
+	bpf_map_delete_elem(&sockets, &key);
+}
+
+#endif
