@@ -11,48 +11,67 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <uthash.h>
+
 #include "../run/run.h"
 #include "histogram.h"
 
-#define SUMMARY_MAX_ENDPOINTS 4096  /* what has no place goes to the endpoint "(other)" */
-#define SUMMARY_MAX_BACKENDS 256    /* per endpoint; then "(other)" */
-#define SUMMARY_MAX_OPERATIONS 256  /* per backend; then "(other)" */
-#define SUMMARY_MAX_SITES 16	    /* per backend; then none */
-#define SUMMARY_MAX_TARGETS 1024    /* shown; more are traced but not listed */
+#define SUMMARY_MAX_ENDPOINTS 4096 /* what has no place goes to the endpoint "(other)" */
+#define SUMMARY_MAX_BACKENDS 256   /* per endpoint; then "(other)" */
+#define SUMMARY_MAX_OPERATIONS 256 /* per backend; then "(other)" */
+#define SUMMARY_MAX_ROWS 8192	   /* endpoints, backends and operations together: a row takes one or two KiB */
+#define SUMMARY_MAX_SITES 16	   /* per backend; the calls of more are in no site */
+#define SUMMARY_MAX_TARGETS 1024   /* shown; more are traced but not listed */
 
+#define SUMMARY_OTHER "(other)"
+
+/* The rows are uthash tables, whose order summary_sort() sets: `for (row = head; row; row = row->hh.next)`. */
 struct summary_operation {
 	char *name;
 	uint64_t calls, keys, errors, client_errors;
-	struct histogram latency;
+	struct histogram latency; /* ns */
+	UT_hash_handle hh;	  /* by name */
 };
 
+/* Its strings are the run stage's, which lives longer. */
 struct summary_site {
 	const char *function, *file;
 	uint32_t line;
 	uint64_t calls;
 };
 
+#define SUMMARY_PROTOCOL_SIZE 20
+
+struct summary_backend_key {
+	char protocol[SUMMARY_PROTOCOL_SIZE]; /* the rest is 0 */
+	struct call_backend where;
+};
+_Static_assert(sizeof(struct summary_backend_key) == SUMMARY_PROTOCOL_SIZE + 4 + NT_ADDRESS_SIZE, "hashed as bytes");
+
 struct summary_backend {
-	char *protocol;
-	char *address; /* as people write it: 10.0.0.5:6379, [::1]:80 */
+	struct summary_backend_key key;
+	char address[56]; /* as people write it: 10.0.0.5:6379, [::1]:80 */
 	uint64_t calls, round_trips, keys, connects, bytes_out, bytes_in, errors, client_errors;
 	struct histogram latency, wait; /* ns */
 	struct summary_operation *operations;
-	size_t operation_count;
 	struct summary_site *sites;
 	size_t site_count;
+	UT_hash_handle hh; /* by key */
 };
 
 struct summary_endpoint {
-	char *name, *file, *route;
+	char *key; /* name NUL file NUL line: two functions of one name are two endpoints */
+	const char *name, *file;
 	uint32_t line;
+	char *route;	      /* of most runs where one has more than half, else of some; NULL: none */
+	uint64_t route_votes; /* see summary_add_run() */
 	uint64_t runs;
 	uint64_t inexact_runs;
 	uint64_t runs_by[3]; /* by enum run_source */
 	uint64_t calls, round_trips, errors;
 	struct histogram wall, network; /* ns */
 	struct summary_backend *backends;
-	size_t backend_count;
+	UT_hash_handle hh; /* by key */
 };
 
 struct summary_target {
@@ -60,17 +79,37 @@ struct summary_target {
 	char *command;
 	uint8_t python[3];
 	uint8_t attribution; /* enum nt_attribution */
+	bool exited;
 };
+
+/* What is missing from a summary: all members are uint64_t counts, named in summary_lost_kinds. */
+struct summary_lost {
+	uint64_t records, stacks, payload, unparsed, bytes, sockets, processes, probes;
+	uint64_t calls, connections, orphans, runs, malformed;
+};
+
+struct summary_lost_kind {
+	const char *name;  /* key in JSON */
+	const char *words; /* behind the number, for people */
+	size_t offset;	   /* in struct summary_lost */
+};
+
+/* Ended by an entry whose name is NULL. */
+extern const struct summary_lost_kind summary_lost_kinds[];
+
+static inline uint64_t *summary_lost_count(struct summary_lost *lost, const struct summary_lost_kind *kind)
+{
+	return (uint64_t *)((char *)lost + kind->offset);
+}
 
 /* What the summary as a whole says; filled by pipeline.c. */
 struct summary_facts {
 	char *version, *host, *release, *hooks;
-	uint64_t start_wall;   /* ns since the epoch: when this summary's time began */
-	uint64_t duration;     /* ns */
+	uint64_t start_wall; /* ns since the epoch: when this summary's time began; 0: not known */
+	uint64_t duration;   /* ns */
 	bool final;
-	struct nt_loss lost;   /* within this summary's time */
-	uint64_t lost_unparsed, lost_bytes, lost_stacks_core;
-	struct nt_cost cost;   /* summed over this summary's time */
+	struct summary_lost lost; /* within this summary's time */
+	struct nt_cost cost;	  /* summed over this summary's time; daemon_rss is the highest */
 	uint64_t ring_bytes;
 };
 
@@ -79,13 +118,13 @@ struct summary {
 	struct summary_target *targets;
 	size_t target_count;
 	struct summary_endpoint *endpoints;
-	size_t endpoint_count;
+	size_t rows; /* of all tables, "(other)" ones not counted */
 	uint64_t requests, requests_without_endpoint;
 	struct histogram request_latency; /* ns */
 	uint64_t unattributed_calls;
 	uint64_t reasons[RUN_REASON_COUNT];
 	struct summary_endpoint unattributed; /* its backends */
-	bool truncated; /* some table was full: "(other)" is in use */
+	bool truncated; /* some table was full: "(other)" is in use, or targets are not listed */
 };
 
 /* Returns NULL without memory. */
@@ -106,6 +145,15 @@ void summary_add_request(struct summary *summary, const struct call *request, bo
 
 /* Adds or updates a target. 0 or -ENOMEM. */
 int summary_set_target(struct summary *summary, const struct nt_process *process);
+
+/* The target has ended; it stays listed. */
+void summary_end_target(struct summary *summary, uint32_t pid);
+
+/* Empties it like summary_clear(), but keeps the targets that have not ended. */
+void summary_next(struct summary *summary);
+
+/* Calls of all endpoints and unattributed ones. */
+uint64_t summary_calls(const struct summary *summary);
 
 /* Orders endpoints by network time in total, backends and operations by calls, ties by name: outputs read it so. */
 void summary_sort(struct summary *summary);

@@ -1,0 +1,26 @@
+/*
+ * rows.h: the tables of a summary: find a row or add it, within the bounds of summary.h.
+ *
+ * Used by summary.c and merge.c only. Where a table is full, or all of them together, the row is the one
+ * called "(other)", which always has a place.
+ */
+#ifndef NT_SUMMARY_ROWS_H
+#define NT_SUMMARY_ROWS_H
+
+#include "summary.h"
+
+/* All return NULL without memory. */
+struct summary_endpoint *row_endpoint(struct summary *summary, const char *name, const char *file, uint32_t line);
+struct summary_backend *row_backend(struct summary *summary, struct summary_endpoint *endpoint,
+				    const struct summary_backend_key *key);
+struct summary_operation *row_operation(struct summary *summary, struct summary_backend *backend, const char *name);
+
+/* Counts calls made from a place in the code. 0, also where there are too many places, or -ENOMEM. */
+int row_add_site(struct summary_backend *backend, const char *function, const char *file, uint32_t line,
+		 uint64_t calls);
+
+/* Frees what is in the endpoint, not itself. */
+void row_clear_endpoint(struct summary_endpoint *endpoint);
+void row_free_endpoints(struct summary *summary);
+
+#endif
