@@ -6,6 +6,7 @@
 # perl's help, and a root takes seconds. What those scripts would have made and the tests need is made in complete_root.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/suites/lib.sh
 . "$here/lib.sh"
 
 packages=(python3 gunicorn python3-flask python3-redis python3-pymemcache python3-requests redis-server memcached dash)
@@ -24,7 +25,7 @@ unpack_root() {
 		ln -s "usr/$dir" "$root/$dir"
 	done
 	for deb in "$nt_apt_debs"/*.deb; do
-		dpkg-deb --show --showformat='${Package}\n' "$deb" | grep -Eqx "$unneeded" && continue
+		dpkg-deb --field "$deb" Package | grep -Eqx "$unneeded" && continue
 		dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root" --keep-directory-symlink \
 			--exclude='./usr/share/doc*' --exclude=./usr/share/man --exclude=./usr/share/info \
 			--exclude=./usr/share/locale --exclude=./usr/share/lintian --exclude='./usr/lib/*/gconv'

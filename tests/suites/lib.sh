@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What fetch.sh here and in ../vm share: where the cache is, how a thing gets into it whole or not at all, and an apt that
 # reads another suite of Debian without touching the machine's own state. Sourced by bash, under `set -euo pipefail`.
 
@@ -34,6 +35,7 @@ nt_publish() {
 nt_suite_sources() {
 	local own keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 	own=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+	# shellcheck disable=SC2016
 	apt-get indextargets --no-release-info --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
 		awk -v own="$own" -v suite="$1" -v keyring="$keyring" '
 			$3 != "main" || seen[$1 $2]++ { next }
@@ -76,7 +78,7 @@ nt_apt_open() {
 		#clear APT::Update::Post-Invoke-Success;
 	END
 	nt_apt apt-get update -q >"$dir/log" 2>&1 || true
-	if ! ls "$dir/lists" | grep -q "_${1}_.*Packages"; then
+	if ! compgen -G "$dir/lists/*_dists_${1}_*Packages*" >/dev/null; then
 		cat "$dir/log" >&2
 		nt_die "no package list of $1 could be read"
 	fi

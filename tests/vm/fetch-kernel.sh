@@ -3,6 +3,7 @@
 # path of each. run.py boots them. Nothing is installed: the package is unpacked for its one file.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=tests/suites/lib.sh
 . "$here/../suites/lib.sh"
 
 # A kernel is a line here: its version and the suite that ships it.

@@ -147,9 +147,13 @@ def fetch(script, names):
     return dict(zip(names, process.stdout.split()))
 
 
-def report(guest):
+def report(guest, logs):
     for verdict, name, reason in guest.verdicts:
         print(f"{verdict} {name} {reason}".rstrip())
+    if any(verdict == "not ok" for verdict, _, _ in guest.verdicts):
+        said = [line for line in read(f"{logs}/{guest.name}.output").splitlines() if not VERDICT.fullmatch(line.rstrip())]
+        print("\n".join(f"    | {line}" for line in said[-60:]))
+        print(f"    see {logs}/{guest.name}.output and .console")
     retried = f", booted again {guest.retries} time" if guest.retries else ""
     print(f"# {guest.name}: {guest.seconds:.0f} s{retried}", flush=True)
 
@@ -174,7 +178,7 @@ def run_all(guests, options, hypervisor):
                 pending[pool.submit(run_guest, guest, hypervisor, *arguments)] = guest
             for future in concurrent.futures.as_completed(pending):
                 future.result()
-                report(pending[future])
+                report(pending[future], logs)
         finally:
             hypervisor.close()
 
@@ -202,7 +206,7 @@ def main():
     except Unavailable as error:
         for guest in guests:
             guest.add("skip", "guest", str(error))
-            report(guest)
+            report(guest, "")
     finally:
         hypervisor.close()
     count = {kind: sum(v == kind for g in guests for v, _, _ in g.verdicts) for kind in ("ok", "not ok", "skip")}
