@@ -37,8 +37,8 @@ complete_root() {
 	mkdir -p "$root"/{proc,sys,dev,run,tmp,root,var/tmp,etc/ssl/certs}
 	chmod 1777 "$root/tmp" "$root/var/tmp"
 	[ -e "$root/bin/sh" ] || ln -s dash "$root/bin/sh"
-	echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
-	echo 'root:x:0:' >"$root/etc/group"
+	printf 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n' >"$root/etc/passwd"
+	printf 'root:x:0:\nnogroup:x:65534:\n' >"$root/etc/group"
 	echo 'hosts: files dns' >"$root/etc/nsswitch.conf"
 	printf '127.0.0.1\tlocalhost\n::1\tlocalhost\n' >"$root/etc/hosts"
 	# requests reads the bundle when it is imported, even if no https is spoken.

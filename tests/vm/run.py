@@ -158,6 +158,15 @@ def report(guest, logs):
     print(f"# {guest.name}: {guest.seconds:.0f} s{retried}", flush=True)
 
 
+def guest_environment(guest, options):
+    return {
+        "NETTRACE_HOOKS": guest.hooks,
+        "NETTRACE_SCALE": options.scale,
+        "NETTRACE_PATIENCE": "3",
+        "NETTRACE_CASES": ",".join(options.cases),
+    }
+
+
 def run_all(guests, options, hypervisor):
     kernels = fetch(f"{HERE}/fetch-kernel.sh", sorted({guest.kernel for guest in guests}))
     roots = fetch(f"{CHECKOUT}/tests/suites/fetch.sh", sorted({SUITES[guest.python] for guest in guests}))
@@ -173,7 +182,7 @@ def run_all(guests, options, hypervisor):
         pending = {}
         try:
             for guest in guests:
-                environment = {"NETTRACE_HOOKS": guest.hooks, "NETTRACE_SCALE": options.scale}
+                environment = guest_environment(guest, options)
                 arguments = (kernels[guest.kernel], images[SUITES[guest.python]], environment, logs)
                 pending[pool.submit(run_guest, guest, hypervisor, *arguments)] = guest
             for future in concurrent.futures.as_completed(pending):
@@ -189,7 +198,8 @@ def parse_options():
     parser.add_argument("--python", nargs="+", default=list(SUITES), choices=SUITES)
     parser.add_argument("--hooks", nargs="+", default=["kprobe", "fentry"])
     parser.add_argument("--job", default=f"{HERE}/job.sh", help="script to run in the guest")
-    parser.add_argument("--scale", default="0.1", help="handed to the job as NETTRACE_SCALE")
+    parser.add_argument("--cases", nargs="+", default=[], metavar="NAME", help="handed to the job as NETTRACE_CASES")
+    parser.add_argument("--scale", default="0.05", help="handed to the job as NETTRACE_SCALE")
     parser.add_argument("--build", default=f"{CHECKOUT}/build", help="has nettraced.static; gets the guests' logs")
     parser.add_argument("--jobs", type=int, default=2, help="guests at a time")
     parser.add_argument("--limit", type=float, default=240, help="seconds that a guest may take")
