@@ -9,7 +9,7 @@
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
-/* What may follow a first byte: RFC 3629, section 4. The second byte's range rules out overlong forms and surrogates. */
+/* What may follow a first byte (RFC 3629, section 4). The second's range rules out overlong forms and surrogates. */
 static const struct lead {
 	unsigned char from, to;	 /* first byte */
 	unsigned char low, high; /* second byte */

@@ -1,0 +1,444 @@
+/*
+ * options.c: the command line of nettraced as a table (options.h).
+ *
+ * A row says an option's names, what takes its value, and what --help says of it. A row whose `take` is NULL is an option
+ * of INTERFACE.md that is not there yet.
+ */
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../bpf/event.h"
+#include "output/output.h"
+
+#define DEFAULT_INTERVAL 10
+#define DEFAULT_CAPTURE 4096
+#define LEAST_CAPTURE 64
+#define MOST_SECONDS 1e9 /* thirty years: beyond, a time in ns would not fit */
+
+static const char *const hooks_names[] = {
+    [OPTIONS_HOOKS_AUTO] = "auto",
+    [OPTIONS_HOOKS_FENTRY] = "fentry",
+    [OPTIONS_HOOKS_KPROBE] = "kprobe",
+    [OPTIONS_HOOKS_TRACEPOINT] = "tracepoint",
+};
+
+static const char *const python_names[] = {
+    [OPTIONS_PYTHON_AUTO] = "auto",
+    [OPTIONS_PYTHON_USDT] = "usdt",
+    [OPTIONS_PYTHON_STACK] = "stack",
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+struct row;
+
+/* One option being taken. */
+struct taking {
+	struct options *options;
+	const struct row *row;
+	const char *value;
+	char *why;
+};
+
+struct row {
+	const char *name;
+	char letter;	      /* 0: none */
+	const char *argument; /* NULL: takes none */
+	int (*take)(const struct taking *taking);
+	const char *help; /* NULL: not shown */
+};
+
+__attribute__((format(printf, 2, 3))) static int refuse(const struct taking *taking, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(taking->why, OPTIONS_WHY_SIZE, format, arguments);
+	va_end(arguments);
+	return -EINVAL;
+}
+
+/* Digits only, up to `most`. */
+static bool parse_whole(const char *text, unsigned long most, unsigned long *ret_value)
+{
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (*end || errno || value > most)
+		return false;
+	*ret_value = value;
+	return true;
+}
+
+/* Digits with at most one point: no sign, no exponent, no "inf". */
+static bool parse_seconds(const char *text, double *ret_value)
+{
+	size_t length = strspn(text, "0123456789.");
+	char *end;
+
+	if (text[length] || !strpbrk(text, "0123456789"))
+		return false;
+	double value = strtod(text, &end);
+
+	if (*end || value > MOST_SECONDS)
+		return false;
+	*ret_value = value;
+	return true;
+}
+
+static int take_pid(const struct taking *taking)
+{
+	struct options *options = taking->options;
+	unsigned long pid;
+
+	if (!parse_whole(taking->value, INT32_MAX, &pid) || !pid)
+		return refuse(taking, "--pid '%s': a process id is a number above 0", taking->value);
+	for (size_t i = 0; i < options->pid_count; i++)
+		if (options->pids[i] == (pid_t)pid)
+			return 0;
+	options->pids[options->pid_count++] = (pid_t)pid;
+	return 0;
+}
+
+static int take_duration(const struct taking *taking)
+{
+	if (!parse_seconds(taking->value, &taking->options->duration) || taking->options->duration <= 0)
+		return refuse(taking, "--duration '%s': it is a number of seconds above 0", taking->value);
+	return 0;
+}
+
+static int take_interval(const struct taking *taking)
+{
+	if (!parse_seconds(taking->value, &taking->options->interval))
+		return refuse(taking, "--interval '%s': it is a number of seconds, 0 for the last summary only",
+			      taking->value);
+	return 0;
+}
+
+static int take_endpoint(const struct taking *taking)
+{
+	if (!*taking->value)
+		return refuse(taking, "--endpoint '': it is a pattern over module.qualname or file:qualname");
+	taking->options->endpoints[taking->options->endpoint_count++] = taking->value;
+	return 0;
+}
+
+/* "a, b or c" */
+static void join_formats(char *ret_text, size_t size)
+{
+	size_t used = 0;
+
+	*ret_text = 0;
+	for (const struct output *const *output = output_table; *output && used < size; output++)
+		used += (size_t)snprintf(ret_text + used, size - used, "%s%s", used ? (output[1] ? ", " : " or ") : "",
+					 (*output)->name);
+}
+
+static int take_format(const struct taking *taking)
+{
+	char allowed[128];
+
+	taking->options->format = taking->value;
+	if (output_find(taking->value))
+		return 0;
+	join_formats(allowed, sizeof(allowed));
+	return refuse(taking, "--format '%s': it is %s", taking->value, allowed);
+}
+
+static int take_json(const struct taking *taking)
+{
+	taking->options->format = "json";
+	return 0;
+}
+
+static int take_output(const struct taking *taking)
+{
+	taking->options->output = taking->value;
+	return *taking->value ? 0 : refuse(taking, "--output '': it is the name of a file");
+}
+
+static int take_record(const struct taking *taking)
+{
+	taking->options->record = taking->value;
+	return *taking->value ? 0 : refuse(taking, "--record '': it is the name of a file");
+}
+
+static bool find_word(const char *const *words, size_t count, const char *word, int *ret_index)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(words[i], word))
+			continue;
+		*ret_index = (int)i;
+		return true;
+	}
+	return false;
+}
+
+static int take_hooks(const struct taking *taking)
+{
+	int index;
+
+	if (!find_word(hooks_names, COUNT(hooks_names), taking->value, &index))
+		return refuse(taking, "--hooks '%s': they are auto, fentry, kprobe or tracepoint", taking->value);
+	taking->options->hooks = (enum options_hooks)index;
+	return 0;
+}
+
+static int take_python(const struct taking *taking)
+{
+	int index;
+
+	if (!find_word(python_names, COUNT(python_names), taking->value, &index))
+		return refuse(taking, "--python '%s': it is auto, usdt or stack", taking->value);
+	taking->options->python = (enum options_python)index;
+	return 0;
+}
+
+static int take_capture(const struct taking *taking)
+{
+	unsigned long bytes;
+
+	if (!parse_whole(taking->value, NT_MAX_PAYLOAD, &bytes) || bytes < LEAST_CAPTURE)
+		return refuse(taking, "--capture '%s': it is a number of bytes from %d to %d", taking->value,
+			      LEAST_CAPTURE, NT_MAX_PAYLOAD);
+	taking->options->capture = (uint32_t)bytes;
+	return 0;
+}
+
+/* Other thresholds come with the findings. */
+static int take_rules(const struct taking *taking)
+{
+	if (!strcmp(taking->value, "default"))
+		return 0;
+	refuse(taking, "--rules '%s': only the default rules are supported yet", taking->value);
+	return -ENOTSUP;
+}
+
+static int take_show_data(const struct taking *taking)
+{
+	taking->options->show_data = true;
+	return 0;
+}
+
+static int take_check(const struct taking *taking)
+{
+	if (taking->options->action == OPTIONS_TRACE)
+		taking->options->action = OPTIONS_CHECK;
+	return 0;
+}
+
+static int take_help(const struct taking *taking)
+{
+	taking->options->action = OPTIONS_HELP;
+	return 0;
+}
+
+static int take_version(const struct taking *taking)
+{
+	taking->options->action = OPTIONS_VERSION;
+	return 0;
+}
+
+static const struct row rows[] = {
+    {"pid", 0, "PID", take_pid, "trace this process and its children; repeatable"},
+    {"duration", 'd', "SECONDS", take_duration, "stop after this long (default: until ^C or the last target's exit)"},
+    {"interval", 'i', "SECONDS", take_interval, "print a summary this often (default 10; 0: only the last one)"},
+    {"endpoint", 'e', "PATTERN", take_endpoint,
+     "glob over module.qualname or file:qualname that names endpoints; repeatable\n(default: found by itself)"},
+    {"format", 'f', "FORMAT", take_format, "text or json (one object a line) on standard output (default text)"},
+    {"json", 0, NULL, take_json, "short for --format json"},
+    {"output", 'o', "FILE", take_output, "write there instead of standard output"},
+    {"hooks", 0, "KIND", take_hooks, "kernel hooks: auto, fentry, kprobe or tracepoint (default auto)"},
+    {"python", 0, "WAY", take_python, "how to know the Python function: auto, usdt or stack (default auto)"},
+    {"capture", 0, "BYTES", take_capture, "payload kept per message, at most: 64 to 16384 (default 4096)"},
+    {"record", 0, "FILE", take_record, "keep the event stream as well, for nettrace replay; it holds payload"},
+    {"rules", 0, "NAME", take_rules, "thresholds of the findings: default"},
+    {"show-data", 0, NULL, take_show_data, "show keys, paths and statements as they are; without it data is masked"},
+    {"check", 0, NULL, take_check, "say what this kernel, these targets and these privileges allow; attach nothing"},
+    {"help", 'h', NULL, take_help, "this"},
+    {"version", 0, NULL, take_version, "the version"},
+    {"command", 0, "NAME", NULL, NULL},
+    {"cgroup", 0, "PATH", NULL, NULL},
+    {"all", 0, NULL, NULL, NULL},
+    {"usdt-duty", 0, "ON/PERIOD", NULL, NULL},
+    {"max-cost", 0, "PERCENT", NULL, NULL},
+    {"export", 0, "URL", NULL, NULL},
+    {"socket", 0, "PATH", NULL, NULL},
+    {"config", 0, "FILE", NULL, NULL},
+};
+
+#define FIRST_CODE 256 /* getopt_long's value of rows[0]: above any letter, so that a row has one code only */
+
+/* getopt's own tables, made of ours. */
+struct getopt_tables {
+	struct option longs[COUNT(rows) + 1];
+	char letters[2 * COUNT(rows) + 2];
+};
+
+static void make_tables(struct getopt_tables *tables)
+{
+	char *letter = tables->letters;
+
+	memset(tables, 0, sizeof(*tables));
+	*letter++ = ':'; /* a missing argument is told from an unknown option */
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		tables->longs[i] = (struct option){
+		    .name = rows[i].name,
+		    .has_arg = rows[i].argument ? required_argument : no_argument,
+		    .val = FIRST_CODE + (int)i,
+		};
+		if (!rows[i].letter)
+			continue;
+		*letter++ = rows[i].letter;
+		if (rows[i].argument)
+			*letter++ = ':';
+	}
+}
+
+static const struct row *find_row(int code)
+{
+	if (code >= FIRST_CODE && code < FIRST_CODE + (int)COUNT(rows))
+		return &rows[code - FIRST_CODE];
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (rows[i].letter && rows[i].letter == code)
+			return &rows[i];
+	return NULL;
+}
+
+/* getopt found an option that it cannot take: `code` is its answer, `word` where it stood on the command line. */
+static int refuse_option(const struct taking *taking, int code, const char *word)
+{
+	const struct row *row = optopt ? find_row(optopt) : NULL;
+
+	if (code == ':' && row)
+		return refuse(taking, "--%s needs a value: %s", row->name, row->argument);
+	if (row)
+		return refuse(taking, "--%s takes no value", row->name);
+	return refuse(taking, "unknown or ambiguous option '%s': see nettraced --help", word);
+}
+
+static int take_all(int argc, char **argv, struct taking *taking)
+{
+	struct getopt_tables tables;
+	int code, err;
+
+	make_tables(&tables);
+	optind = 0; /* glibc: start anew */
+	opterr = 0;
+	for (;;) {
+		int at = optind ? optind : 1;
+
+		code = getopt_long(argc, argv, tables.letters, tables.longs, NULL);
+		if (code == -1)
+			return 0;
+		taking->row = code == '?' || code == ':' ? NULL : find_row(code);
+		taking->value = optarg;
+		if (!taking->row)
+			return refuse_option(taking, code, argv[at < argc ? at : argc - 1]);
+		if (!taking->row->take) {
+			refuse(taking, "--%s is not supported yet", taking->row->name);
+			return -ENOTSUP;
+		}
+		err = taking->row->take(taking);
+		if (err || taking->options->action >= OPTIONS_HELP)
+			return err;
+	}
+}
+
+/* What the options say together. */
+static int check_all(int argc, char **argv, const struct taking *taking)
+{
+	const struct options *options = taking->options;
+	unsigned long pid;
+
+	if (options->action >= OPTIONS_HELP)
+		return 0;
+	if (optind < argc && parse_whole(argv[optind], INT32_MAX, &pid))
+		return refuse(taking, "unexpected '%s': a process is named with --pid %s", argv[optind], argv[optind]);
+	if (optind < argc)
+		return refuse(taking, "unexpected '%s': see nettraced --help", argv[optind]);
+	if (!options->pid_count && options->action == OPTIONS_TRACE)
+		return refuse(taking, "which process? name one with --pid PID (see nettraced --help)");
+	return 0;
+}
+
+int options_parse(int argc, char **argv, struct options *ret_options, char *why)
+{
+	struct options options = {
+	    .interval = DEFAULT_INTERVAL,
+	    .format = "text",
+	    .capture = DEFAULT_CAPTURE,
+	};
+	struct taking taking = {.options = &options, .why = why};
+	size_t most = argc > 0 ? (size_t)argc : 1; /* more values than words there cannot be */
+	int err = -ENOMEM;
+
+	why[0] = 0;
+	options.pids = calloc(most, sizeof(*options.pids));
+	options.endpoints = calloc(most, sizeof(*options.endpoints));
+	if (options.pids && options.endpoints)
+		err = take_all(argc, argv, &taking);
+	if (!err)
+		err = check_all(argc, argv, &taking);
+	if (err)
+		options_free(&options);
+	else
+		*ret_options = options;
+	return err;
+}
+
+void options_free(struct options *options)
+{
+	free(options->pids);
+	free(options->endpoints);
+	options->pids = NULL;
+	options->endpoints = NULL;
+}
+
+static void put_row(FILE *stream, const struct row *row)
+{
+	const char *help = row->help, *line;
+	char names[48];
+
+	if (row->letter)
+		snprintf(names, sizeof(names), "-%c, --%s %s", row->letter, row->name,
+			 row->argument ? row->argument : "");
+	else
+		snprintf(names, sizeof(names), "    --%s %s", row->name, row->argument ? row->argument : "");
+	fprintf(stream, "  %-26s", names);
+	while ((line = strchr(help, '\n'))) {
+		fprintf(stream, "%.*s\n  %-26s", (int)(line - help), help, "");
+		help = line + 1;
+	}
+	fprintf(stream, "%s\n", help);
+}
+
+void options_help(FILE *stream)
+{
+	fprintf(stream, "usage: nettraced --pid PID [--pid PID ...] [options]\n\n"
+			"Tells what running Python processes ask of the network, by the function that answers for it.\n"
+			"Needs root, or the capabilities that --check names.\n\n");
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (rows[i].help)
+			put_row(stream, &rows[i]);
+	fprintf(stream, "\nExit status: 0 done; 1 could not do it; 2 wrong usage.\n");
+}
+
+const char *options_hooks_name(enum options_hooks hooks)
+{
+	return hooks_names[hooks];
+}
+
+const char *options_python_name(enum options_python python)
+{
+	return python_names[python];
+}
