@@ -22,12 +22,12 @@ struct target_usdt {
 };
 
 struct target {
-	pid_t pid;	    /* as the daemon's own /proc numbers it */
+	pid_t pid; /* as the daemon's own /proc numbers it */
 	pid_t parent;
-	uint64_t start;	    /* CLOCK_MONOTONIC ns (from /proc/PID/stat's starttime, a clock tick's grain) */
+	uint64_t start;		   /* CLOCK_MONOTONIC ns (from /proc/PID/stat's starttime, a clock tick's grain) */
 	char command[NT_MAX_NAME]; /* the process's title or command line, cut */
-	char binary[512];   /* file that holds the interpreter, openable from here: /proc/PID/root/... or map_files */
-	uint8_t python[3];  /* 3.11.2; all 0: no Python */
+	char binary[512];  /* file that holds the interpreter, openable from here: /proc/PID/root/... or map_files */
+	uint8_t python[3]; /* 3.11.2; all 0: no Python */
 	bool free_threaded;
 	struct target_usdt usdt;
 	struct nt_target kernel; /* flags FOLLOW|TRACE|PYTHON as found; FOLLOW only if not Python */

@@ -1,0 +1,30 @@
+/*
+ * roots.h: the directories that a process imports from, as far as they can be known from outside; for modules.c only.
+ */
+#ifndef NT_ROOTS_H
+#define NT_ROOTS_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#define ROOTS_MAX 64 /* directories of one process; more are left out */
+
+/* All paths are absolute, as the process itself sees them, without "." and "..". Zeroed memory is an empty one. */
+struct import_roots {
+	char *directory; /* where it works; NULL: not known */
+	char *script;	 /* the main program's file; NULL: none or not known */
+	char *roots[ROOTS_MAX];
+	unsigned count;
+};
+
+/* 0, -ESRCH, -EACCES or -ENOMEM. What cannot be read is left out. Free with roots_clear(). */
+int roots_read(pid_t pid, struct import_roots *ret_roots);
+void roots_clear(struct import_roots *roots);
+
+/*
+ * Writes `path` below `base` (NULL: none) without empty, "." and ".." parts. 0 or -ENAMETOOLONG; a path that begins
+ * with a slash ignores the base.
+ */
+int path_resolve(const char *base, const char *path, char *ret_path, size_t size);
+
+#endif
