@@ -16,7 +16,7 @@ A dump has one JSON array a line, told apart by the first element:
     ["mark", name, time]
     ["run", time of entry, time of exit, thread, endpoint, run]
     ["ask", time, connection, protocol, operation, keys, endpoint, run]
-    ["failed", time, connection, "error" or "client"]
+    ["failed", time, connection, "error" or "client", position]
     [kind, start, end, connection, bytes, errno, thread, endpoint, run]    kind: connect send recv close
 Times are CLOCK_MONOTONIC nanoseconds; `run` is a number that is unique in the process; endpoint and run are null outside.
 """
@@ -50,7 +50,7 @@ def enabled():
 
 def endpoint(function):
     """Decorator: remembers the function as an endpoint, and leaves it as it is."""
-    _codes[function.__code__] = function.__module__ + "." + function.__qualname__
+    _codes[function.__code__] = function.__module__ + ":" + function.__qualname__
     return function
 
 
@@ -86,10 +86,10 @@ def ask(sock, protocol, operation, keys=1):
         _events.append(("ask", _clock(), connection, protocol, operation, keys, _endpoint(), getattr(_local, "run", None)))
 
 
-def failed(sock, kind="error"):
-    """The answer to the last command asked on this socket was an error ("client": the request's fault)."""
+def failed(sock, kind="error", position=0):
+    """The answer to a command was an error ("client": the request's fault): the one at `position` of those last sent."""
     if _path:
-        _events.append(("failed", _clock(), _connections.get(sock.fileno()), kind))
+        _events.append(("failed", _clock(), _connections.get(sock.fileno()), kind, position))
 
 
 def dump():
@@ -289,13 +289,12 @@ def _patch_accept():
     return wrapper
 
 
-def _patch_redis(module):
+def _patch_redis(connection):
     """redis-py says itself which commands it packs: the second source of truth beside the bytes."""
-    connection = module.Connection
     pack, pack_many = connection.pack_command, connection.pack_commands
 
     def pack_command(self, *arguments):
-        if self._sock is not None:
+        if not getattr(self, "witness_packs_many", False):  # pack_commands() of some versions uses pack_command()
             ask(self._sock, "redis", str(arguments[0]).upper(), redis_keys(arguments))
         return pack(self, *arguments)
 
@@ -303,9 +302,42 @@ def _patch_redis(module):
         commands = list(commands)
         for command in commands:
             ask(self._sock, "redis", str(command[0]).upper(), redis_keys(command))
-        return pack_many(self, commands)
+        self.witness_packs_many = True
+        try:
+            return pack_many(self, commands)
+        finally:
+            self.witness_packs_many = False
 
     connection.pack_command, connection.pack_commands = pack_command, pack_commands
+
+
+def _patch_pymemcache(client):
+    fetch = client._fetch_cmd
+
+    def fetch_cmd(self, name, keys, *rest, **more):
+        if self.sock is None:
+            self._connect()
+        ask(self.sock, "memcache", name.decode(), len(keys))
+        return fetch(self, name, keys, *rest, **more)
+
+    client._fetch_cmd = fetch_cmd
+
+
+def _patch_http(connection):
+    """requests and urllib3 end up in http.client."""
+    put, send = connection.putrequest, connection._send_output
+
+    def putrequest(self, method, url, *rest, **more):
+        self.witness_operation = "%s %s" % (method, http_template(url))
+        return put(self, method, url, *rest, **more)
+
+    def send_output(self, *rest, **more):
+        if self.sock is None:
+            self.connect()
+        ask(self.sock, "http", self.witness_operation)
+        return send(self, *rest, **more)
+
+    connection.putrequest, connection._send_output = putrequest, send_output
 
 
 def redis_keys(command):
@@ -316,6 +348,12 @@ def redis_keys(command):
     if name == "MSET":
         return count // 2
     return 1
+
+
+def http_template(path):
+    """A path without its data: the query, and what consists of digits."""
+    words = path.partition("?")[0].split("/")
+    return "/".join("?" if word.isdigit() else word for word in words)
 
 
 def _after_fork():
@@ -356,12 +394,16 @@ def install():
 
 
 def watch_libraries():
-    """Patches the client libraries that are there; call it after install(), before they are used."""
-    try:
+    """Patches the client libraries of the shop; to be called before they are used."""
+    if _path:
+        import http.client
+
+        import pymemcache.client.base
         import redis.connection
-    except ImportError:
-        return
-    _patch_redis(redis.connection)
+
+        _patch_redis(redis.connection.Connection)
+        _patch_pymemcache(pymemcache.client.base.Client)
+        _patch_http(http.client.HTTPConnection)
 
 
 if _path:

@@ -47,7 +47,11 @@ class Redis(Client):
         for command in commands:
             witness.ask(self.sock, "redis", str(command[0]).upper(), witness.redis_keys(command))
         self.sock.sendall(b"".join(self._pack(command) for command in commands))
-        return [self._answer() for _ in commands]
+        answers = [self._answer() for _ in commands]
+        for position, answer in enumerate(answers):
+            if isinstance(answer, Exception):
+                witness.failed(self.sock, "error", position)
+        return answers
 
     @staticmethod
     def _pack(command):
@@ -65,7 +69,6 @@ class Redis(Client):
         if kind == b"+":
             return rest
         if kind == b"-":
-            witness.failed(self.sock)
             return Exception(rest.decode())
         if kind == b":":
             return int(rest)

@@ -203,7 +203,7 @@ def partial(options, go):
     raw.sock.setblocking(False)
     go()
     for _ in range(options["runs"]):
-        upload(raw.sock, draw.randrange(1000000, 3000000))
+        upload(raw.sock, draw.randrange(300000, 900000))
     return raw
 
 

@@ -1,0 +1,29 @@
+"""pytest's side of the lab: one for the whole session, cleaned up after each case."""
+
+import os
+import sys
+
+import pytest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from lab import Lab  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def session_lab():
+    with Lab() as lab:
+        yield lab
+
+
+@pytest.fixture
+def lab(session_lab):
+    print("seed %d: NETTRACE_SEED=%d repeats it" % (session_lab.seed, session_lab.seed))
+    yield session_lab
+    session_lab.end_case()
+    session_lab.forget_truth()
+
+
+def pytest_report_header():
+    return "nettraced: targets run %s" % os.environ.get("NETTRACE_PYTHON", "/usr/bin/python3")

@@ -1,0 +1,16 @@
+"""The cases as pytest sees them. -k NAME chooses; the seed is printed with each failure."""
+
+import pytest
+
+import cases
+from lab import Failure, Skip
+
+
+@pytest.mark.parametrize("name", list(cases.CASES))
+def test_case(lab, name):
+    try:
+        cases.CASES[name](lab)
+    except Skip as reason:
+        pytest.skip(str(reason))
+    except Failure as reason:
+        pytest.fail(str(reason), pytrace=False)

@@ -1,0 +1,162 @@
+"""From what the witness wrote to what a summary must say: exchanges, calls and runs per endpoint and backend.
+
+The rules are those of INTERFACE's words, applied to what a program did on its sockets: a request is
+what is sent up to the first byte that comes back, its answer what comes back up to the next send. Where a
+client said which commands a request held, each is a call; otherwise the exchange is one call of protocol "tcp".
+"""
+
+import collections
+import glob
+import json
+
+NUMBERS = ("calls", "round_trips", "keys", "bytes_out", "bytes_in", "errors", "client_errors")
+
+
+class Exchange:
+    """A request on one connection, and its answer."""
+
+    def __init__(self, event):
+        _, self.start, _, self.connection, _, _, self.thread, self.endpoint, self.run = event
+        self.end = None
+        self.asks = []
+        self.failed = {}  # position of the ask -> "error" or "client"
+        self.bytes_out = self.bytes_in = 0
+        self.broken = False  # the connection ended before an answer came
+
+
+class Process:
+    """What one process wrote down, from its last mark on, or else from `since` (monotonic ns)."""
+
+    def __init__(self, lines, since):
+        self.pid = lines[0][1]
+        self.peers = {line[1]: line[3] for line in lines if line[0] == "connection"}
+        began = max([line[2] for line in lines if line[0] == "mark"], default=since)
+        self.runs = [line for line in lines if line[0] == "run" and line[1] >= began]
+        self.connects = [line for line in lines if line[0] == "connect" and line[1] >= began]
+        by_connection = collections.defaultdict(list)
+        for line in lines:
+            if line[0] in ("ask", "failed"):
+                by_connection[line[2]].append((line[1], line))
+            elif line[0] in ("send", "recv", "close"):
+                # Bytes count from when they leave, and when they have arrived.
+                by_connection[line[3]].append((line[2] if line[0] == "recv" else line[1], line))
+        self.exchanges = []
+        for connection, events in by_connection.items():
+            if connection is not None:
+                events.sort(key=lambda pair: pair[0])
+                found = _exchanges([event for _, event in events])
+                self.exchanges += [exchange for exchange in found if exchange.start >= began]
+
+
+def _exchanges(events):
+    """The exchanges of one connection, whose events are in order."""
+    found, pending, current = [], [], None
+    for event in events:
+        kind = event[0]
+        if kind == "ask":
+            pending.append(event)
+        elif kind == "failed":
+            current.failed[event[4]] = event[3]
+        elif kind == "send" and event[4] > 0:
+            if current is None or current.bytes_in:
+                current = Exchange(event)
+                found.append(current)
+            current.bytes_out += event[4]
+            current.asks += pending
+            pending = []
+        elif kind == "recv" and event[4] > 0:
+            if current is not None:
+                current.bytes_in += event[4]
+                current.end = event[2]
+        elif current is not None and not current.bytes_in and _ends(event):
+            current.broken = True
+    return found
+
+
+def _ends(event):
+    """Does this close, end of file or error end a connection?  EAGAIN (11) and time-outs (110) do not."""
+    return event[0] == "close" or event[5] not in (11, 110)
+
+
+def read(prefix, since=0):
+    """The processes whose witness wrote PREFIX.<pid>."""
+    processes = []
+    for name in sorted(glob.glob(glob.escape(prefix) + ".*")):
+        if name.endswith(".part"):
+            raise AssertionError("the witness was interrupted: " + name)
+        with open(name) as lines:
+            processes.append(Process([json.loads(line) for line in lines], since))
+    return processes
+
+
+def _number_dict():
+    return dict.fromkeys(NUMBERS, 0)
+
+
+class Backend:
+    def __init__(self):
+        self.numbers = _number_dict()
+        self.operations = collections.defaultdict(lambda: {"calls": 0, "keys": 0, "errors": 0})
+        self.latencies = []  # ns, one an exchange
+
+    def add_call(self, operation, keys, failed):
+        numbers = self.numbers
+        numbers["calls"] += 1
+        numbers["keys"] += keys
+        numbers["errors"] += failed == "error"
+        numbers["client_errors"] += failed == "client"
+        if operation is not None:
+            entry = self.operations[operation]
+            entry["calls"] += 1
+            entry["keys"] += keys
+            entry["errors"] += failed == "error"
+
+
+class Endpoint:
+    def __init__(self):
+        self.runs = 0  # all of them
+        self.walls = []  # ns
+        self.calling_runs = set()  # (pid, run) of those that called or connected
+        self.backends = collections.defaultdict(Backend)  # (protocol, address) -> Backend
+        self.connects = collections.Counter()  # address -> connects that were made
+
+
+def summarise(processes):
+    """endpoint -> Endpoint; what was done outside endpoints is under None."""
+    endpoints = collections.defaultdict(Endpoint)
+    for process in processes:
+        for _, start, end, _, name, _ in process.runs:
+            endpoints[name].runs += 1
+            endpoints[name].walls.append(end - start)
+        for event in process.connects:
+            _add_connect(endpoints[event[7]], process, event)
+        for exchange in process.exchanges:
+            _add_exchange(endpoints[exchange.endpoint], process, exchange)
+    return endpoints
+
+
+def _add_connect(endpoint, process, event):
+    address = process.peers[event[3]]
+    endpoint.calling_runs.add((process.pid, event[8]))
+    if event[5]:
+        backend = endpoint.backends["tcp", address]
+        backend.add_call("connect", 1, "error")
+        backend.numbers["round_trips"] += 1
+    else:
+        endpoint.connects[address] += 1
+
+
+def _add_exchange(endpoint, process, exchange):
+    address = process.peers[exchange.connection]
+    protocol = exchange.asks[0][3] if exchange.asks else "tcp"
+    backend = endpoint.backends[protocol, address]
+    endpoint.calling_runs.add((process.pid, exchange.run))
+    backend.numbers["bytes_out"] += exchange.bytes_out
+    backend.numbers["bytes_in"] += exchange.bytes_in
+    backend.numbers["round_trips"] += 1
+    if exchange.end:
+        backend.latencies.append(exchange.end - exchange.start)
+    for position, ask in enumerate(exchange.asks):
+        backend.add_call(ask[4], ask[5], exchange.failed.get(position))
+    if not exchange.asks:
+        backend.add_call(None, 1, "error" if exchange.broken else None)
