@@ -20,9 +20,9 @@
 #define NT_ABI 1
 
 /* 127 frames: the deepest stack seen in the field's frameworks is 32, recursion makes them deeper;
- * the walk costs nothing for frames that are not there. A multiple of nothing: 1 is left for the verifier. */
+ * the walk costs nothing for frames that are not there. One less than a power of two: it is a mask, too. */
 #define NT_MAX_FRAMES 127
-#define NT_MAX_PAYLOAD 16384 /* bytes of payload a record can carry; --capture sets less */
+#define NT_MAX_PAYLOAD 8192 /* bytes of payload a record can carry at most; --capture sets less */
 #define NT_MAX_NAME 512	     /* bytes of a file or function name; longer ones keep their tail or head */
 #define NT_MAX_TABLE 8192    /* bytes of a line table, and of a code object's instructions */
 

@@ -109,7 +109,10 @@ struct {
 } connections SEC(".maps");
 
 #define STATES_SIZE (((NT_MAX_FRAMES + 1) & ~1) * 4)
-#define RECORD_SIZE (sizeof(struct nt_segment) + STATES_SIZE + NT_MAX_PAYLOAD)
+#define PAYLOAD_START (sizeof(struct nt_segment) + STATES_SIZE) /* or before */
+/* Twice the payload's bound: so a part that begins inside the bound also ends inside the buffer, whatever its
+ * length, which even the verifier of 5.10 can follow. A per-CPU value has 32 KiB at most. */
+#define RECORD_SIZE (PAYLOAD_START + 2 * NT_MAX_PAYLOAD + 8)
 #define CODE_SIZE (sizeof(struct nt_code) + 2 * NT_MAX_NAME + 2 * NT_MAX_TABLE)
 #define FRAME_WINDOW 192 /* bytes read of a frame: its head and the first 14 or so of its locals */
 
@@ -120,8 +123,12 @@ struct {
  */
 struct scratch {
 	__u32 busy;
-	__u32 depth;
-	__u8 window[FRAME_WINDOW + 8];
+	__u32 depth;	   /* frames walked */
+	__u32 end;	   /* of the record that is being put together */
+	__u32 reserved;
+	__u64 hash;	   /* of the frames walked: names the stack within the process */
+	__u64 coroutine;   /* outermost of them that a coroutine owns */
+	__u8 window[256]; /* FRAME_WINDOW of it are used: any masked offset stays inside */
 	__u32 states[NT_MAX_FRAMES + 1];
 	struct nt_stack stack;
 	struct nt_frame frames[NT_MAX_FRAMES + 1];

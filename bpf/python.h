@@ -18,7 +18,8 @@
 #define GLIBC_SPECIFIC_KEYS 32	/* keys in that block; a thread state's key is among the process's first */
 #define MAX_THREADS 512		/* of a process, looked through when there is no slot */
 #define HEAP_FRAME_BASE 16	/* 3.8-3.10: a frame's window starts at its ob_size */
-#define HEAP_FRAME_LOCALS 8	/* pointers of a heap frame's locals that are looked at */
+#define FRAME_SLOTS ((FRAME_WINDOW - 72) / 8) /* pointers of a frame's locals and stack that are looked at, at most */
+#define MAX_FRAME_BYTES 8192 /* a callee further away is in another chunk of the data stack, or no neighbour */
 #define OWNER_GENERATOR 1
 #define OWNER_C_STACK 3		/* the interpreter's own entry frames: 3 from 3.12, and 4 from 3.14 */
 
@@ -46,11 +47,19 @@ static __always_inline __u64 tss_find_slot(const struct nt_target *target, __u64
 	return tp + GLIBC_SPECIFIC + tss.key * 16 + 8;
 }
 
-/* The thread state whose pthread_self is `tp`, from the main interpreter's list. */
-static __noinline __u64 tstate_search(const struct nt_target *target, __u64 tp)
+/*
+ * The thread state whose pthread_self is `tp`, from the main interpreter's list; 0: none. A global function, of
+ * numbers only, like others with a loop in them: the verifier looks at it once, not at each place that
+ * calls it and for each way in which the loop can end.
+ */
+__noinline __u64 tstate_search(__u64 tp)
 {
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	const struct nt_target *target = bpf_map_lookup_elem(&targets, &pid);
 	__u64 interpreter = 0, tstate = 0, id;
 
+	if (!target)
+		return 0;
 	if (!read_user(&interpreter, target->runtime + target->layout.runtime_interpreters) || !interpreter)
 		return 0;
 	if (!read_user(&tstate, interpreter + target->layout.interpreter_threads))
@@ -96,7 +105,7 @@ static __always_inline __u64 tstate_find(const struct nt_target *target, struct 
 		thread->tss_slot = slot;
 		return tstate;
 	}
-	tstate = tstate_search(target, tp);
+	tstate = tstate_search(tp);
 	thread->tstate = tstate;
 	return tstate;
 }
@@ -121,61 +130,50 @@ static __always_inline bool frame_top(const struct nt_layout *layout, __u64 tsta
 /* Eight bytes of the window at a field's offset. */
 static __always_inline __u64 window_read(const struct scratch *s, __u32 at)
 {
-	at &= 0xf8; /* the window has FRAME_WINDOW + 8 = 200 bytes */
-	if (at > FRAME_WINDOW)
+	return *(const __u64 *)(s->window + (at & 0xf8));
+}
+
+/*
+ * A number that stays as long as the frame in the window does not move on: from its instruction (in `seed`) and the
+ * pointers among its locals and evaluation stack, which are at `locals` in the window and end at `limit`. Global: see
+ * tstate_search().
+ */
+__noinline __u64 frame_state(__u64 locals, __u64 limit, __u64 seed)
+{
+	__u32 which = SCRATCH_SYSCALL;
+	const struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
+
+	if (!s)
 		return 0;
-	return *(const __u64 *)(s->window + at);
-}
-
-static __always_inline __u32 mix32(__u64 h)
-{
-	h ^= h >> 32;
-	h *= 0x9e3779b97f4a7c15ull;
-	return h >> 32;
-}
-
-/*
- * A number that stays as long as the frame does not move on: from its instruction and the pointers
- * among its locals and evaluation stack. `limit` is where the callee's frame begins on the same stack,
- * so that nothing behind this frame is taken for its locals.
- */
-static __always_inline __u32 frame_state(const struct scratch *s, __u32 locals, __u32 limit, __u64 seed)
-{
-	__u64 h = seed;
-
 #pragma unroll
-	for (int i = 0; i < (FRAME_WINDOW - 72) / 8; i++) {
-		__u32 at = locals + i * 8;
+	for (int i = 0; i < FRAME_SLOTS; i++) {
+		__u64 at = locals + i * 8, inside = (__s64)(at + 7 - limit) >> 63;
 
-		if (at + 8 > limit)
-			break;
-		h = (h ^ window_read(s, at)) * 0x100000001b3ull;
+		seed = (seed ^ (window_read(s, at) & inside)) * 0x100000001b3ull;
 	}
-	return mix32(h);
-}
-
-static __always_inline __u32 heap_frame_state(struct scratch *s, __u64 frame, __u32 locals, __u64 slots, __u64 seed)
-{
-	if (slots > HEAP_FRAME_LOCALS)
-		slots = HEAP_FRAME_LOCALS;
-	if (bpf_probe_read_user(s->window, HEAP_FRAME_LOCALS * 8, (const void *)(frame + locals)))
-		return mix32(seed);
-	return frame_state(s, 0, slots * 8, seed);
+	seed ^= seed >> 32;
+	return seed * 0x9e3779b97f4a7c15ull >> 32;
 }
 
 /*
- * Walks into s->frames, s->states and s->depth. *ret_hash names the stack within the process,
- * *ret_coroutine is the outermost frame that a coroutine owns.
+ * Walks into the scratch's frames, states, depth, hash and coroutine; returns an enum nt_walk.
  */
-static __noinline int python_walk_frames(const struct nt_target *target, struct scratch *s, __u64 frame,
-					 __u64 *ret_hash, __u64 *ret_coroutine)
+__noinline int python_walk_frames(__u64 frame)
 {
+	__u32 pid = bpf_get_current_pid_tgid() >> 32, which = SCRATCH_SYSCALL;
+	const struct nt_target *target = bpf_map_lookup_elem(&targets, &pid);
+	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
+
+	if (!target || !s)
+		return NT_WALK_FAILED;
 	const struct nt_layout *layout = &target->layout;
 	bool heap = layout->frame_kind == 0;
 	__u32 base = heap ? HEAP_FRAME_BASE : 0;
-	__u64 hash = 0xcbf29ce484222325ull, callee = 0, coroutine = 0;
-	__u32 depth = 0;
+	__u64 hash = 0xcbf29ce484222325ull, callee = 0;
+	__u32 depth;
 
+	s->depth = 0;
+	s->coroutine = 0;
 	for (int i = 0; i < NT_MAX_FRAMES + 1 && frame; i++) {
 		if (bpf_probe_read_user(s->window, heap ? 104 : FRAME_WINDOW, (const void *)(frame + base)) &&
 		    bpf_probe_read_user(s->window, heap ? 104 : 80, (const void *)(frame + base)))
@@ -193,6 +191,8 @@ static __noinline int python_walk_frames(const struct nt_target *target, struct 
 			frame = previous;
 			continue;
 		}
+		/* Kept in memory: the verifier need not tell a round with three frames left out from one with four. */
+		depth = s->depth;
 		if (depth >= NT_MAX_FRAMES)
 			break;
 		if (!heap)
@@ -204,27 +204,24 @@ static __noinline int python_walk_frames(const struct nt_target *target, struct 
 		__u64 step = (code ^ at << 48) * 0x9e3779b97f4a7c15ull;
 		hash = (hash ^ step ^ step >> 29) * 0x100000001b3ull;
 
-		__u32 state;
+		__u64 locals = layout->frame_locals, limit = callee - frame;
 		if (heap) {
-			state = heap_frame_state(s, frame, layout->frame_locals, window_read(s, 0), step ^ frame);
-		} else {
-			__u64 limit = callee - frame;
-
+			limit = window_read(s, 0) * 8;
+			if (bpf_probe_read_user(s->window, FRAME_SLOTS * 8, (const void *)(frame + locals)))
+				limit = 0;
+			locals = 0;
+		} else if (owner || limit > MAX_FRAME_BYTES) {
 			/* A generator's frame lies in its own object: what is behind it is not its. */
-			if (owner || limit > FRAME_WINDOW)
-				limit = owner || limit > 8192 ? 0 : FRAME_WINDOW;
-			state = frame_state(s, layout->frame_locals, limit, step ^ frame);
+			limit = 0;
 		}
-		s->states[depth & NT_MAX_FRAMES] = state;
+		s->states[depth & NT_MAX_FRAMES] = frame_state(locals, limit, step ^ frame);
 		if (owner == OWNER_GENERATOR)
-			coroutine = frame;
-		depth++;
+			s->coroutine = frame;
+		s->depth = depth + 1;
 		callee = frame;
 		frame = previous;
 	}
-	s->depth = depth;
-	*ret_hash = hash;
-	*ret_coroutine = coroutine;
+	s->hash = hash ^ pid * 0x9e3779b97f4a7c15ull;
 	return frame ? NT_WALK_TRUNCATED : NT_WALK_OK;
 }
 
@@ -252,20 +249,31 @@ static __always_inline __u32 string_read(const struct nt_layout *layout, __u64 s
 	return length & (2 * NT_MAX_NAME - 1);
 }
 
-/* Sends a code object's name, file, line table and instructions. True if they were sent. */
-static __noinline bool code_send(const struct nt_layout *layout, struct scratch *s, __u64 code)
+/*
+ * Sends a code object's name, file, line table and instructions, put together in this CPU's scratch `which`, which the
+ * caller holds. 1 if they were sent.
+ */
+__noinline int code_send(__u64 code, __u32 which)
 {
-	struct nt_code *record = (void *)s->code;
+	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	struct nt_target *target = bpf_map_lookup_elem(&targets, &pid);
 	__u64 file = 0, name = 0, lines = 0, bytes = 0, size;
-	__u32 at = sizeof(*record), n;
+	__u32 at = sizeof(struct nt_code), n;
+	const struct nt_layout *layout;
+	struct nt_code *record;
 
+	if (!s || !target)
+		return 0;
+	layout = &target->layout;
+	record = (void *)s->code;
 	__builtin_memset(record, 0, sizeof(*record));
 	record->code = code;
 	record->code_start = layout->frame_kind ? layout->code_bytes : 0;
 	if (!read_user(&record->first_line, code + layout->code_first_line) ||
 	    !read_user(&file, code + layout->code_file) || !read_user(&lines, code + layout->code_lines) ||
 	    !read_user(&name, code + (layout->code_qualname ? layout->code_qualname : layout->code_name)))
-		return false;
+		return 0;
 	record->qualified = layout->code_qualname != 0;
 
 	n = string_read(layout, file, s->code + at, &record->file_kind);
@@ -282,7 +290,7 @@ static __noinline bool code_send(const struct nt_layout *layout, struct scratch 
 		size = NT_MAX_TABLE;
 	size &= 2 * NT_MAX_TABLE - 1;
 	if (at > sizeof(*record) + 2 * NT_MAX_NAME)
-		return false;
+		return 0;
 	if (bpf_probe_read_user(s->code + at, size, (const void *)(lines + layout->bytes_data)))
 		size = 0;
 	record->lines_size = size;
@@ -303,66 +311,68 @@ static __noinline bool code_send(const struct nt_layout *layout, struct scratch 
 		size = NT_MAX_TABLE;
 	size &= 2 * NT_MAX_TABLE - 1;
 	if (at > sizeof(*record) + 2 * NT_MAX_NAME + NT_MAX_TABLE)
-		return false;
+		return 0;
 	if (bpf_probe_read_user(s->code + at, size, (const void *)bytes))
 		size = 0;
 	record->code_size = size;
 	at += nt_pad8(size) & (2 * NT_MAX_TABLE - 1);
 
 	if (at > CODE_SIZE)
-		return false;
+		return 0;
 	head_fill(&record->h, NT_CODE, at, bpf_ktime_get_ns());
 	return record_send(record, at, wakeup_flags()) == 0;
 }
 
 /* Makes sure that the daemon knows a code object; returns what it said of it so far. */
-static __always_inline __u32 code_announce(const struct nt_target *target, struct scratch *s, __u64 code)
+static __always_inline __u32 code_announce(__u64 code, __u32 which)
 {
 	struct nt_code_key key = {.code = code, .pid = bpf_get_current_pid_tgid() >> 32};
 	__u32 *known = bpf_map_lookup_elem(&codes, &key), flags = NT_CODE_KNOWN;
 
 	if (known)
 		return *known;
-	if (!code_send(&target->layout, s, code))
+	if (!code_send(code, which))
 		return 0;
 	if (bpf_map_update_elem(&codes, &key, &flags, BPF_NOEXIST))
 		stat_add(NT_STAT_CODE_TABLE, 1);
 	return flags;
 }
 
-/* Sends the stack that was just walked, with the code objects in it, unless it was sent before. */
-static __always_inline bool stack_announce(const struct nt_target *target, struct scratch *s, __u64 hash)
+/* Sends the stack that was just walked, with the code objects in it. 1 if it was sent. */
+__noinline int stack_send(__u64 hash)
 {
-	__u32 pid = bpf_get_current_pid_tgid() >> 32, depth = s->depth;
+	__u32 pid = bpf_get_current_pid_tgid() >> 32, which = SCRATCH_SYSCALL, depth;
+	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
 
-	if (bpf_map_lookup_elem(&stacks, &hash))
-		return true;
+	if (!s)
+		return 0;
+	depth = s->depth;
 	if (depth > NT_MAX_FRAMES)
-		return false;
+		return 0;
 	for (__u32 i = 0; i < NT_MAX_FRAMES; i++) {
 		if (i >= depth)
 			break;
-		code_announce(target, s, s->frames[i].code);
+		code_announce(s->frames[i].code, SCRATCH_SYSCALL);
 	}
 	s->stack.stack = hash;
 	s->stack.depth = depth;
 	s->stack.reserved = 0;
 	__u32 size = sizeof(s->stack) + depth * sizeof(struct nt_frame);
 	if (size > sizeof(s->stack) + sizeof(s->frames))
-		return false;
+		return 0;
 	head_fill(&s->stack.h, NT_STACK, size, bpf_ktime_get_ns());
 	if (record_send(&s->stack, size, wakeup_flags()))
-		return false;
+		return 0;
 	if (bpf_map_update_elem(&stacks, &hash, &pid, BPF_NOEXIST))
 		stat_add(NT_STAT_STACK_TABLE, 1);
-	return true;
+	return 1;
 }
 
 /* Finds out who runs: fills `owner`, and s->states with owner->depth states. */
 static __always_inline void python_walk(const struct nt_target *target, struct thread *thread, struct scratch *s,
 					struct nt_owner *owner)
 {
-	__u64 tstate, frame = 0, hash = 0, coroutine = 0;
+	__u64 tstate, frame = 0;
 
 	s->depth = 0;
 	if (!(target->flags & NT_TARGET_PYTHON)) {
@@ -379,16 +389,16 @@ static __always_inline void python_walk(const struct nt_target *target, struct t
 		stat_add(NT_STAT_STACKS, 1);
 		return;
 	}
-	owner->walk = python_walk_frames(target, s, frame, &hash, &coroutine);
-	hash ^= (bpf_get_current_pid_tgid() >> 32) * 0x9e3779b97f4a7c15ull;
-	if (owner->walk == NT_WALK_FAILED || !stack_announce(target, s, hash)) {
+	owner->walk = python_walk_frames(frame);
+	if (owner->walk == NT_WALK_FAILED ||
+	    (!bpf_map_lookup_elem(&stacks, &s->hash) && !stack_send(s->hash))) {
 		owner->walk = NT_WALK_FAILED;
 		s->depth = 0;
 		stat_add(NT_STAT_STACKS, 1);
 		return;
 	}
-	owner->stack = hash;
-	owner->coroutine = coroutine;
+	owner->stack = s->hash;
+	owner->coroutine = s->coroutine;
 	owner->depth = s->depth;
 }
 

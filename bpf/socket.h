@@ -179,70 +179,63 @@ static __always_inline bool more_keep(struct socket_state *state, __u64 bytes, _
 	return true;
 }
 
-/* Appends up to `want` bytes at `address` to the record; returns where the record ends then. */
-static __always_inline __u32 payload_append(struct scratch *s, __u32 at, __u32 start, __u64 address, __u64 want)
+/* Appends up to `want` bytes at `address` to the record that ends at s->end, of payload that begins at `start`. True if
+ * all were. */
+static __always_inline bool payload_append(struct scratch *s, __u32 start, __u64 address, __u64 want)
 {
-	__u64 room = start + cfg_capture - at;
+	__u64 at = s->end & 0x3fff, room = start + cfg_capture - at, n = want < room ? want : room;
 
-	if (want > room)
-		want = room;
-	if (at > sizeof(struct nt_segment) + STATES_SIZE + NT_MAX_PAYLOAD || want > NT_MAX_PAYLOAD || !want)
-		return at;
-	if (at + want > RECORD_SIZE)
-		return at;
-	/* The verifier of 5.10 wants to see both bounds once more, as numbers. */
-	at &= 0x7fff;
-	if (at > RECORD_SIZE - NT_MAX_PAYLOAD)
-		want &= 0xfff;
-	if (at > RECORD_SIZE - 0x1000)
-		return at;
-	want &= 0x7fff;
-	if (want > NT_MAX_PAYLOAD)
-		return at;
-	if (bpf_probe_read_user(s->record + at, want, (const void *)address)) {
+	if (at >= PAYLOAD_START + NT_MAX_PAYLOAD || n > NT_MAX_PAYLOAD)
+		return false;
+	if (bpf_probe_read_user(s->record + at, n, (const void *)address)) {
 		stat_add(NT_STAT_PAYLOAD, 1);
-		return at;
+		return false;
 	}
-	return at + want;
+	s->end = at + n;
+	return n == want;
 }
 
-static __noinline __u32 payload_append_vector(struct scratch *s, __u32 start, __u64 vector, __u64 parts, __u64 bytes)
+/* Likewise from the first of `parts` parts. Global: see tstate_search(). */
+__noinline int payload_append_vector(__u64 start, __u64 vector, __u64 parts, __u64 bytes)
 {
-	__u32 at = start;
+	__u32 which = SCRATCH_SYSCALL;
+	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
 
+	if (!s)
+		return 0;
 	for (__u64 i = 0; i < MAX_VECTORS; i++) {
 		struct iovec part;
 
 		if (i >= parts || !bytes || !read_user(&part, vector + i * sizeof(part)))
 			break;
 		__u64 n = part.iov_len < bytes ? part.iov_len : bytes;
-		__u32 end = payload_append(s, at, start, (__u64)part.iov_base, n);
 
 		bytes -= n;
-		if (end != at + n)
-			return end;
-		at = end;
+		if (!payload_append(s, start, (__u64)part.iov_base, n))
+			break;
 	}
-	return at;
+	return 0;
 }
 
-/* The first bytes that the call moved, behind the record; returns the record's new end. */
-static __always_inline __u32 payload_read(struct scratch *s, __u32 start, const struct syscall_view *view, __u64 bytes)
+/* Appends the first bytes that the call moved to the record. */
+static __always_inline void payload_read(struct scratch *s, const struct syscall_view *view, __u64 bytes)
 {
 	struct user_msghdr message;
+	__u32 start = s->end;
 
 	switch (view->kind) {
 	case BUFFER_PLAIN:
-		return payload_append(s, start, start, view->buffer, bytes);
+		payload_append(s, start, view->buffer, bytes);
+		break;
 	case BUFFER_VECTOR:
-		return payload_append_vector(s, start, view->buffer, view->count, bytes);
+		payload_append_vector(start, view->buffer, view->count, bytes);
+		break;
 	case BUFFER_MESSAGE:
 	case BUFFER_MESSAGES:
-		if (!read_user(&message, view->buffer))
-			return start;
-		return payload_append_vector(s, start, (__u64)message.msg_iov, message.msg_iovlen, bytes);
+		if (read_user(&message, view->buffer))
+			payload_append_vector(start, (__u64)message.msg_iov, message.msg_iovlen, bytes);
+		break;
 	}
-	return start;
 }
 
 /* Appends the walked frames' states; returns the record's new end. */
@@ -277,7 +270,8 @@ static __noinline void segment_send(const struct socket_call *call, struct socke
 {
 	struct nt_segment *record = (void *)s->record;
 	const struct syscall_view *view = &call->view;
-	__u32 at = sizeof(*record), end;
+	__u32 at = sizeof(*record);
+	__u64 size;
 
 	__builtin_memset(record, 0, sizeof(*record));
 	/* Who sends owns the call; the other direction's bytes need no owner of their own. */
@@ -285,21 +279,21 @@ static __noinline void segment_send(const struct socket_call *call, struct socke
 		python_walk(call->target, call->thread, s, &record->owner);
 		at = states_append(s, at, record->owner.depth);
 	}
-	end = at;
-	if (call->bytes && at <= sizeof(*record) + STATES_SIZE)
-		end = payload_read(s, at, view, call->bytes);
-	head_fill(&record->h, NT_SEGMENT, nt_pad8(end), now);
+	s->end = at;
+	if (call->bytes)
+		payload_read(s, view, call->bytes);
+	size = (s->end + 7ull) & 0x3ff8;
+	head_fill(&record->h, NT_SEGMENT, size, now);
 	record->connection = state->connection;
 	record->first = call->first;
 	record->bytes = call->bytes;
-	record->captured = end - at;
+	record->captured = s->end - at;
 	record->calls = 1;
 	record->error = call->error;
 	record->direction = view->direction;
 	record->flags = (call->turn ? NT_SEGMENT_TURN : 0) | (!call->bytes && !call->error ? NT_SEGMENT_EOF : 0);
 	stat_add(NT_STAT_SEGMENTS, 1);
-	__u32 size = nt_pad8(end);
-	if (size <= RECORD_SIZE)
+	if (size <= PAYLOAD_START + NT_MAX_PAYLOAD)
 		record_send(record, size, wakeup_flags());
 }
 

@@ -39,7 +39,7 @@ static __always_inline bool function_matters(__u32 code, __u32 caller)
 }
 
 /* What is known of a code object; sends it first if nothing is. */
-static __always_inline __u32 function_flags(const struct nt_target *target, __u64 code)
+static __always_inline __u32 function_flags(__u64 code)
 {
 	struct nt_code_key key = {.code = code, .pid = bpf_get_current_pid_tgid() >> 32};
 	__u32 *known = bpf_map_lookup_elem(&codes, &key), flags;
@@ -50,7 +50,7 @@ static __always_inline __u32 function_flags(const struct nt_target *target, __u6
 	s = scratch_get(SCRATCH_UPROBE);
 	if (!s)
 		return 0; /* another program is at it on this CPU: the next call of the function does it */
-	flags = code_announce(target, s, code);
+	flags = code_announce(code, SCRATCH_UPROBE);
 	scratch_put(s);
 	return flags;
 }
@@ -67,8 +67,8 @@ static __always_inline int function_probe(bool returned)
 	thread = thread_get();
 	if (!thread || !function_read(target, thread, &record.frame, &record.code, &record.caller))
 		return 0;
-	flags = function_flags(target, record.code);
-	caller_flags = record.caller ? function_flags(target, record.caller) : NT_CODE_JUDGED;
+	flags = function_flags(record.code);
+	caller_flags = record.caller ? function_flags(record.caller) : NT_CODE_JUDGED;
 	if (!function_matters(flags, caller_flags))
 		return 0;
 	record.returned = returned;

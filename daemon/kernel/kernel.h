@@ -1,0 +1,86 @@
+/*
+ * kernel.h: the kernel side as the daemon sees it: load it, choose the rung of hooks, read its records, tell it
+ * about targets.
+ *
+ * One of the two places that need root (the other is target/). Nothing here knows what a record means.
+ */
+#ifndef NT_KERNEL_H
+#define NT_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "../../bpf/event.h"
+
+#define KERNEL_WHY_SIZE 256
+
+enum kernel_rung { RUNG_AUTO, RUNG_FENTRY, RUNG_KPROBE, RUNG_TRACEPOINT, RUNG_COUNT };
+
+/* Words of --hooks and of the summary; NULL-safe for any value of the enum. */
+const char *kernel_rung_name(enum kernel_rung rung);
+/* RUNG_COUNT: no such rung. */
+enum kernel_rung kernel_rung_find(const char *name);
+
+struct kernel_options {
+	enum kernel_rung rung;
+	uint32_t capture;    /* payload bytes per record, at most NT_MAX_PAYLOAD */
+	uint32_t ring_bytes; /* a power of two, of whole pages */
+	bool attach;	     /* false: load only, to see whether it would work */
+};
+
+struct kernel;
+
+/*
+ * Loads and attaches the best rung that the kernel takes, or the one that was asked for. 0, or negative errno with one line
+ * in `why` (KERNEL_WHY_SIZE bytes) that says what is missing and what would help.
+ */
+int kernel_open(const struct kernel_options *options, struct kernel **ret_kernel, char *why);
+void kernel_close(struct kernel *kernel);
+
+enum kernel_rung kernel_rung(const struct kernel *kernel);
+
+/* Why a rung above the one in use was not taken; "" if it was not tried or works. */
+const char *kernel_rung_refusal(const struct kernel *kernel, enum kernel_rung rung);
+
+/* Adds or replaces a target, by its id in the root namespace. 0 or negative errno. */
+int kernel_set_target(struct kernel *kernel, pid_t pid, const struct nt_target *target);
+/* Also forgets what the kernel side knows of its code and stacks. */
+void kernel_remove_target(struct kernel *kernel, pid_t pid);
+void kernel_forget_code(struct kernel *kernel, pid_t pid);
+bool kernel_has_target(struct kernel *kernel, pid_t pid);
+
+int kernel_add_listener(struct kernel *kernel, const struct nt_listener *listener);
+
+/* Says what a code object is (NT_CODE_*). 0 or negative errno. */
+int kernel_judge_code(struct kernel *kernel, pid_t pid, uint64_t code, uint32_t flags);
+
+/* One record; negative to stop reading, which kernel_read() then returns. */
+typedef int (*kernel_record_fn)(void *context, void *record, size_t size);
+
+/* Waits at most `timeout_ms` for an urgent record, or until `wake_fd` (-1: none) is readable, then hands over all records there are.
+ * Number of records, or negative errno, or what `record` returned. */
+int kernel_read(struct kernel *kernel, int timeout_ms, int wake_fd, kernel_record_fn record, void *context);
+
+/* Fills the counters of `ret_loss` (not its head) with the totals so far. */
+void kernel_read_loss(struct kernel *kernel, struct nt_loss *ret_loss);
+
+/* What the programs took so far, where the kernel counts it (kernel_measure_cost). ns and runs. */
+void kernel_read_cost(struct kernel *kernel, uint64_t *ret_ns, uint64_t *ret_runs);
+/* Switches the kernel's own accounting of BPF programs on or off. It costs about 40 ns a run while it is on. 0 or negative errno. */
+int kernel_measure_cost(struct kernel *kernel, bool on);
+
+/* Function probes of one process: traced entry and return, or only counted. */
+struct kernel_usdt;
+int kernel_usdt_attach(struct kernel *kernel, pid_t pid, const char *binary, bool count_only, struct kernel_usdt **ret_usdt);
+void kernel_usdt_detach(struct kernel_usdt *usdt);
+/* Function calls counted so far by all count-only attachments. */
+uint64_t kernel_usdt_calls(struct kernel *kernel);
+
+/* What these privileges and this kernel allow, before anything is loaded: 0, or negative errno with a line in `why`. */
+int kernel_check_privileges(char *why);
+/* "6.1.0-13-amd64". Static. */
+const char *kernel_release(void);
+
+#endif
