@@ -1,0 +1,267 @@
+/*
+ * flow.c: backward jumps of a code object and what they make reachable, see flow.h.
+ *
+ * Everything is counted in code units of two bytes: an instruction is one, its inline caches follow it.
+ */
+#include "flow.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../bpf/event.h"
+#include "opcodes.h"
+
+#define FLOW_UNIT 2
+#define FLOW_MAX_UNITS (NT_MAX_TABLE / FLOW_UNIT)
+
+/* A jump back: from > to, or the same. */
+struct edge {
+	uint16_t from, to;
+	uint16_t lowest;    /* the first unit that can be reached from where this is the next edge */
+	bool assigns_local; /* `to` is the head of a `for` loop whose variable is a local */
+};
+
+struct flow {
+	uint16_t units;
+	uint16_t edge_count;
+	struct edge *edges; /* by `from` */
+	uint8_t starts[];   /* a bit a unit: an instruction begins here */
+};
+
+/* What a pass over the instructions knows at one of them. */
+struct cursor {
+	const uint8_t *opcodes;
+	const uint8_t *code;
+	uint8_t minor;
+	uint32_t units;
+	uint32_t at;	   /* its unit */
+	uint32_t next;	   /* the unit of the next instruction */
+	uint32_t argument; /* with what EXTENDED_ARG gave */
+	uint32_t extended;
+	uint8_t kind; /* OPCODE_*, 0: none that matters */
+};
+
+static bool cursor_next(struct cursor *cursor)
+{
+	uint8_t entry;
+
+	cursor->at = cursor->next;
+	if (cursor->at >= cursor->units)
+		return false;
+	entry = cursor->opcodes[cursor->code[cursor->at * FLOW_UNIT]];
+	cursor->kind = entry & OPCODE_KIND;
+	cursor->argument = cursor->extended << 8 | cursor->code[cursor->at * FLOW_UNIT + 1];
+	cursor->extended = cursor->kind == OPCODE_EXTEND ? cursor->argument : 0;
+	cursor->next = cursor->at + 1 + (entry & OPCODE_CACHES);
+	return true;
+}
+
+static struct cursor cursor_begin(uint8_t minor, const uint8_t *code, uint32_t units)
+{
+	return (struct cursor){.opcodes = opcodes_find(minor), .code = code, .minor = minor, .units = units};
+}
+
+/* Where this instruction jumps back to; false if it does not. */
+static bool cursor_jump(const struct cursor *cursor, uint32_t *ret_to)
+{
+	if (cursor->kind == OPCODE_BACK) {
+		/* A jump out of the code can only be to its start at worst. */
+		*ret_to = cursor->argument < cursor->next ? cursor->next - cursor->argument : 0;
+		return *ret_to <= cursor->at;
+	}
+	if (cursor->kind == OPCODE_ABSOLUTE) {
+		/* 3.10 counts units, 3.8 and 3.9 bytes. */
+		*ret_to = cursor->minor >= 10 ? cursor->argument : cursor->argument / FLOW_UNIT;
+		return *ret_to <= cursor->at;
+	}
+	return false;
+}
+
+/* Is the instruction at `unit` a `for` loop's head, and the next one an assignment to locals? */
+static bool assigns_local(uint8_t minor, const uint8_t *code, uint32_t units, uint32_t unit)
+{
+	struct cursor cursor = cursor_begin(minor, code, units);
+
+	cursor.next = unit;
+	do {
+		if (!cursor_next(&cursor))
+			return false;
+	} while (cursor.kind == OPCODE_EXTEND);
+	if (cursor.kind != OPCODE_FOR)
+		return false;
+	do {
+		if (!cursor_next(&cursor))
+			return false;
+	} while (cursor.kind == OPCODE_EXTEND);
+	return cursor.kind == OPCODE_STORE;
+}
+
+/*
+ * 3.8 calls `finally` blocks, and their end jumps back behind the call. Which end belongs to which call
+ * is not worth following: the last one does for all.
+ */
+static void add_finally_edges(struct flow *flow, struct cursor cursor)
+{
+	uint32_t end = 0;
+
+	for (struct cursor c = cursor; cursor_next(&c);)
+		if (c.kind == OPCODE_END_FINALLY)
+			end = c.at;
+	while (cursor_next(&cursor))
+		if (cursor.kind == OPCODE_CALL_FINALLY && cursor.next <= end)
+			flow->edges[flow->edge_count++] = (struct edge){.from = end, .to = cursor.next};
+}
+
+static void add_edges(struct flow *flow, struct cursor cursor)
+{
+	struct cursor c = cursor;
+	uint32_t to;
+
+	while (cursor_next(&c)) {
+		flow->starts[c.at / 8] |= 1u << c.at % 8;
+		if (!cursor_jump(&c, &to))
+			continue;
+		flow->edges[flow->edge_count++] = (struct edge){
+		    .from = c.at,
+		    .to = to,
+		    .assigns_local = assigns_local(c.minor, c.code, c.units, to),
+		};
+	}
+	add_finally_edges(flow, cursor);
+}
+
+static int compare_edges(const void *a, const void *b)
+{
+	const struct edge *left = a, *right = b;
+
+	return (int)left->from - (int)right->from;
+}
+
+/* The first edge at or behind `unit`; edge_count if there is none. */
+static uint32_t next_edge(const struct flow *flow, uint32_t unit)
+{
+	uint32_t low = 0, high = flow->edge_count;
+
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+
+		if (flow->edges[middle].from < unit)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/*
+ * For each edge, how far back one gets from there: by any edge from here on, and from where that leads
+ * by the edges before this one, which are done already.
+ */
+static void find_lowest(struct flow *flow)
+{
+	uint16_t lowest = UINT16_MAX;
+
+	for (uint32_t i = flow->edge_count; i-- > 0;) {
+		if (flow->edges[i].to < lowest)
+			lowest = flow->edges[i].to;
+		flow->edges[i].lowest = lowest;
+	}
+	for (uint32_t i = 0; i < flow->edge_count; i++) {
+		struct edge *edge = &flow->edges[i];
+		uint32_t next = next_edge(flow, edge->lowest);
+
+		if (next < i && flow->edges[next].lowest < edge->lowest)
+			edge->lowest = flow->edges[next].lowest;
+	}
+}
+
+/* Can all of it be read? Also counts the edges that there can be. */
+static bool is_readable(struct cursor cursor, uint32_t *ret_edges)
+{
+	uint32_t edges = 0;
+
+	while (cursor_next(&cursor)) {
+		if (cursor.kind == OPCODE_HIDDEN)
+			return false;
+		if (cursor.kind == OPCODE_BACK || cursor.kind == OPCODE_ABSOLUTE || cursor.kind == OPCODE_CALL_FINALLY)
+			edges++;
+	}
+	*ret_edges = edges;
+	return true;
+}
+
+struct flow *flow_new(uint8_t minor, const uint8_t *code, size_t size)
+{
+	struct cursor cursor = cursor_begin(minor, code, size / FLOW_UNIT);
+	struct flow *flow;
+	uint32_t edges;
+
+	if (!cursor.opcodes || !size || cursor.units > FLOW_MAX_UNITS || !is_readable(cursor, &edges))
+		return NULL;
+	flow = calloc(1, sizeof(*flow) + (cursor.units + 7) / 8);
+	if (!flow)
+		return NULL;
+	flow->units = cursor.units;
+	/* One more than may be needed: an array of none is no error. */
+	flow->edges = calloc(edges + 1, sizeof(*flow->edges));
+	if (!flow->edges) {
+		free(flow);
+		return NULL;
+	}
+	add_edges(flow, cursor);
+	qsort(flow->edges, flow->edge_count, sizeof(*flow->edges), compare_edges);
+	find_lowest(flow);
+	return flow;
+}
+
+void flow_free(struct flow *flow)
+{
+	if (!flow)
+		return;
+	free(flow->edges);
+	free(flow);
+}
+
+static uint32_t unit_of(const struct flow *flow, uint32_t offset)
+{
+	uint32_t unit = offset / FLOW_UNIT;
+
+	if (unit >= flow->units)
+		return unit;
+	while (unit > 0 && !(flow->starts[unit / 8] >> unit % 8 & 1))
+		unit--;
+	return unit;
+}
+
+uint32_t flow_instruction(const struct flow *flow, uint32_t offset)
+{
+	return flow ? unit_of(flow, offset) * FLOW_UNIT : offset;
+}
+
+bool flow_reaches(const struct flow *flow, uint32_t from, uint32_t to)
+{
+	uint32_t next;
+
+	if (!flow)
+		return true;
+	from = unit_of(flow, from);
+	to = unit_of(flow, to);
+	/* Beyond the code: it is not the code that was meant. */
+	if (from >= flow->units || to >= flow->units || from < to)
+		return true;
+	next = next_edge(flow, from);
+	return next < flow->edge_count && flow->edges[next].lowest <= to;
+}
+
+bool flow_repeats_unseen(const struct flow *flow, uint32_t at)
+{
+	if (!flow)
+		return true;
+	at = unit_of(flow, at);
+	if (at >= flow->units)
+		return true;
+	for (uint32_t i = next_edge(flow, at); i < flow->edge_count; i++)
+		if (flow->edges[i].to <= at && !flow->edges[i].assigns_local)
+			return true;
+	return false;
+}

@@ -1,0 +1,27 @@
+/*
+ * opcodes.h: what flow.c must know of each version's instructions, as data.
+ */
+#ifndef NT_RUN_OPCODES_H
+#define NT_RUN_OPCODES_H
+
+#include <stdint.h>
+
+/* An entry: how many inline cache units follow the instruction, and what kind it is. */
+#define OPCODE_CACHES 0x0f
+#define OPCODE_KIND 0xf0
+
+enum {
+	OPCODE_EXTEND = 0x10,	    /* EXTENDED_ARG: eight more bits for the next one's argument */
+	OPCODE_BACK = 0x20,	    /* jumps back by its argument, in code units from its end */
+	OPCODE_ABSOLUTE = 0x30,	    /* jumps to its argument */
+	OPCODE_FOR = 0x40,	    /* FOR_ITER: the head of a `for` loop */
+	OPCODE_STORE = 0x50,	    /* puts a loop's value into local variables */
+	OPCODE_CALL_FINALLY = 0x60, /* 3.8: into a `finally` block, forward, and back at its end */
+	OPCODE_END_FINALLY = 0x70,  /* 3.8: the end of such a block */
+	OPCODE_HIDDEN = 0x80,	    /* stands in the place of an instruction that is kept elsewhere */
+};
+
+/* The table of Python 3.`minor`, 256 entries; NULL: none. */
+const uint8_t *opcodes_find(uint8_t minor);
+
+#endif

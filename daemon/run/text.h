@@ -1,0 +1,19 @@
+/*
+ * text.h: the target's strings as people can read them.
+ *
+ * CPython keeps a string with 1, 2 or 4 bytes a character; code.c makes UTF-8 of it here.
+ */
+#ifndef NT_RUN_TEXT_H
+#define NT_RUN_TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The `size` bytes at `data`, `kind` (1, 2, 4) bytes a character in host byte order, as UTF-8 that the caller frees.
+ * Control characters are written as \xNN, so that a name cannot steer a terminal or break a line; what
+ * is no character (lone surrogates, numbers beyond Unicode) becomes U+FFFD. NULL without memory.
+ */
+char *text_utf8(const uint8_t *data, size_t size, unsigned kind);
+
+#endif
