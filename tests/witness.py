@@ -341,8 +341,10 @@ def _patch_http(connection):
 
 
 def redis_keys(command):
-    """How many keys a command of those that the tests use names; 1 where it names none."""
+    """How many keys a command of those that the tests use names."""
     name, count = str(command[0]).upper(), len(command) - 1
+    if name in ("PING", "MULTI", "EXEC"):
+        return 0
     if name in ("MGET", "DEL", "EXISTS", "UNLINK"):
         return count
     if name == "MSET":

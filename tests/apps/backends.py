@@ -53,7 +53,7 @@ class Raw(socketserver.BaseRequestHandler):
                 return
             magic, verb, size, answer, micros = RAW.unpack(head)
             if magic != RAW_MAGIC:
-                return
+                return self._fail(head)
             if not self._read_body(size, micros / 1e6 if verb == SLOW else 0):
                 return
             if not self._answer(verb, answer, micros):
@@ -62,9 +62,7 @@ class Raw(socketserver.BaseRequestHandler):
     def _answer(self, verb, answer, micros):
         """False: this connection is over."""
         if verb == RESET:
-            self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.request.close()
-            return False
+            return self._reset()
         if verb == CLOSE:
             return False
         if verb == MUTE:
@@ -77,6 +75,19 @@ class Raw(socketserver.BaseRequestHandler):
             time.sleep(micros / 1e6)
         self.request.sendall(b"\xaa" * answer)
         return True
+
+    def _reset(self):
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.request.close()
+        return False
+
+    def _fail(self, head):
+        """A request of another protocol: its path or key says how the answer does not come."""
+        data = head + self.request.recv(65536)
+        if b"reset" in data:
+            self._reset()
+        elif b"mute" in data:
+            self.request.recv(1)  # until the other side gives up
 
     def _drip(self, answer, micros):
         pieces = 4

@@ -126,7 +126,7 @@ def reset(address):
 
 @witness.endpoint
 def timed_out(address, seconds):
-    """No answer comes in time, and the program closes the connection."""
+    """No answer comes in time, and the program closes the connection. Nobody knows that one was to come."""
     with witness.run():
         raw = clients.Client(address).connect()
         raw.sock.settimeout(seconds)
@@ -149,14 +149,42 @@ def hung_up(address):
         raw.close()
 
 
+@witness.endpoint
+def http_fails(address, how, seconds):
+    """A protocol that nettraced knows: here an answer that does not come is an error however the connection ends."""
+    with witness.run():
+        _ask_in_vain(clients.Http(address), seconds, "request", "GET", "/" + how)
+
+
+@witness.endpoint
+def redis_fails(address, how, seconds):
+    with witness.run():
+        _ask_in_vain(clients.Redis(address), seconds, "command", "GET", how)
+
+
+def _ask_in_vain(client, seconds, method, *arguments):
+    client.connect()
+    client.sock.settimeout(seconds)
+    try:
+        getattr(client, method)(*arguments)
+    except (OSError, IndexError):  # IndexError: an empty status line
+        client.close()
+        return
+    raise AssertionError("an answer came")
+
+
 def answers(options, go):
     """Answers that do not come, among some that do."""
     draw = random.Random(options["seed"])
     raw = clients.Client(options["raw"]).connect()
     go()
     for _ in range(options["runs"]):
-        kind = draw.randrange(4)
-        if kind == 0:
+        kind = draw.randrange(6)
+        if kind == 4:
+            http_fails(options["raw"], draw.choice(("reset", "mute", "hangup")), 0.02)
+        elif kind == 5:
+            redis_fails(options["raw"], draw.choice(("reset", "mute", "hangup")), 0.02)
+        elif kind == 0:
             reset(options["raw"])
         elif kind == 1:
             timed_out(options["raw"], 0.02)

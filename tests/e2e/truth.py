@@ -6,6 +6,7 @@ client said which commands a request held, each is a call; otherwise the exchang
 """
 
 import collections
+import errno
 import glob
 import json
 
@@ -21,7 +22,16 @@ class Exchange:
         self.asks = []
         self.failed = {}  # position of the ask -> "error" or "client"
         self.bytes_out = self.bytes_in = 0
-        self.broken = False  # the connection ended before an answer came
+        self.closed = self.reset = False  # how the connection ended before an answer came
+
+    def failure(self, position):
+        """
+        How the request that was asked at this position failed: None, "error" or "client". Where nobody knows the
+        protocol, nobody knows that an answer was due: then only a connection that broke is an error.
+        """
+        if self.reset or (self.closed and self.asks):
+            return "error"
+        return self.failed.get(position)
 
 
 class Process:
@@ -68,14 +78,10 @@ def _exchanges(events):
             if current is not None:
                 current.bytes_in += event[4]
                 current.end = event[2]
-        elif current is not None and not current.bytes_in and _ends(event):
-            current.broken = True
+        elif current is not None and not current.bytes_in:
+            current.reset = current.reset or event[5] not in (0, errno.EAGAIN, errno.ETIMEDOUT)
+            current.closed = current.closed or event[5] == 0
     return found
-
-
-def _ends(event):
-    """Does this close, end of file or error end a connection?  EAGAIN (11) and time-outs (110) do not."""
-    return event[0] == "close" or event[5] not in (11, 110)
 
 
 def read(prefix, since=0):
@@ -140,8 +146,7 @@ def _add_connect(endpoint, process, event):
     endpoint.calling_runs.add((process.pid, event[8]))
     if event[5]:
         backend = endpoint.backends["tcp", address]
-        backend.add_call("connect", 1, "error")
-        backend.numbers["round_trips"] += 1
+        backend.add_call("connect", 0, "error")
     else:
         endpoint.connects[address] += 1
 
@@ -157,6 +162,6 @@ def _add_exchange(endpoint, process, exchange):
     if exchange.end:
         backend.latencies.append(exchange.end - exchange.start)
     for position, ask in enumerate(exchange.asks):
-        backend.add_call(ask[4], ask[5], exchange.failed.get(position))
+        backend.add_call(ask[4], ask[5], exchange.failure(position))
     if not exchange.asks:
-        backend.add_call(None, 1, "error" if exchange.broken else None)
+        backend.add_call(None, 1, exchange.failure(0))
