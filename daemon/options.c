@@ -1,8 +1,8 @@
 /*
  * options.c: the command line of nettraced as a table (options.h).
  *
- * A row says an option's names, what takes its value, and what --help says of it. A row whose `take` is NULL is an option
- * of INTERFACE.md that is not there yet.
+ * A row says an option's names, what takes its value, and what --help says of it. A row without `take` is an option of
+ * the interface that this version does not have.
  */
 #include "options.h"
 
@@ -281,7 +281,7 @@ static const struct row rows[] = {
 /* getopt's own tables, made of ours. */
 struct getopt_tables {
 	struct option longs[COUNT(rows) + 1];
-	char letters[2 * COUNT(rows) + 2];
+	char letters[2 * COUNT(rows) + 3];
 };
 
 static void make_tables(struct getopt_tables *tables)
@@ -289,6 +289,7 @@ static void make_tables(struct getopt_tables *tables)
 	char *letter = tables->letters;
 
 	memset(tables, 0, sizeof(*tables));
+	*letter++ = '+'; /* the words stay in their order */
 	*letter++ = ':'; /* a missing argument is told from an unknown option */
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		tables->longs[i] = (struct option){
@@ -314,7 +315,7 @@ static const struct row *find_row(int code)
 	return NULL;
 }
 
-/* getopt found an option that it cannot take: `code` is its answer, `word` where it stood on the command line. */
+/* getopt found an option that it cannot take: `code` is its answer, `word` the word in which it stood. */
 static int refuse_option(const struct taking *taking, int code, const char *word)
 {
 	const struct row *row = optopt ? find_row(optopt) : NULL;
@@ -335,7 +336,7 @@ static int take_all(int argc, char **argv, struct taking *taking)
 	optind = 0; /* glibc: start anew */
 	opterr = 0;
 	for (;;) {
-		int at = optind ? optind : 1;
+		int at = optind ? optind : 1; /* the word that getopt is about to read */
 
 		code = getopt_long(argc, argv, tables.letters, tables.longs, NULL);
 		if (code == -1)
@@ -343,7 +344,7 @@ static int take_all(int argc, char **argv, struct taking *taking)
 		taking->row = code == '?' || code == ':' ? NULL : find_row(code);
 		taking->value = optarg;
 		if (!taking->row)
-			return refuse_option(taking, code, argv[at < argc ? at : argc - 1]);
+			return refuse_option(taking, code, argv[at]);
 		if (!taking->row->take) {
 			refuse(taking, "--%s is not supported yet", taking->row->name);
 			return -ENOTSUP;

@@ -1,7 +1,7 @@
 /*
  * options.h: the command line of nettraced.
  *
- * Only main.c reads it. What INTERFACE.md has and this version does not is refused in one line, never ignored.
+ * Only main.c reads it. What the interface has and this version does not is refused in one line, never ignored.
  */
 #ifndef NT_OPTIONS_H
 #define NT_OPTIONS_H
@@ -37,8 +37,8 @@ struct options {
 };
 
 /*
- * Reads a command line. 0; -EINVAL: wrong usage, or -ENOTSUP: something that this version cannot do yet, with one line without a
- * full stop in `why` (OPTIONS_WHY_SIZE bytes); -ENOMEM. ret_options is to be freed after success only.
+ * Reads a command line. 0; -EINVAL: wrong usage, or -ENOTSUP: something that this version cannot do yet, with one line
+ * without a full stop in `why` (OPTIONS_WHY_SIZE bytes); -ENOMEM. ret_options is to be freed after success only.
  */
 int options_parse(int argc, char **argv, struct options *ret_options, char *why);
 void options_free(struct options *options);

@@ -1,0 +1,530 @@
+/*
+ * test_output.c: what summaries look like as text and as JSON, also with hostile names, and how write errors come back.
+ */
+#include "test.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "../../daemon/output/output.h"
+#include "../../daemon/output/words.h"
+
+#define MS 1000000ull
+
+static const struct output_style plain = {.columns = 0};
+static const struct output_style terminal = {.columns = 120, .in_place = true};
+
+static struct summary *make_summary(void)
+{
+	struct summary *summary = summary_new();
+	struct {
+		struct nt_process process;
+		char command[24];
+	} target = {.process = {.h = {.pid = 1234},
+				.python_major = 3,
+				.python_minor = 11,
+				.python_micro = 2,
+				.attribution = NT_ATTRIBUTION_STACK,
+				.command_size = 18},
+		    .command = "gunicorn shop.wsgi"};
+
+	assert_int_equal(summary_set_target(summary, &target.process), 0);
+	summary->facts.version = strdup("0.1.0");
+	summary->facts.host = strdup("web-3");
+	summary->facts.release = strdup("6.1.0");
+	summary->facts.hooks = strdup("kprobe");
+	summary->facts.start_wall = 1769860800123456789ull;
+	summary->facts.duration = 10000 * MS;
+	summary->facts.ring_bytes = 8 << 20;
+	summary->facts.cost = (struct nt_cost){.wall = 10000 * MS,
+					       .daemon_cpu = 80 * MS,
+					       .daemon_rss = 11534336,
+					       .probe_ns = 120 * MS,
+					       .probe_runs = 1000};
+	return summary;
+}
+
+static struct call make_call(const char *protocol, uint16_t port, const char *operation, uint64_t latency)
+{
+	struct call call = {
+	    .kind = CALL_EXCHANGE,
+	    .backend = {.transport = NT_TCP, .family = AF_INET, .port = port, .address = {10, 0, 0, 5}},
+	    .protocol = protocol,
+	    .keys = 1,
+	    .out_first = 1000,
+	    .out_last = 1000,
+	    .in_first = 1000 + latency,
+	    .in_last = 1000 + latency,
+	    .bytes_out = 20,
+	    .bytes_in = 50,
+	    .round_trip = true,
+	    .answered = true,
+	};
+
+	snprintf(call.operation, sizeof(call.operation), "%s", operation);
+	return call;
+}
+
+static void add_calls(struct summary *summary, const struct run_endpoint *endpoint, struct call call, int count)
+{
+	static const struct run_site site = {"shop.session.load", "/srv/shop/session.py", 41};
+
+	while (count--)
+		assert_int_equal(
+		    summary_add_call(summary, &call, endpoint, endpoint ? &site : NULL, RUN_NO_PYTHON_THREAD), 0);
+}
+
+static void add_run(struct summary *summary, const struct run_endpoint *endpoint, enum run_source source, bool exact)
+{
+	struct run run = {.endpoint = endpoint,
+			  .route = "GET /",
+			  .began = 1000,
+			  .ended = 1000 + 50 * MS,
+			  .network = 40 * MS,
+			  .source = source,
+			  .exact = exact};
+
+	assert_int_equal(summary_add_run(summary, &run), 0);
+}
+
+static struct summary *make_shop(enum run_source source, bool exact)
+{
+	static const struct run_endpoint homepage = {"shop.views.homepage", "/srv/shop/views.py", 12};
+	struct summary *summary = make_summary();
+	struct call failed = make_call("redis", 6379, "SET", MS);
+
+	for (int i = 0; i < 10; i++) {
+		add_calls(summary, &homepage, make_call("redis", 6379, "GET", MS), 18);
+		add_calls(summary, &homepage, make_call("http", 8000, "GET /stock/?", 5 * MS), 6);
+		add_calls(summary, &homepage, make_call("memcache", 11211, "get", MS / 2), 3);
+		add_run(summary, &homepage, source, exact);
+	}
+	failed.error = true;
+	add_calls(summary, &homepage, failed, 2);
+	add_calls(summary, NULL, make_call("redis", 6379, "GET", MS), 3);
+	summary_sort(summary);
+	return summary;
+}
+
+static char *write_out(const char *format, const struct summary *summary, const struct output_style *style)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+
+	assert_int_equal(output_find(format)->write(stream, summary, style), 0);
+	fclose(stream);
+	return text;
+}
+
+static void assert_has(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("'%s' is not in:\n%s", part, text);
+}
+
+static void assert_has_not(const char *text, const char *part)
+{
+	if (strstr(text, part))
+		fail_msg("'%s' is in:\n%s", part, text);
+}
+
+static void test_text(void **state)
+{
+	struct summary *summary = make_shop(RUN_BY_REQUEST, true);
+	char *text = write_out("text", summary, &plain);
+
+	(void)state;
+	assert_has(
+	    text,
+	    "nettraced 0.1.0   pid 1234 gunicorn shop.wsgi   Python 3.11.2 by stack   kprobes, Linux 6.1.0   10.0 s\n");
+	assert_has(text, "\nlost 0   unattributed 3 of 275 calls   cost: target +1.2 %, nettraced 0.8 % CPU 11 MiB + "
+			 "8.0 MiB ring\n");
+	assert_has(text, "\nENDPOINT ");
+	assert_has(text, "redis 18.2  http 6  memcache 3\n");
+	assert_has(text, "40.0ms  80%");
+	assert_has(text, "\n    redis     10.0.0.5:6379");
+	assert_has(text, "GET 180  SET 2\n");
+	assert_has(text, "\n    errors    redis 10.0.0.5:6379 SET 2 of 2\n");
+	assert_has(text, "no_python_thread 3: ");
+	assert_has_not(text, "\033");
+	assert_has_not(text, "~");
+	assert_has_not(text, ">=");
+	free(text);
+	summary_free(summary);
+}
+
+static void test_text_signs(void **state)
+{
+	struct summary *summary = make_shop(RUN_BY_CALLS, false);
+
+	(void)state;
+	summary->truncated = true;
+	summary->facts.lost.records = 12;
+	summary->facts.lost.unparsed = 340;
+	char *text = write_out("text", summary, &terminal);
+
+	assert_int_equal(strncmp(text, "\033[H\033[2J", 7), 0);
+	assert_has(text, " ~10 ");
+	assert_has(text, "\n~  some runs");
+	assert_has(text, ">=50.");
+	assert_has(text, "\n>= wall time from");
+	assert_has(text, "lost records 12, unparsed 340   unattributed");
+	assert_has(text, "\nlost records: 12 records that found the ring full\n");
+	assert_has(text, "(other)");
+	free(text);
+	summary_free(summary);
+}
+
+static void test_text_empty(void **state)
+{
+	struct summary *summary = make_summary();
+
+	(void)state;
+	char *text = write_out("text", summary, &plain);
+
+	assert_has(text, "no calls yet");
+	free(text);
+	summary->facts.final = true;
+	text = write_out("text", summary, &plain);
+	assert_has(text, "no calls seen");
+	free(text);
+	summary->requests = 5;
+	text = write_out("text", summary, &plain);
+	assert_has(text, "requests 5\n");
+	assert_has(text, "without asking a backend");
+	free(text);
+	summary_clear(summary);
+	text = write_out("text", summary, &plain); /* nothing is known at all */
+	assert_has(text, "no target");
+	assert_has(text, "cost: not measured");
+	free(text);
+	summary_free(summary);
+}
+
+/* On a terminal of 120 columns no line of the table wraps, however long the names are. */
+static void test_text_fits(void **state)
+{
+	struct run_endpoint endpoint = {
+	    "a.very.long.module.path.that.somebody.thought.good.TheClass.the_method_of_it.<locals>.inner", "/x.py", 3};
+	struct summary *summary = make_summary();
+	struct output_style style = {.columns = 120};
+	char name[120];
+
+	(void)state;
+	memset(name, 'x', sizeof(name) - 1);
+	name[sizeof(name) - 1] = 0;
+	add_calls(summary, &endpoint, make_call("memcache", 11211, name, MS), 1000);
+	add_calls(summary, &endpoint, make_call("postgresql", 5432, name, MS), 1000);
+	add_calls(summary, &endpoint, make_call("redis", 6379, name, MS), 1000);
+	add_run(summary, &endpoint, RUN_BY_CALLS, false);
+	char *text = write_out("text", summary, &style), *rest = text;
+
+	for (char *line; (line = strsep(&rest, "\n"));)
+		if (words_width(line) > 120)
+			fail_msg("too wide: %s", line);
+	free(text);
+	text = write_out("text", summary, &style);
+	assert_has(text, "a.very.");
+	assert_has(text, "...");
+	assert_has(text, ".inner");
+	free(text);
+	text = write_out("text", summary, &plain);
+	assert_has(text, endpoint.name);
+	free(text);
+	summary_free(summary);
+}
+
+/* Names from outside can neither steer a terminal nor break JSON. */
+static void test_hostile_names(void **state)
+{
+	struct run_endpoint endpoint = {"m\033]0;x\007.\xff\xfe\xc3\xa9\xed\xa0\x80", "/\x80.py", 1};
+	struct summary *summary = make_summary();
+	json_error_t error;
+
+	(void)state;
+	free(summary->targets[0].command);
+	summary->targets[0].command = strdup("evil\033[2J\xc2\x9b\n\"name\"");
+	add_calls(summary, &endpoint, make_call("redis", 1, "GET \xf0\x28\x8c\x28\x1b[1m", MS), 1);
+	char *text = write_out("text", summary, &plain);
+
+	assert_has_not(text, "\033");
+	assert_has_not(text, "\007");
+	assert_has_not(text, "\xc2\x9b");
+	assert_has_not(text, "\xff");
+	assert_has(text, "\xc3\xa9");
+	free(text);
+	text = write_out("json", summary, &plain);
+	json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, &error); /* refuses what is not UTF-8 */
+
+	assert_non_null(object);
+	assert_has(
+	    json_string_value(json_object_get(json_array_get(json_object_get(object, "endpoints"), 0), "endpoint")),
+	    "\xef\xbf\xbd\xef\xbf\xbd\xc3\xa9\xef\xbf\xbd");
+	json_decref(object);
+	free(text);
+	summary_free(summary);
+}
+
+static void assert_keys(const json_t *object, const char *expected)
+{
+	char keys[512] = "";
+	const char *key;
+	json_t *value;
+
+	assert_true(json_is_object(object));
+	json_object_foreach((json_t *)object, key, value)
+	{
+		strcat(keys, *keys ? " " : "");
+		strcat(keys, key);
+	}
+	assert_string_equal(keys, expected);
+}
+
+static json_t *at(json_t *object, const char *key)
+{
+	json_t *value = json_object_get(object, key);
+
+	if (!value)
+		fail_msg("no '%s'", key);
+	return value;
+}
+
+static void assert_real(const json_t *object, const char *key, double expected, double tolerance)
+{
+	double value = json_real_value(json_object_get(object, key));
+
+	if (!json_is_real(json_object_get(object, key)) || value < expected - tolerance || value > expected + tolerance)
+		fail_msg("%s is %g, not %g", key, value, expected);
+}
+
+static void test_json_shape(void **state)
+{
+	struct summary *summary = make_shop(RUN_BY_REQUEST, true);
+	char *text = write_out("json", summary, &plain);
+	json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+
+	(void)state;
+	assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1); /* one line */
+	assert_keys(object, "schema version host final start duration_s kernel targets lost cost endpoints requests "
+			    "unattributed truncated");
+	assert_string_equal(json_string_value(at(object, "schema")), "nettrace.summary/1");
+	assert_string_equal(json_string_value(at(object, "start")), "2026-01-31T12:00:00.123Z");
+	assert_keys(at(object, "kernel"), "release hooks");
+	assert_keys(json_array_get(at(object, "targets"), 0), "pid command python attribution");
+	assert_keys(at(object, "lost"),
+		    "records stacks payload unparsed bytes sockets processes probes calls connections "
+		    "orphans runs malformed");
+	assert_keys(at(object, "cost"),
+		    "probe_ns_per_call target_cpu_percent daemon_cpu_percent daemon_rss ring_bytes");
+	json_t *endpoint = json_array_get(at(object, "endpoints"), 0);
+
+	assert_keys(endpoint,
+		    "endpoint file line route runs runs_exact wall wall_source network time calls round_trips "
+		    "errors backends findings predicted");
+	assert_keys(at(endpoint, "wall"), "count sum mean p50 p95 p99 max");
+	assert_keys(at(endpoint, "time"), "network other");
+	json_t *backend = json_array_get(at(endpoint, "backends"), 0);
+
+	assert_keys(backend,
+		    "protocol address name calls round_trips keys connects bytes_out bytes_in errors client_errors "
+		    "latency wait operations where");
+	assert_keys(json_array_get(at(backend, "operations"), 0), "operation calls keys errors client_errors latency");
+	assert_keys(json_array_get(at(backend, "where"), 0), "function file line calls");
+	assert_keys(at(object, "requests"), "count without_endpoint latency");
+	assert_keys(at(object, "unattributed"), "calls backends reasons");
+	assert_keys(at(at(object, "unattributed"), "reasons"), "no_python_thread");
+	json_decref(object);
+	free(text);
+	summary_free(summary);
+}
+
+static void test_json_values(void **state)
+{
+	struct summary *summary = make_shop(RUN_BY_REQUEST, true);
+	char *text = write_out("json", summary, &plain);
+	json_t *object = json_loads(text, 0, NULL);
+	json_t *endpoint = json_array_get(at(object, "endpoints"), 0);
+	json_t *backend = json_array_get(at(endpoint, "backends"), 0);
+
+	(void)state;
+	assert_real(object, "duration_s", 10, 0);
+	assert_real(at(object, "cost"), "target_cpu_percent", 1.2, 0);
+	assert_real(at(object, "cost"), "daemon_cpu_percent", 0.8, 0);
+	assert_real(at(object, "cost"), "probe_ns_per_call", 436363.6, 0.1);
+	assert_int_equal(json_integer_value(at(endpoint, "runs")), 10);
+	assert_true(json_is_true(at(endpoint, "runs_exact")));
+	assert_string_equal(json_string_value(at(endpoint, "wall_source")), "request");
+	assert_string_equal(json_string_value(at(endpoint, "route")), "GET /");
+	assert_real(at(endpoint, "wall"), "sum", 500, 0);
+	assert_real(at(endpoint, "wall"), "p50", 50, 0);
+	assert_real(at(endpoint, "time"), "network", 40, 0);
+	assert_real(at(endpoint, "time"), "other", 10, 0);
+	assert_real(at(endpoint, "predicted"), "wall_now", 50, 0);
+	assert_int_equal(json_integer_value(at(endpoint, "calls")), 272);
+	assert_int_equal(json_integer_value(at(endpoint, "errors")), 2);
+	assert_int_equal(json_integer_value(at(backend, "calls")), 182);
+	assert_string_equal(json_string_value(at(backend, "address")), "10.0.0.5:6379");
+	assert_true(json_is_null(at(backend, "name")));
+	assert_int_equal(json_integer_value(at(at(object, "unattributed"), "calls")), 3);
+	json_decref(object);
+	free(text);
+	summary_free(summary);
+}
+
+/* What is not known is null, never 0. */
+static void test_json_unknown(void **state)
+{
+	static const struct run_endpoint bare = {"m.f", "", 0};
+	struct summary *summary = summary_new();
+
+	(void)state;
+	add_calls(summary, &bare, make_call("tcp", 1, "send", MS), 1);
+	char *text = write_out("json", summary, &plain);
+	json_t *object = json_loads(text, 0, NULL);
+	json_t *endpoint = json_array_get(at(object, "endpoints"), 0);
+	static const char *const tops[] = {"version", "host", "start"};
+	static const char *const costs[] = {"probe_ns_per_call", "target_cpu_percent", "daemon_cpu_percent"};
+	static const char *const ends[] = {"file", "line", "route", "wall_source"};
+
+	for (size_t i = 0; i < 3; i++) {
+		assert_true(json_is_null(at(object, tops[i])));
+		assert_true(json_is_null(at(at(object, "cost"), costs[i])));
+	}
+	for (size_t i = 0; i < 4; i++)
+		assert_true(json_is_null(at(endpoint, ends[i])));
+	assert_true(json_is_null(at(at(endpoint, "wall"), "p50")));
+	assert_int_equal(json_object_size(at(endpoint, "time")), 0);
+	json_decref(object);
+	free(text);
+	summary_free(summary);
+}
+
+static void test_write_errors(void **state)
+{
+	struct summary *summary = make_shop(RUN_BY_REQUEST, true);
+
+	(void)state;
+	for (const struct output *const *output = output_table; *output; output++) {
+		FILE *full = fopen("/dev/full", "w");
+
+		if (!full)
+			skip();
+		assert_int_equal((*output)->write(full, summary, &plain), -ENOSPC);
+		fclose(full);
+	}
+	summary_free(summary);
+}
+
+static void test_find(void **state)
+{
+	(void)state;
+	assert_string_equal(output_find("json")->name, "json");
+	assert_string_equal(output_find("text")->name, "text");
+	assert_null(output_find("xml"));
+	assert_null(output_find(""));
+}
+
+static void assert_time(double ns, const char *expected)
+{
+	char text[32];
+
+	words_time(ns, text, sizeof(text));
+	assert_string_equal(text, expected);
+}
+
+static void test_units(void **state)
+{
+	char text[64];
+
+	(void)state;
+	assert_time(0, "0.0us");
+	assert_time(870, "0.9us");
+	assert_time(42e3, "42us");
+	assert_time(870e3, "870us");
+	assert_time(999.6e3, "1.00ms");
+	assert_time(1.234e6, "1.23ms");
+	assert_time(48.06e6, "48.1ms");
+	assert_time(480e6, "480ms");
+	assert_time(999.9e6, "1.00s");
+	assert_time(61e9, "61.0s");
+	assert_time(3600e9, "3600s");
+	words_size(11534336, text, sizeof(text));
+	assert_string_equal(text, "11 MiB");
+	words_size(512, text, sizeof(text));
+	assert_string_equal(text, "512 B");
+	words_size(1536, text, sizeof(text));
+	assert_string_equal(text, "1.5 KiB");
+	words_date(0, text, sizeof(text));
+	assert_string_equal(text, "1970-01-01T00:00:00.000Z");
+	words_date(UINT64_MAX, text, sizeof(text));
+	assert_int_equal(strlen(text), 24);
+}
+
+static void assert_clean(const char *from, bool printable, size_t size, const char *expected)
+{
+	char text[128];
+
+	assert_true(size <= sizeof(text));
+	words_clean(from, printable, text, size);
+	assert_string_equal(text, expected);
+}
+
+static void test_clean(void **state)
+{
+	(void)state;
+	assert_clean("plain", true, 128, "plain");
+	assert_clean("a\tb\n", true, 128, "a?b?");
+	assert_clean("a\tb\n", false, 128, "a\tb\n");
+	assert_clean("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", true, 128, "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
+	assert_clean("\xc0\x80", false, 128, "\xef\xbf\xbd\xef\xbf\xbd"); /* overlong NUL */
+	assert_clean("\xe2\x82", false, 128, "\xef\xbf\xbd\xef\xbf\xbd"); /* cut */
+	assert_clean("\xf5\x80\x80\x80", false, 7, "\xef\xbf\xbd\xef\xbf\xbd");
+	assert_clean("ab\xc3\xa9", false, 4, "ab"); /* never half a character */
+	assert_clean("abc", false, 1, "");
+	for (int i = 0; i < 20000; i++) {
+		char from[16] = "", to[16 * 3 + 1];
+
+		for (uint64_t j = test_random_below(sizeof(from)); j; j--)
+			from[j - 1] = (char)test_random();
+		assert_true(words_clean_size(from) <= sizeof(to));
+		words_clean(from, false, to, sizeof(to));
+		json_t *string = json_string(to); /* NULL for what is not UTF-8 */
+
+		assert_non_null(string);
+		json_decref(string);
+	}
+}
+
+static void test_cuts(void **state)
+{
+	char text[32] = "shop.views.homepage", accents[32] = "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9";
+
+	(void)state;
+	words_cut_middle(text, 19);
+	assert_string_equal(text, "shop.views.homepage");
+	words_cut_middle(text, 11);
+	assert_string_equal(text, "shop...page");
+	words_cut_end(text, 7);
+	assert_string_equal(text, "shop...");
+	words_cut_middle(accents, 6);
+	assert_int_equal(words_width(accents), 6);
+	assert_string_equal(accents, "\xc3\xa9...\xc3\xa9\xc3\xa9");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_text),	  cmocka_unit_test(test_text_signs),
+	    cmocka_unit_test(test_text_empty),	  cmocka_unit_test(test_text_fits),
+	    cmocka_unit_test(test_hostile_names), cmocka_unit_test(test_json_shape),
+	    cmocka_unit_test(test_json_values),	  cmocka_unit_test(test_json_unknown),
+	    cmocka_unit_test(test_write_errors),  cmocka_unit_test(test_find),
+	    cmocka_unit_test(test_units),	  cmocka_unit_test(test_clean),
+	    cmocka_unit_test(test_cuts),
+	};
+
+	return cmocka_run_group_tests(tests, test_seed, NULL);
+}
