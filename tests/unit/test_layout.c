@@ -2,11 +2,7 @@
  * Tests of daemon/target/layout.c: the rows, CPython's own word about them, and both against living interpreters.
  */
 #define _GNU_SOURCE
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test.h"
 
 #include "../../daemon/target/layout.h"
 #include "child.h"
@@ -172,21 +168,19 @@ static void test_refine_distrusts_key(void **state)
 /* Random words are refused or give offsets, and never anything else. */
 static void test_refine_random(void **state)
 {
-	unsigned seed = (unsigned)time(NULL) ^ (unsigned)getpid();
 	uint64_t words[LAYOUT_MAX_WORDS];
 	struct nt_layout layout;
 	const struct nt_layout *row;
 	size_t count, i, round;
 
 	(void)state;
-	print_message("seed %u\n", seed);
 	for (round = 0; round < 20000; round++) {
-		i = (size_t)rand_r(&seed) % DEBUG_TABLES;
+		i = test_random_below(DEBUG_TABLES);
 		row = layout_find(3, debug_tables[i].minor);
 		count = debug_copy(i, words);
-		words[(size_t)rand_r(&seed) % count] = (uint64_t)rand_r(&seed) << (rand_r(&seed) % 40);
+		words[test_random_below(count)] = test_random() >> test_random_below(64);
 		layout = *row;
-		if (!layout_refine(&layout, words, (size_t)rand_r(&seed) % (count + 1)))
+		if (!layout_refine(&layout, words, test_random_below(count + 1)))
 			assert_memory_equal(&layout, row, sizeof(layout));
 		assert_int_equal(layout.minor, row->minor);
 		assert_int_equal(layout.frame_kind, row->frame_kind);
@@ -339,17 +333,17 @@ static void test_walk_system_python(void **state)
 	}
 }
 
-/* NT_PYTHONS=/path/to/python3.9:/path/to/python3.12 names further ones (docs/add-a-python-version.md). */
+/* NETTRACE_PYTHONS=/path/to/python3.9:/path/to/python3.12 names further ones (docs/add-a-python-version.md). */
 static void test_walk_named_pythons(void **state)
 {
 	char *list, *rest, *python;
 
 	(void)state;
-	if (!getenv("NT_PYTHONS")) {
-		print_message("skipped: NT_PYTHONS names no further interpreters\n");
+	if (!getenv("NETTRACE_PYTHONS")) {
+		print_message("skipped: NETTRACE_PYTHONS names no further interpreters\n");
 		skip();
 	}
-	list = rest = strdup(getenv("NT_PYTHONS"));
+	list = rest = strdup(getenv("NETTRACE_PYTHONS"));
 	while ((python = strsep(&rest, ":")))
 		if (!check_interpreter(python))
 			fail_msg("%s does not start", python);
@@ -368,5 +362,5 @@ int main(void)
 	    cmocka_unit_test(test_walk_named_pythons),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, test_seed, NULL);
 }
