@@ -14,6 +14,14 @@ BUSYBOX = "/bin/busybox"
 # Of a root, what no test needs: the guest copies all of it at boot, and holds it in memory.
 UNNEEDED = ("usr/share/zoneinfo", "usr/share/ca-certificates", "usr/lib/python3/dist-packages/setuptools", "proc", "sys")
 
+# From the build directory, those that are there: a job needs few of them.
+PROGRAMS = {
+    "nettraced.static": "nettraced",
+    "nettrace.static": "nettrace",
+    "verify.static": "verify",
+    "nettraced.bpf.o": "nettraced.bpf.o",
+}
+
 
 def pack(tree, target, unneeded=()):
     """Appends the directory as a cpio archive to the open file."""
@@ -45,9 +53,9 @@ def pack_work(checkout, build, job, path):
         os.makedirs(f"{tree}/src/build")
         shutil.copytree(f"{checkout}/tests", f"{tree}/src/tests", ignore=shutil.ignore_patterns("__pycache__", "*.o"))
         shutil.copy(job, f"{tree}/src/job")
-        for name in ("nettraced", "nettrace"):
-            if os.path.exists(f"{build}/{name}.static"):
-                shutil.copy(f"{build}/{name}.static", f"{tree}/src/build/{name}")
+        for name, in_guest in PROGRAMS.items():
+            if os.path.exists(f"{build}/{name}"):
+                shutil.copy(f"{build}/{name}", f"{tree}/src/build/{in_guest}")
         for name in ("init", "src/job"):
             os.chmod(f"{tree}/{name}", 0o755)
         pack(tree, target)
