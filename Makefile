@@ -19,8 +19,9 @@ endif
 # The core and its outputs: everything that nettraced, nettrace and the tests share.
 CORE_SRC   := $(wildcard daemon/call/*.c daemon/protocol/*.c daemon/run/*.c daemon/finding/*.c \
                 daemon/summary/*.c daemon/output/*.c daemon/*.c)
-CORE_SRC   := $(filter-out daemon/main.c daemon/options.c,$(CORE_SRC))
-DAEMON_SRC := daemon/main.c daemon/options.c $(wildcard daemon/kernel/*.c daemon/target/*.c daemon/control/*.c)
+CORE_SRC   := $(filter-out daemon/main.c daemon/check.c,$(CORE_SRC))
+DAEMON_SRC := daemon/main.c daemon/check.c $(wildcard daemon/kernel/*.c daemon/target/*.c \
+                daemon/capture/*.c daemon/control/*.c)
 CLI_SRC    := $(wildcard cli/*.c)
 BPF_SRC    := $(wildcard bpf/*.bpf.c)
 BPF_DEPS   := $(wildcard bpf/*.h bpf/*.c) vmlinux.h

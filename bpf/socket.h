@@ -271,14 +271,16 @@ static __noinline void segment_send(const struct socket_call *call, struct socke
 	struct nt_segment *record = (void *)s->record;
 	const struct syscall_view *view = &call->view;
 	__u32 at = sizeof(*record);
+	struct nt_owner owner = {};
 	__u64 size;
 
+	/* Who sends owns the call; the other direction's bytes need no owner of their own. First of all, because the walk may
+	 * use the record's place for records of its own. */
+	if (call->turn && view->direction == NT_OUT && state->role != NT_ROLE_SERVER)
+		python_walk(call->target, call->thread, s, &owner);
 	__builtin_memset(record, 0, sizeof(*record));
-	/* Who sends owns the call; the other direction's bytes need no owner of their own. */
-	if (call->turn && view->direction == NT_OUT && state->role != NT_ROLE_SERVER) {
-		python_walk(call->target, call->thread, s, &record->owner);
-		at = states_append(s, at, record->owner.depth);
-	}
+	record->owner = owner;
+	at = states_append(s, at, owner.depth);
 	s->end = at;
 	if (call->bytes)
 		payload_read(s, view, call->bytes);
@@ -412,10 +414,12 @@ static __always_inline void connect_begin_send(const struct nt_target *target, s
 	}
 	struct nt_connect *record = (void *)s->record;
 	__u32 at = sizeof(*record);
+	struct nt_owner owner = {};
 
+	python_walk(target, thread, s, &owner);
 	__builtin_memset(record, 0, sizeof(*record));
-	python_walk(target, thread, s, &record->owner);
-	at = states_append(s, at, record->owner.depth);
+	record->owner = owner;
+	at = states_append(s, at, owner.depth);
 	head_fill(&record->h, NT_CONNECT, at, bpf_ktime_get_ns());
 	record->connection = state->connection;
 	if (at <= sizeof(*record) + STATES_SIZE)
@@ -455,7 +459,8 @@ static __always_inline void close_send(struct sock *sk, struct socket_state *sta
 	record.h.pid = state->pid;
 	record.h.tid = state->tid;
 	record.connection = state->connection;
-	for (int i = 0; i < 2; i++) {
+	/* A connect that failed has moved nothing, and its sequence numbers were not there when it began. */
+	for (int i = 0; i < 2 && !state->connecting; i++) {
 		/* They are 32 bits wide: what differs is the difference, however much was moved. */
 		__s32 gap = now[i] - state->base[i] - (__u32)state->counted[i];
 		__u64 bytes = state->counted[i] + gap;

@@ -1,0 +1,193 @@
+/*
+ * capture.c: see capture.h.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "capture.h"
+#include "cost.h"
+
+/* Records wait this long for us at most. The ring holds a quarter of a second of the fastest traffic that one CPU can make, and
+ * a ring that fills wakes us before. */
+#define READ_MS 10
+#define DRAIN_ROUNDS 64 /* at the end; targets that go on all the time must not keep us */
+
+struct capture {
+	const struct options *options;
+	struct kernel *kernel;
+	struct stream *stream;
+	struct follow *follow;
+	struct cost cost;
+	uint64_t began, next_tick;
+};
+
+static int put_number(struct stream *stream, const char *name, unsigned long long value)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%llu", value);
+	return stream_put_setting(stream, name, text);
+}
+
+static unsigned long long wall_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+/* Everything that the core's answers depend on goes into the stream: a replay has no options of its own. */
+static int put_settings(struct capture *capture)
+{
+	const struct options *options = capture->options;
+	char host[256] = "", text[64];
+	int error;
+
+	gethostname(host, sizeof(host) - 1);
+	error = put_number(capture->stream, "start", wall_clock());
+	error = error ? error : stream_put_setting(capture->stream, "version", NT_VERSION);
+	error = error ? error : stream_put_setting(capture->stream, "host", host);
+	error = error ? error : stream_put_setting(capture->stream, "release", kernel_release());
+	error = error ? error : stream_put_setting(capture->stream, "hooks", kernel_rung_name(kernel_rung(capture->kernel)));
+	error = error ? error : stream_put_setting(capture->stream, "show-data", options->show_data ? "1" : "0");
+	snprintf(text, sizeof(text), "%g", options->interval);
+	error = error ? error : stream_put_setting(capture->stream, "interval", text);
+	for (size_t i = 0; i < options->endpoint_count && !error; i++)
+		error = stream_put_setting(capture->stream, "endpoint", options->endpoints[i]);
+	for (size_t i = 0; i < options->pid_count && !error; i++)
+		error = put_number(capture->stream, "target", options->pids[i]);
+	return error;
+}
+
+int capture_begin(const struct options *options, struct kernel *kernel, struct stream *stream, struct capture **ret_capture,
+		  char *why)
+{
+	struct capture *capture = calloc(1, sizeof(*capture));
+	int error;
+
+	if (!capture)
+		return -ENOMEM;
+	snprintf(why, TARGET_WHY_SIZE, "cannot begin the capture");
+	capture->options = options;
+	capture->kernel = kernel;
+	capture->stream = stream;
+	capture->follow = follow_new(kernel, stream, options->python);
+	error = capture->follow ? put_settings(capture) : -ENOMEM;
+	for (size_t i = 0; i < options->pid_count && !error; i++)
+		error = follow_add(capture->follow, options->pids[i], why);
+	if (error) {
+		capture_free(capture);
+		return error;
+	}
+	*ret_capture = capture;
+	return 0;
+}
+
+void capture_free(struct capture *capture)
+{
+	if (!capture)
+		return;
+	follow_free(capture->follow);
+	free(capture);
+}
+
+size_t capture_count(const struct capture *capture)
+{
+	return follow_count(capture->follow);
+}
+
+const struct target *capture_first(const struct capture *capture)
+{
+	return follow_first(capture->follow);
+}
+
+static int on_record(void *context, void *record, size_t size)
+{
+	struct capture *capture = context;
+	int error = stream_put(capture->stream, record, size);
+
+	return error ? error : follow_record(capture->follow, record, size);
+}
+
+static int put_loss(struct capture *capture)
+{
+	struct nt_loss record = {.h = {.type = NT_LOSS}};
+
+	kernel_read_loss(capture->kernel, &record);
+	return stream_put_text(capture->stream, &record.h, sizeof(record), "", 0);
+}
+
+/* An interval or the capture ends: what it lost and what it cost, then the mark. */
+static int put_end_of(struct capture *capture, enum nt_type mark)
+{
+	int error = put_loss(capture);
+
+	error = error ? error : cost_put(&capture->cost, capture->stream, stream_now());
+	error = error ? error : stream_put_mark(capture->stream, mark);
+	if (!error && capture->stream->recording)
+		error = recording_flush(capture->stream->recording);
+	return error;
+}
+
+static bool is_over(const struct capture *capture, int stop_fd, uint64_t now)
+{
+	struct pollfd stop = {.fd = stop_fd, .events = POLLIN};
+
+	if (poll(&stop, 1, 0) > 0 || !follow_count(capture->follow))
+		return true;
+	return capture->options->duration > 0 && now - capture->began >= capture->options->duration * 1e9;
+}
+
+static int step(struct capture *capture, int stop_fd)
+{
+	uint64_t interval = capture->options->interval * 1e9, now;
+	int error = kernel_read(capture->kernel, READ_MS, stop_fd, on_record, capture);
+
+	if (error < 0)
+		return error;
+	now = stream_now();
+	error = follow_retry(capture->follow, now);
+	cost_step(&capture->cost, now);
+	if (!error && interval && now >= capture->next_tick) {
+		error = put_end_of(capture, NT_TICK);
+		capture->next_tick += interval;
+		if (capture->next_tick <= now) /* we were held up: no burst of empty intervals */
+			capture->next_tick = now + interval;
+	}
+	return error;
+}
+
+/* What the kernel side has sent until now. */
+static int drain(struct capture *capture)
+{
+	int count = 1;
+
+	for (int i = 0; i < DRAIN_ROUNDS && count > 0; i++)
+		count = kernel_read(capture->kernel, 0, -1, on_record, capture);
+	return count < 0 ? count : 0;
+}
+
+int capture_run(struct capture *capture, int stop_fd)
+{
+	int error = 0;
+
+	capture->began = stream_now();
+	capture->next_tick = capture->began + (uint64_t)(capture->options->interval * 1e9);
+	cost_begin(&capture->cost, capture->kernel, capture->follow, capture->began);
+	while (!error && !is_over(capture, stop_fd, stream_now()))
+		error = step(capture, stop_fd);
+	return error;
+}
+
+int capture_finish(struct capture *capture)
+{
+	int error = drain(capture);
+
+	return error ? error : put_end_of(capture, NT_END);
+}

@@ -1,0 +1,67 @@
+/*
+ * choose.c: see choose.h.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "choose.h"
+
+#define SAMPLE_US 100000
+#define PROBE_NS 850	 /* a firing's cost, the upper end of what was measured (docs/cost.md) */
+#define CPU_PERCENT_MAX 2 /* of one CPU, that `auto` lets the probes take */
+
+/* Versions whose function__entry fires on every call. 3.11 has the note and it is dead
+ * (python/cpython#98894), 3.12 to 3.14 have none, 3.15's pairs need the care that docs/inside.md says. */
+static const struct {
+	uint8_t major, minor;
+} working[] = {{3, 8}, {3, 9}, {3, 10}};
+
+bool choose_probes_work(const struct target *target)
+{
+	if (!target->usdt.entry || !target->usdt.returned)
+		return false;
+	for (size_t i = 0; i < sizeof(working) / sizeof(working[0]); i++)
+		if (target->python[0] == working[i].major && target->python[1] == working[i].minor)
+			return true;
+	return false;
+}
+
+static int refuse_usdt(const struct target *target, char *why)
+{
+	const char *reason = "was built without USDT probes (--with-dtrace)";
+
+	if (target->usdt.entry)
+		reason = target->python[1] == 11 ? "has a dead function__entry probe (python/cpython#98894)"
+						 : "has probes that are not supported yet";
+	snprintf(why, TARGET_WHY_SIZE, "pid %d: its Python %u.%u.%u %s; use --python stack", target->pid, target->python[0],
+		 target->python[1], target->python[2], reason);
+	return -ENOTSUP;
+}
+
+/* Does the target call so few functions that exact times are cheap? A probe that never fires counts as absent. */
+static bool probes_are_cheap(struct kernel *kernel, const struct target *target)
+{
+	uint64_t before = kernel_usdt_calls(kernel), calls;
+	struct kernel_usdt *usdt;
+
+	if (kernel_usdt_attach(kernel, target->pid, target->binary, true, &usdt))
+		return false;
+	usleep(SAMPLE_US);
+	calls = kernel_usdt_calls(kernel) - before;
+	kernel_usdt_detach(usdt);
+	return calls && calls * PROBE_NS * 100 < (uint64_t)SAMPLE_US * 1000 * CPU_PERCENT_MAX;
+}
+
+int choose_attribution(struct kernel *kernel, const struct target *target, enum options_python python,
+		       enum nt_attribution *ret_attribution, char *why)
+{
+	bool works = choose_probes_work(target);
+
+	if (python == OPTIONS_PYTHON_USDT && !works)
+		return refuse_usdt(target, why);
+	*ret_attribution = NT_ATTRIBUTION_STACK;
+	if (python == OPTIONS_PYTHON_USDT || (python == OPTIONS_PYTHON_AUTO && works && probes_are_cheap(kernel, target)))
+		*ret_attribution = NT_ATTRIBUTION_USDT;
+	return 0;
+}

@@ -1,0 +1,21 @@
+/*
+ * choose.h: stack or USDT for one target (decision 2 of the design).
+ */
+#ifndef NT_CHOOSE_H
+#define NT_CHOOSE_H
+
+#include "../kernel/kernel.h"
+#include "../options.h"
+#include "../target/target.h"
+
+/*
+ * 0 with the way to use, or -ENOTSUP with a line in `why` (TARGET_WHY_SIZE bytes) when the one that was asked for does not work. May
+ * take a tenth of a second: `auto` counts the function calls of a target that has probes.
+ */
+int choose_attribution(struct kernel *kernel, const struct target *target, enum options_python python,
+		       enum nt_attribution *ret_attribution, char *why);
+
+/* Do this version's entry probes fire? A table, because the note's being there proves nothing: 3.11's are dead. */
+bool choose_probes_work(const struct target *target);
+
+#endif

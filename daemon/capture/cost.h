@@ -1,0 +1,31 @@
+/*
+ * cost.h: what tracing costs, measured while it goes on: the probes' time, the daemon's CPU and memory, the targets' CPU.
+ */
+#ifndef NT_CAPTURE_COST_H
+#define NT_CAPTURE_COST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "follow.h"
+
+struct cost {
+	struct kernel *kernel;
+	struct follow *follow;
+	uint64_t since;			    /* of the span that is being measured */
+	uint64_t daemon_cpu, target_cpu;    /* when it began */
+	uint64_t sampled_ns, sampled_runs;  /* of the probes, while their accounting was on */
+	uint64_t sampled_time;		    /* how long it was on within the span */
+	uint64_t on_since, off_since;	    /* 0: the accounting is off (on) */
+	uint64_t ns_before, runs_before;    /* when it was switched on */
+};
+
+void cost_begin(struct cost *cost, struct kernel *kernel, struct follow *follow, uint64_t now);
+
+/* Switches the kernel's accounting on and off: it costs itself, so it is on for a tenth of the time. */
+void cost_step(struct cost *cost, uint64_t now);
+
+/* Puts NT_COST for the span that ends now and begins a new one. 0 or negative errno. */
+int cost_put(struct cost *cost, struct stream *stream, uint64_t now);
+
+#endif

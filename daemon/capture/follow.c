@@ -1,0 +1,414 @@
+/*
+ * follow.c: see follow.h.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#include "choose.h"
+#include "follow.h"
+
+#define RETRY_NS 20000000ull	 /* between two looks at a process that was not ready */
+#define READY_NS 5000000000ull	 /* after exec it has this long to become a Python */
+#define USDT_AGE_NS 100000000ull /* a child gets its probes when it has lived this long */
+
+struct process {
+	pid_t pid;
+	struct target target;
+	enum nt_attribution attribution;
+	struct kernel_usdt *usdt;
+	bool python;	    /* it is traced, not only followed */
+	uint64_t look_from; /* look again (or attach probes) from then on; 0: no need */
+	uint64_t look_until;
+	uint64_t cpu; /* ns used when last asked */
+	UT_hash_handle hh;
+};
+
+struct follow {
+	struct kernel *kernel;
+	struct stream *stream;
+	enum options_python python;
+	struct process *processes; /* by pid */
+	struct module_names *modules;
+	uint64_t last_retry;
+	uint64_t ended_cpu; /* of processes that are gone */
+	long ticks;
+};
+
+struct follow *follow_new(struct kernel *kernel, struct stream *stream, enum options_python python)
+{
+	struct follow *follow = calloc(1, sizeof(*follow));
+
+	if (!follow)
+		return NULL;
+	follow->kernel = kernel;
+	follow->stream = stream;
+	follow->python = python;
+	follow->ticks = sysconf(_SC_CLK_TCK);
+	follow->modules = module_names_new();
+	if (!follow->modules) {
+		free(follow);
+		return NULL;
+	}
+	return follow;
+}
+
+static void process_drop(struct follow *follow, struct process *process)
+{
+	kernel_usdt_detach(process->usdt);
+	HASH_DEL(follow->processes, process);
+	free(process);
+}
+
+void follow_free(struct follow *follow)
+{
+	struct process *process, *next;
+
+	if (!follow)
+		return;
+	HASH_ITER(hh, follow->processes, process, next)
+		process_drop(follow, process);
+	module_names_free(follow->modules);
+	free(follow);
+}
+
+static struct process *process_find(struct follow *follow, pid_t pid)
+{
+	struct process *process;
+
+	HASH_FIND_INT(follow->processes, &pid, process);
+	return process;
+}
+
+/* The process's entry, made when it is new; NULL when there is no place. */
+static struct process *process_get(struct follow *follow, pid_t pid)
+{
+	struct process *process = process_find(follow, pid);
+
+	if (process)
+		return process;
+	if (HASH_COUNT(follow->processes) >= FOLLOW_MAX)
+		return NULL;
+	process = calloc(1, sizeof(*process));
+	if (!process)
+		return NULL;
+	process->pid = pid;
+	process->target.pid = pid;
+	HASH_ADD_INT(follow->processes, pid, process);
+	if (!process_find(follow, pid)) { /* the table could not grow */
+		free(process);
+		return NULL;
+	}
+	return process;
+}
+
+static int listener_add(void *context, const struct nt_listener *listener)
+{
+	struct follow *follow = context;
+
+	kernel_add_listener(follow->kernel, listener);
+	return 0;
+}
+
+static int process_announce(struct follow *follow, const struct process *process)
+{
+	const struct target *target = &process->target;
+	struct nt_process record = {
+		.h = {.type = NT_PROCESS, .pid = process->pid},
+		.start = target->start,
+		.parent = target->parent,
+		.python_major = target->python[0],
+		.python_minor = target->python[1],
+		.python_micro = target->python[2],
+		.attribution = process->attribution,
+		.command_size = strlen(target->command),
+	};
+
+	return stream_put_text(follow->stream, &record.h, sizeof(record), target->command, record.command_size);
+}
+
+/* Probes that cannot be attached cost the run times, not the trace: the process goes on by stack. */
+static void process_attach_probes(struct follow *follow, struct process *process)
+{
+	if (process->usdt)
+		return;
+	if (kernel_usdt_attach(follow->kernel, process->pid, process->target.binary, false, &process->usdt))
+		process->attribution = NT_ATTRIBUTION_STACK;
+}
+
+/* Everybody learns of a process whose interpreter is known. */
+static int process_start(struct follow *follow, struct process *process)
+{
+	int error;
+
+	process->python = true;
+	process->look_from = 0;
+	module_names_learn(follow->modules, process->pid);
+	target_each_listener(process->pid, listener_add, follow);
+	error = kernel_set_target(follow->kernel, process->pid, &process->target.kernel);
+	if (error)
+		return error;
+	if (process->attribution == NT_ATTRIBUTION_USDT)
+		process_attach_probes(follow, process);
+	return process_announce(follow, process);
+}
+
+static int descendant_add(void *context, pid_t pid)
+{
+	struct follow *follow = context;
+	char why[TARGET_WHY_SIZE];
+	struct process *process = process_get(follow, pid);
+
+	if (!process)
+		return 0;
+	if (!process->python && !target_inspect(pid, &process->target, why) &&
+	    !choose_attribution(follow->kernel, &process->target, follow->python, &process->attribution, why))
+		return process_start(follow, process);
+	/* No Python itself, but its children may be. */
+	process->target.kernel.flags = NT_TARGET_FOLLOW;
+	kernel_set_target(follow->kernel, pid, &process->target.kernel);
+	return 0;
+}
+
+int follow_add(struct follow *follow, pid_t pid, char *why)
+{
+	struct process *process = process_get(follow, pid);
+	int error;
+
+	if (!process) {
+		snprintf(why, TARGET_WHY_SIZE, "too many processes: at most %d are traced at once", FOLLOW_MAX);
+		return -E2BIG;
+	}
+	if (process->python)
+		return 0;
+	error = target_inspect(pid, &process->target, why);
+	if (!error)
+		error = choose_attribution(follow->kernel, &process->target, follow->python, &process->attribution, why);
+	if (error)
+		return error;
+	error = process_start(follow, process);
+	if (!error)
+		error = target_each_descendant(pid, descendant_add, follow);
+	/* Once more: a child that was forked between the first look and the parent's place in the kernel's table. */
+	if (!error)
+		error = target_each_descendant(pid, descendant_add, follow);
+	if (error)
+		snprintf(why, TARGET_WHY_SIZE, "pid %d: cannot trace it: %s", pid, strerror(-error));
+	return error;
+}
+
+/* A child is what its parent is until it says otherwise (exec). */
+static int on_fork(struct follow *follow, const struct nt_fork *record)
+{
+	struct process *parent = process_find(follow, record->h.pid), *child;
+	enum nt_attribution wanted;
+
+	if (!parent)
+		return 0;
+	child = process_get(follow, record->child);
+	if (!child)
+		return 0; /* the kernel's table is as full, and counts it */
+	child->target = parent->target;
+	child->target.pid = record->child;
+	child->target.parent = record->h.pid;
+	child->target.start = record->h.time;
+	child->python = parent->python;
+	wanted = parent->attribution;
+	child->attribution = wanted == NT_ATTRIBUTION_USDT ? NT_ATTRIBUTION_STACK : wanted;
+	if (!child->python)
+		return 0;
+	if (wanted == NT_ATTRIBUTION_USDT) {
+		child->look_from = record->h.time + USDT_AGE_NS;
+		child->look_until = child->look_from + READY_NS;
+	}
+	module_names_learn(follow->modules, child->pid);
+	return process_announce(follow, child);
+}
+
+/* Asks what the process is now. -EAGAIN: not (yet) a Python. */
+static int process_look(struct follow *follow, struct process *process)
+{
+	char why[TARGET_WHY_SIZE];
+	int error = target_inspect(process->pid, &process->target, why);
+
+	if (!error)
+		error = choose_attribution(follow->kernel, &process->target, follow->python, &process->attribution, why);
+	if (error) {
+		/* Its sockets are no business of ours, its children may be. */
+		process->target.kernel.flags = NT_TARGET_FOLLOW;
+		if (kernel_has_target(follow->kernel, process->pid))
+			kernel_set_target(follow->kernel, process->pid, &process->target.kernel);
+		return -EAGAIN;
+	}
+	return process_start(follow, process);
+}
+
+static int on_exec(struct follow *follow, const struct nt_head *record)
+{
+	struct process *process = process_find(follow, record->pid);
+	int error;
+
+	if (!process)
+		return 0;
+	kernel_usdt_detach(process->usdt);
+	process->usdt = NULL;
+	process->python = false;
+	kernel_forget_code(follow->kernel, process->pid);
+	module_names_forget(follow->modules, process->pid);
+	process->look_until = record->time + READY_NS;
+	process->look_from = record->time + RETRY_NS;
+	error = process_look(follow, process);
+	return error == -EAGAIN ? 0 : error;
+}
+
+static void on_end(struct follow *follow, const struct nt_head *record)
+{
+	struct process *process = process_find(follow, record->pid);
+
+	if (!process)
+		return;
+	follow->ended_cpu += process->cpu;
+	kernel_remove_target(follow->kernel, process->pid);
+	module_names_forget(follow->modules, process->pid);
+	process_drop(follow, process);
+}
+
+/* A code object's file as text: names that are not Latin-1 have no import root that we could know. */
+static void code_file(const struct nt_code *code, char *ret_file, size_t size)
+{
+	size_t length = code->file_kind == 1 && code->file_size < size ? code->file_size : 0;
+
+	memcpy(ret_file, code + 1, length);
+	ret_file[length] = 0;
+}
+
+static int on_code(struct follow *follow, const struct nt_code *code)
+{
+	struct process *process = process_find(follow, code->h.pid);
+	struct nt_module record = {.h = {.type = NT_MODULE, .pid = code->h.pid, .time = code->h.time}, .code = code->code};
+	char file[NT_MAX_NAME + 1], module[NT_MAX_NAME];
+	uint32_t flags;
+	int error;
+
+	code_file(code, file, sizeof(file));
+	if (file[0]) {
+		module_names_find(follow->modules, code->h.pid, file, module, sizeof(module));
+		record.module_size = strlen(module);
+		error = stream_put_text(follow->stream, &record.h, sizeof(record), module, record.module_size);
+		if (error)
+			return error;
+	}
+	if (!process || process->attribution != NT_ATTRIBUTION_USDT)
+		return 0;
+	flags = pipeline_judge(follow->stream->pipeline, code->h.pid, code->code);
+	return flags ? kernel_judge_code(follow->kernel, code->h.pid, code->code, flags) : 0;
+}
+
+int follow_record(struct follow *follow, const struct nt_head *record, size_t size)
+{
+	switch (record->type) {
+	case NT_CODE:
+		return size >= sizeof(struct nt_code) ? on_code(follow, (const struct nt_code *)record) : 0;
+	case NT_FORK:
+		return size >= sizeof(struct nt_fork) ? on_fork(follow, (const struct nt_fork *)record) : 0;
+	case NT_EXEC:
+		return on_exec(follow, record);
+	case NT_EXIT:
+		on_end(follow, record);
+		break;
+	}
+	return 0;
+}
+
+static int process_retry(struct follow *follow, struct process *process, uint64_t now)
+{
+	int error;
+
+	if (!process->look_from || now < process->look_from)
+		return 0;
+	process->look_from = now < process->look_until ? now + RETRY_NS : 0;
+	if (process->python) { /* a forked child, old enough for probes of its own */
+		process->look_from = 0;
+		process->attribution = NT_ATTRIBUTION_USDT;
+		process_attach_probes(follow, process);
+		return process_announce(follow, process);
+	}
+	error = process_look(follow, process);
+	return error == -EAGAIN ? 0 : error;
+}
+
+int follow_retry(struct follow *follow, uint64_t now)
+{
+	struct process *process, *next;
+	int error = 0;
+
+	if (now - follow->last_retry < RETRY_NS)
+		return 0;
+	follow->last_retry = now;
+	HASH_ITER(hh, follow->processes, process, next)
+		if (!error)
+			error = process_retry(follow, process, now);
+	return error;
+}
+
+size_t follow_count(const struct follow *follow)
+{
+	const struct process *process;
+	size_t count = 0;
+
+	for (process = follow->processes; process; process = process->hh.next)
+		count += process->python || process->look_from;
+	return count;
+}
+
+const struct target *follow_first(const struct follow *follow)
+{
+	const struct process *process;
+
+	for (process = follow->processes; process; process = process->hh.next)
+		if (process->python)
+			return &process->target;
+	return NULL;
+}
+
+/* Fields 14 and 15 of /proc/PID/stat, which come behind a name that may hold anything. */
+static uint64_t process_cpu(struct follow *follow, pid_t pid)
+{
+	unsigned long long user = 0, system = 0;
+	char path[64], line[1024], *rest;
+	size_t size;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	size = fread(line, 1, sizeof(line) - 1, file);
+	fclose(file);
+	line[size] = 0;
+	rest = strrchr(line, ')');
+	if (!rest || sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system) != 2)
+		return 0;
+	return (user + system) * (1000000000ull / follow->ticks);
+}
+
+uint64_t follow_cpu(struct follow *follow)
+{
+	uint64_t sum = follow->ended_cpu, now;
+	struct process *process;
+
+	for (process = follow->processes; process; process = process->hh.next) {
+		if (!process->python)
+			continue;
+		now = process_cpu(follow, process->pid);
+		if (now)
+			process->cpu = now;
+		sum += process->cpu;
+	}
+	return sum;
+}

@@ -1,0 +1,46 @@
+/*
+ * follow.h: the processes of a capture: those that were named, their children, and what becomes of them.
+ *
+ * Joins target/ (what a process is), kernel/ (which gets told) and the stream (which gets NT_PROCESS and NT_MODULE).
+ */
+#ifndef NT_FOLLOW_H
+#define NT_FOLLOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "../kernel/kernel.h"
+#include "../options.h"
+#include "../target/target.h"
+#include "stream.h"
+
+#define FOLLOW_MAX 8192 /* processes at once: as many as the kernel side has places for */
+
+struct follow;
+
+/* Returns NULL without memory. The three others outlive it. */
+struct follow *follow_new(struct kernel *kernel, struct stream *stream, enum options_python python);
+void follow_free(struct follow *follow);
+
+/*
+ * Takes a process that was named, and its descendants. 0, or negative errno with a line in `why` (TARGET_WHY_SIZE bytes).
+ */
+int follow_add(struct follow *follow, pid_t pid, char *why);
+
+/* What a record says of processes and code is acted upon here, after it went into the stream. 0 or negative errno. */
+int follow_record(struct follow *follow, const struct nt_head *record, size_t size);
+
+/* Looks again at processes that were not ready, at most every 20 ms. 0 or negative errno. */
+int follow_retry(struct follow *follow, uint64_t now);
+
+/* Processes that are traced and live. */
+size_t follow_count(const struct follow *follow);
+
+/* The first live process's target; NULL: none. */
+const struct target *follow_first(const struct follow *follow);
+
+/* ns of CPU that the traced processes have used so far, those that ended included as far as was seen. */
+uint64_t follow_cpu(struct follow *follow);
+
+#endif

@@ -1,0 +1,94 @@
+/*
+ * check.c: see check.h. One line a fact, `ok` or `no` first, and behind a `no` what would help.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "capture/choose.h"
+#include "check.h"
+#include "kernel/kernel.h"
+#include "target/target.h"
+
+#define CHECK_RING_BYTES (256u << 10)
+
+__attribute__((format(printf, 3, 4))) static void line(FILE *stream, bool ok, const char *format, ...)
+{
+	va_list arguments;
+
+	fprintf(stream, "%s  ", ok ? "ok" : "no");
+	va_start(arguments, format);
+	vfprintf(stream, format, arguments);
+	va_end(arguments);
+	fputc('\n', stream);
+}
+
+/* Loads each rung alone, so that each can say its own reason. True if the one that is wanted (or any, for auto) works. */
+static bool check_rungs(const struct options *options, FILE *stream)
+{
+	enum kernel_rung wanted = kernel_rung_find(options_hooks_name(options->hooks));
+	bool works = false;
+
+	for (enum kernel_rung rung = RUNG_FENTRY; rung < RUNG_COUNT; rung++) {
+		struct kernel_options probe = {
+			.rung = rung, .capture = options->capture, .ring_bytes = CHECK_RING_BYTES, .attach = false};
+		char why[KERNEL_WHY_SIZE] = "";
+		struct kernel *kernel = NULL;
+		bool ok = !kernel_open(&probe, &kernel, why);
+
+		kernel_close(kernel);
+		if (ok)
+			line(stream, true, "hooks %-10s load%s", kernel_rung_name(rung),
+			     !works && wanted == RUNG_AUTO ? "; --hooks auto takes these" : "");
+		else
+			line(stream, false, "%s", why);
+		if (ok && (wanted == RUNG_AUTO || wanted == rung))
+			works = true;
+	}
+	return works;
+}
+
+static int check_target(pid_t pid, const struct options *options, FILE *stream)
+{
+	char why[TARGET_WHY_SIZE] = "";
+	struct target target;
+	int error = target_inspect(pid, &target, why);
+
+	if (error) {
+		line(stream, false, "%s", why);
+		return error;
+	}
+	line(stream, true, "pid %d  %s", pid, target.command);
+	line(stream, true, "pid %d  Python %u.%u.%u in %s: frames can be walked", pid, target.python[0], target.python[1],
+	     target.python[2], target.binary);
+	if (choose_probes_work(&target)) {
+		line(stream, true, "pid %d  USDT probes: entry and return; --python auto takes them if the process calls few functions",
+		     pid);
+		return 0;
+	}
+	line(stream, false, "pid %d  USDT probes: %s; --python stack needs none", pid,
+	     target.usdt.entry ? "there, but this version's entry probe does not fire" : "this Python was built without them");
+	return options->python == OPTIONS_PYTHON_USDT ? -ENOTSUP : 0;
+}
+
+int check_report(const struct options *options, FILE *stream)
+{
+	char why[KERNEL_WHY_SIZE] = "";
+	int error = kernel_check_privileges(why), one;
+
+	fprintf(stream, "nettraced %s on Linux %s\n", NT_VERSION, kernel_release());
+	if (error) {
+		line(stream, false, "%s", why);
+	} else {
+		line(stream, true, "kernel, BTF and privileges");
+		if (!check_rungs(options, stream))
+			error = -ENOTSUP;
+	}
+	for (size_t i = 0; i < options->pid_count; i++) {
+		one = check_target(options->pids[i], options, stream);
+		error = error ? error : one;
+	}
+	if (fflush(stream))
+		return -errno;
+	return error;
+}

@@ -1,0 +1,264 @@
+/*
+ * main.c: nettraced: options, probe, attach, loop, tear down. The only place that writes to standard error.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "capture/capture.h"
+#include "check.h"
+#include "kernel/kernel.h"
+#include "options.h"
+#include "output/output.h"
+#include "recording.h"
+
+#define RING_BYTES (8u << 20) /* stated in the summary, beside the daemon's own memory */
+#define WHY_SIZE 256
+
+enum exit_status { EXIT_DONE = 0, EXIT_CANNOT = 1, EXIT_USAGE = 2 };
+
+_Static_assert(WHY_SIZE >= OPTIONS_WHY_SIZE && WHY_SIZE >= KERNEL_WHY_SIZE && WHY_SIZE >= TARGET_WHY_SIZE, "one buffer serves all");
+
+/* What a run of the daemon holds. */
+struct nettraced {
+	struct options options;
+	const struct output *output;
+	struct output_style style;
+	FILE *stream_out;
+	struct kernel *kernel;
+	struct stream stream;
+	struct capture *capture;
+	int stop_fd;
+};
+
+__attribute__((format(printf, 1, 2))) static void complain(const char *format, ...)
+{
+	va_list arguments;
+
+	fputs("nettraced: ", stderr);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+}
+
+static int write_summary(void *context, struct summary *summary)
+{
+	struct nettraced *daemon = context;
+
+	return daemon->output->write(daemon->stream_out, summary, &daemon->style);
+}
+
+static int open_output(struct nettraced *daemon, char *why)
+{
+	const char *path = daemon->options.output;
+	struct winsize size;
+
+	daemon->output = output_find(daemon->options.format);
+	daemon->stream_out = path ? fopen(path, "we") : stdout;
+	if (!daemon->stream_out) {
+		snprintf(why, WHY_SIZE, "cannot write to %.160s: %s", path, strerror(errno));
+		return -errno;
+	}
+	daemon->style.show_data = daemon->options.show_data;
+	if (isatty(fileno(daemon->stream_out)) && !ioctl(fileno(daemon->stream_out), TIOCGWINSZ, &size)) {
+		daemon->style.columns = size.ws_col;
+		daemon->style.in_place = true;
+	}
+	return 0;
+}
+
+static int open_stream(struct nettraced *daemon, char *why)
+{
+	const char *path = daemon->options.record;
+	int error;
+
+	daemon->stream.pipeline = pipeline_new(write_summary, daemon);
+	if (!daemon->stream.pipeline) {
+		snprintf(why, WHY_SIZE, "out of memory");
+		return -ENOMEM;
+	}
+	if (!path)
+		return 0;
+	error = recording_create(path, &daemon->stream.recording);
+	if (error)
+		snprintf(why, WHY_SIZE, "cannot record to %.160s: %s", path, recording_problem(error));
+	return error;
+}
+
+static void stop_signals(sigset_t *ret_set)
+{
+	sigemptyset(ret_set);
+	sigaddset(ret_set, SIGINT);
+	sigaddset(ret_set, SIGTERM);
+}
+
+static int open_stop(struct nettraced *daemon)
+{
+	sigset_t set;
+
+	stop_signals(&set);
+	if (sigprocmask(SIG_BLOCK, &set, NULL))
+		return -errno;
+	signal(SIGPIPE, SIG_IGN); /* a reader that is gone is an error of the write */
+	daemon->stop_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return daemon->stop_fd < 0 ? -errno : 0;
+}
+
+/* Before anything is loaded: a process that is not there is the likeliest mistake, and needs no privilege to see. */
+static int find_targets(const struct options *options, char *why)
+{
+	for (size_t i = 0; i < options->pid_count; i++) {
+		if (!kill(options->pids[i], 0) || errno != ESRCH)
+			continue;
+		snprintf(why, WHY_SIZE, "no process has pid %d", options->pids[i]);
+		return -ESRCH;
+	}
+	return 0;
+}
+
+/* Is each named process one that can be traced? Asked before the programs are loaded, so that a wrong pid costs nothing. */
+static int inspect_targets(const struct options *options, char *why)
+{
+	struct target target;
+	int error = 0;
+
+	for (size_t i = 0; i < options->pid_count && !error; i++)
+		error = target_inspect(options->pids[i], &target, why);
+	return error;
+}
+
+static int open_kernel(struct nettraced *daemon, char *why)
+{
+	struct kernel_options options = {
+		.rung = kernel_rung_find(options_hooks_name(daemon->options.hooks)),
+		.capture = daemon->options.capture,
+		.ring_bytes = RING_BYTES,
+		.attach = true,
+	};
+
+	return kernel_open(&options, &daemon->kernel, why);
+}
+
+static int begin(struct nettraced *daemon, char *why)
+{
+	char ring[32];
+	int error = find_targets(&daemon->options, why);
+
+	error = error ? error : kernel_check_privileges(why);
+	error = error ? error : inspect_targets(&daemon->options, why);
+	error = error ? error : open_output(daemon, why);
+	error = error ? error : open_stream(daemon, why);
+	error = error ? error : open_kernel(daemon, why);
+	error = error ? error : open_stop(daemon);
+	if (error)
+		return error;
+	error = capture_begin(&daemon->options, daemon->kernel, &daemon->stream, &daemon->capture, why);
+	snprintf(ring, sizeof(ring), "%u", RING_BYTES);
+	return error ? error : stream_put_setting(&daemon->stream, "ring", ring);
+}
+
+static void announce(const struct nettraced *daemon)
+{
+	const struct target *first = capture_first(daemon->capture);
+	size_t others = capture_count(daemon->capture) - 1;
+	char more[64] = "";
+
+	if (!first)
+		return;
+	if (others)
+		snprintf(more, sizeof(more), " and %zu more process%s", others, others == 1 ? "" : "es");
+	fprintf(stderr, "nettraced: attached to pid %d (%s, Python %u.%u.%u)%s by %s hooks; %s\n", first->pid, first->command,
+		first->python[0], first->python[1], first->python[2], more, kernel_rung_name(kernel_rung(daemon->kernel)),
+		daemon->options.duration > 0 ? "a summary follows" : "^C ends it");
+}
+
+/* The first ^C or SIGTERM ended the capture in order; from now on one finds its default action and stops at once. */
+static void let_signals_kill(struct nettraced *daemon)
+{
+	struct signalfd_siginfo first;
+	sigset_t set;
+
+	if (read(daemon->stop_fd, &first, sizeof(first)) < 0 && errno != EAGAIN)
+		complain("cannot read the signal: %s", strerror(errno));
+	stop_signals(&set);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static int run(struct nettraced *daemon, char *why)
+{
+	int error = capture_run(daemon->capture, daemon->stop_fd), closed;
+
+	let_signals_kill(daemon);
+	if (!error)
+		error = capture_finish(daemon->capture);
+	closed = recording_close(daemon->stream.recording);
+	daemon->stream.recording = NULL;
+	if (closed && !error)
+		snprintf(why, WHY_SIZE, "the recording is not whole: %s", recording_problem(closed));
+	else if (error)
+		snprintf(why, WHY_SIZE, "the capture ended early: %s", strerror(-error));
+	return error ? error : closed;
+}
+
+static void end(struct nettraced *daemon)
+{
+	capture_free(daemon->capture);
+	kernel_close(daemon->kernel);
+	recording_close(daemon->stream.recording);
+	pipeline_free(daemon->stream.pipeline);
+	if (daemon->stream_out && daemon->stream_out != stdout)
+		fclose(daemon->stream_out);
+	if (daemon->stop_fd >= 0)
+		close(daemon->stop_fd);
+}
+
+static int trace(const struct options *options)
+{
+	struct nettraced daemon = {.options = *options, .stop_fd = -1};
+	char why[WHY_SIZE] = "cannot start";
+	int error = begin(&daemon, why);
+
+	if (!error) {
+		announce(&daemon);
+		error = run(&daemon, why);
+	}
+	end(&daemon);
+	if (error)
+		complain("%s", why);
+	return error ? EXIT_CANNOT : EXIT_DONE;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	char why[WHY_SIZE];
+	int status = EXIT_DONE;
+
+	if (options_parse(argc, argv, &options, why)) {
+		complain("%s (nettraced --help lists the options)", why);
+		return EXIT_USAGE;
+	}
+	switch (options.action) {
+	case OPTIONS_HELP:
+		options_help(stdout);
+		break;
+	case OPTIONS_VERSION:
+		printf("nettraced %s\n", NT_VERSION);
+		break;
+	case OPTIONS_CHECK:
+		status = check_report(&options, stdout) ? EXIT_CANNOT : EXIT_DONE;
+		break;
+	case OPTIONS_TRACE:
+		status = trace(&options);
+		break;
+	}
+	options_free(&options);
+	return status;
+}
