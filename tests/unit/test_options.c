@@ -1,0 +1,206 @@
+/*
+ * test_options.c: the command line of nettraced: what is understood, and what is refused with which words.
+ */
+#include "test.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "../../bpf/event.h"
+#include "../../daemon/options.h"
+
+#define DIGITS(number) #number
+#define RANGE(most) "64 to " DIGITS(most)
+#define CAPTURE_RANGE RANGE(NT_MAX_PAYLOAD)
+#define MOST_WORDS 32
+
+/* Splits at spaces; '' is an empty word. */
+static int parse(const char *line, struct options *ret_options, char *why)
+{
+	static char copy[1024];
+	char *argv[MOST_WORDS + 1] = {"nettraced"}, *rest = copy;
+	int argc = 1;
+
+	snprintf(copy, sizeof(copy), "%s", line);
+	for (char *word; *line && (word = strsep(&rest, " "));) {
+		assert_true(argc < MOST_WORDS);
+		argv[argc++] = strcmp(word, "''") ? word : "";
+	}
+	argv[argc] = NULL;
+	return options_parse(argc, argv, ret_options, why);
+}
+
+static struct options parse_good(const char *line)
+{
+	struct options options;
+	char why[OPTIONS_WHY_SIZE];
+
+	if (parse(line, &options, why))
+		fail_msg("'%s': %s", line, why);
+	return options;
+}
+
+static void test_defaults(void **state)
+{
+	struct options options = parse_good("--pid 42");
+
+	(void)state;
+	assert_int_equal(options.action, OPTIONS_TRACE);
+	assert_int_equal(options.pid_count, 1);
+	assert_int_equal(options.pids[0], 42);
+	assert_true(options.duration == 0 && options.interval == 10);
+	assert_string_equal(options.format, "text");
+	assert_null(options.output);
+	assert_null(options.record);
+	assert_int_equal(options.capture, 4096);
+	assert_int_equal(options.hooks, OPTIONS_HOOKS_AUTO);
+	assert_int_equal(options.python, OPTIONS_PYTHON_AUTO);
+	assert_false(options.show_data);
+	options_free(&options);
+}
+
+static void test_all(void **state)
+{
+	struct options options =
+	    parse_good("--pid=1 --pid 2 --pid 1 -d 2.5 --interval 0 -e a.* --endpoint *.py:view -f json "
+		       "-o out.json --hooks tracepoint --python usdt --capture 64 --record r.nt --rules default "
+		       "--show-data");
+
+	(void)state;
+	assert_int_equal(options.pid_count, 2); /* each once */
+	assert_int_equal(options.pids[1], 2);
+	assert_true(options.duration == 2.5 && options.interval == 0);
+	assert_int_equal(options.endpoint_count, 2);
+	assert_string_equal(options.endpoints[1], "*.py:view");
+	assert_string_equal(options.format, "json");
+	assert_string_equal(options.output, "out.json");
+	assert_string_equal(options.record, "r.nt");
+	assert_int_equal(options.capture, 64);
+	assert_string_equal(options_hooks_name(options.hooks), "tracepoint");
+	assert_string_equal(options_python_name(options.python), "usdt");
+	assert_true(options.show_data);
+	options_free(&options);
+}
+
+static void test_actions(void **state)
+{
+	static const struct {
+		const char *line;
+		enum options_action action;
+	} cases[] = {
+	    {"--check", OPTIONS_CHECK},	    {"--check --pid 3", OPTIONS_CHECK},	    {"--help", OPTIONS_HELP},
+	    {"-h", OPTIONS_HELP},	    {"--version", OPTIONS_VERSION},	    {"--pid 3 --help", OPTIONS_HELP},
+	    {"--help --bad", OPTIONS_HELP}, {"--check --version", OPTIONS_VERSION},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct options options = parse_good(cases[i].line);
+
+		assert_int_equal(options.action, cases[i].action);
+		options_free(&options);
+	}
+}
+
+/* One line that names the bad value and what is allowed. */
+static void test_refused(void **state)
+{
+	static const struct {
+		const char *line;
+		int error;
+		const char *bad, *allowed;
+	} cases[] = {
+	    {"", -EINVAL, "which process?", "--pid PID"},
+	    {"1234", -EINVAL, "'1234'", "--pid 1234"},
+	    {"--pid 1 stray", -EINVAL, "'stray'", "--help"},
+	    {"--pid", -EINVAL, "--pid needs a value", "PID"},
+	    {"--pid 0", -EINVAL, "'0'", "above 0"},
+	    {"--pid -5", -EINVAL, "'-5'", "above 0"},
+	    {"--pid 12x", -EINVAL, "'12x'", "number"},
+	    {"--pid +12", -EINVAL, "'+12'", "number"},
+	    {"--pid ''", -EINVAL, "''", "number"},
+	    {"--pid 99999999999", -EINVAL, "'99999999999'", "number"},
+	    {"--pid 1 -d 0", -EINVAL, "--duration '0'", "above 0"},
+	    {"--pid 1 -d -1", -EINVAL, "'-1'", "seconds"},
+	    {"--pid 1 -d nan", -EINVAL, "'nan'", "seconds"},
+	    {"--pid 1 -d 1e3", -EINVAL, "'1e3'", "seconds"},
+	    {"--pid 1 -d 1.2.3", -EINVAL, "'1.2.3'", "seconds"},
+	    {"--pid 1 -d .", -EINVAL, "'.'", "seconds"},
+	    {"--pid 1 -d 99999999999999", -EINVAL, "'99999999999999'", "seconds"},
+	    {"--pid 1 -i ten", -EINVAL, "--interval 'ten'", "seconds"},
+	    {"--pid 1 --capture 63", -EINVAL, "'63'", CAPTURE_RANGE},
+	    {"--pid 1 --capture 65536", -EINVAL, "'65536'", CAPTURE_RANGE},
+	    {"--pid 1 --capture 4k", -EINVAL, "'4k'", CAPTURE_RANGE},
+	    {"--pid 1 --hooks uprobe", -EINVAL, "'uprobe'", "auto, fentry, kprobe or tracepoint"},
+	    {"--pid 1 --python jit", -EINVAL, "'jit'", "auto, usdt or stack"},
+	    {"--pid 1 -f xml", -EINVAL, "'xml'", "text or json"},
+	    {"--pid 1 -o ''", -EINVAL, "--output ''", "file"},
+	    {"--pid 1 --record ''", -EINVAL, "--record ''", "file"},
+	    {"--pid 1 -e ''", -EINVAL, "--endpoint ''", "pattern"},
+	    {"--pid 1 --bogus", -EINVAL, "'--bogus'", "--help"},
+	    {"--pid 1 -z", -EINVAL, "'-z'", "--help"},
+	    {"--pid 1 -d", -EINVAL, "--duration needs a value", "SECONDS"},
+	    {"--pid 1 --json=yes", -EINVAL, "--json", "no value"},
+	    {"--pid 1 --rules sentry", -ENOTSUP, "'sentry'", "only the default rules are supported yet"},
+	    {"--command python", -ENOTSUP, "--command", "not supported yet"},
+	    {"--cgroup /x", -ENOTSUP, "--cgroup", "not supported yet"},
+	    {"--all", -ENOTSUP, "--all", "not supported yet"},
+	    {"--pid 1 --usdt-duty 1/10", -ENOTSUP, "--usdt-duty", "not supported yet"},
+	    {"--pid 1 --max-cost 2", -ENOTSUP, "--max-cost", "not supported yet"},
+	    {"--pid 1 --export statsd://h:1", -ENOTSUP, "--export", "not supported yet"},
+	    {"--pid 1 --socket /x", -ENOTSUP, "--socket", "not supported yet"},
+	    {"--pid 1 --config /x", -ENOTSUP, "--config", "not supported yet"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char why[OPTIONS_WHY_SIZE];
+		struct options options;
+
+		assert_int_equal(parse(cases[i].line, &options, why), cases[i].error);
+		if (!strstr(why, cases[i].bad) || !strstr(why, cases[i].allowed) || strchr(why, '\n'))
+			fail_msg("'%s' is refused with: %s", cases[i].line, why);
+	}
+}
+
+/* The words are only cut, however long a value is. */
+static void test_long_value(void **state)
+{
+	char value[4096] = "", why[OPTIONS_WHY_SIZE];
+	char *argv[] = {"nettraced", "--pid", value, NULL};
+	struct options options;
+
+	(void)state;
+	memset(value, '7', sizeof(value) - 1);
+	assert_int_equal(options_parse(3, argv, &options, why), -EINVAL);
+	assert_int_equal(strlen(why), OPTIONS_WHY_SIZE - 1);
+}
+
+static void test_help(void **state)
+{
+	static const char *const options[] = {
+	    "--pid",	"--duration", "--interval", "--endpoint", "--format",	 "--json",  "--output", "--hooks",
+	    "--python", "--capture",  "--rules",    "--record",	  "--show-data", "--check", "--help",	"--version"};
+	char *text = NULL;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+
+	(void)state;
+	options_help(stream);
+	fclose(stream);
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+		if (!strstr(text, options[i]))
+			fail_msg("--help does not say %s", options[i]);
+	assert_null(strstr(text, "--export"));
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_defaults), cmocka_unit_test(test_all),	cmocka_unit_test(test_actions),
+	    cmocka_unit_test(test_refused),  cmocka_unit_test(test_long_value), cmocka_unit_test(test_help),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
