@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_MAX_CHARACTER 4 /* bytes that one character can become: UTF-8's most, and a \xNN */
+#define TEXT_NO_CHARACTER 0xfffd /* U+FFFD, what stands for what is none */
+#define TEXT_MAX_CHARACTER 4	 /* bytes that one character can become: UTF-8's most, and a \xNN */
 
 static uint32_t character_at(const uint8_t *data, unsigned kind)
 {
@@ -67,6 +68,23 @@ static size_t put_utf8(char *out, uint32_t c)
 	return 4;
 }
 
+static size_t put_character(char *out, uint32_t c)
+{
+	if ((c >= 0xd800 && c < 0xe000) || c > 0x10ffff)
+		c = TEXT_NO_CHARACTER;
+	return is_control(c) ? put_escape(out, c) : put_utf8(out, c);
+}
+
+/* Gives back what the worst case did not need; failing to is harmless. */
+static char *text_fit(char *out, size_t length)
+{
+	char *fitted;
+
+	out[length] = '\0';
+	fitted = realloc(out, length + 1);
+	return fitted ? fitted : out;
+}
+
 char *text_utf8(const uint8_t *data, size_t size, unsigned kind)
 {
 	size_t step = kind == 2 || kind == 4 ? kind : 1;
@@ -75,16 +93,43 @@ char *text_utf8(const uint8_t *data, size_t size, unsigned kind)
 
 	if (!out)
 		return NULL;
-	for (size_t i = 0; i < count; i++) {
-		uint32_t c = character_at(data + i * step, kind);
+	for (size_t i = 0; i < count; i++)
+		length += put_character(out + length, character_at(data + i * step, kind));
+	return text_fit(out, length);
+}
 
-		if ((c >= 0xd800 && c < 0xe000) || c > 0x10ffff)
-			c = 0xfffd;
-		length += is_control(c) ? put_escape(out + length, c) : put_utf8(out + length, c);
+/* Reads one character of UTF-8; returns how many bytes it has. Overlong forms count as none (RFC 3629). */
+static size_t get_utf8(const uint8_t *at, size_t left, uint32_t *ret_c)
+{
+	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+	size_t length = *at < 0x80 ? 1 : *at >= 0xf0 ? 4 : *at >= 0xe0 ? 3 : 2;
+	uint32_t c = length == 1 ? *at : *at & (0x7f >> length);
+
+	*ret_c = TEXT_NO_CHARACTER;
+	if ((*at >= 0x80 && *at < 0xc0) || *at >= 0xf8 || length > left)
+		return 1;
+	for (size_t i = 1; i < length; i++) {
+		if ((at[i] & 0xc0) != 0x80)
+			return 1;
+		c = c << 6 | (at[i] & 0x3f);
 	}
-	out[length] = '\0';
-	/* Give back what the worst case did not need; failing to is harmless. */
-	char *fitted = realloc(out, length + 1);
+	if (length > 1 && c < least[length])
+		return 1;
+	*ret_c = c;
+	return length;
+}
 
-	return fitted ? fitted : out;
+char *text_clean(const char *text, size_t size)
+{
+	char *out = malloc(size * TEXT_MAX_CHARACTER + 1);
+	size_t length = 0;
+	uint32_t c;
+
+	if (!out)
+		return NULL;
+	for (size_t i = 0; i < size;) {
+		i += get_utf8((const uint8_t *)text + i, size - i, &c);
+		length += put_character(out + length, c);
+	}
+	return text_fit(out, length);
 }

@@ -16,4 +16,7 @@
  */
 char *text_utf8(const uint8_t *data, size_t size, unsigned kind);
 
+/* The `size` bytes at `text`, which should be UTF-8, in the same form: bytes that are none become U+FFFD. */
+char *text_clean(const char *text, size_t size);
+
 #endif

@@ -1,0 +1,149 @@
+/*
+ * code.h: the processes, with their code objects and stacks, as the kernel side told of them.
+ *
+ * A code object is known by its address in its process, until another one comes at the same address: then stacks that
+ * named the old one keep it. A stack can come before its code objects do: it holds their places.
+ * Neighbours: endpoint.c reads them, calls.c asks a code object where it loops.
+ */
+#ifndef NT_RUN_CODE_H
+#define NT_RUN_CODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HASH_NONFATAL_OOM 1
+/* Each table's element has a `refused` that says so when it had no memory to grow. */
+#define uthash_nonfatal_oom(element) ((element)->refused = true)
+#include <uthash.h>
+
+#include "../../bpf/event.h"
+#include "flow.h"
+#include "run.h"
+
+#define CODE_MAX_PROCESSES 16384   /* at once; more are unknown */
+#define CODE_MAX_BYTES (64u << 20) /* of line tables and instructions together; code beyond has none */
+#define CODE_NO_OFFSET UINT32_MAX
+
+/* Whose code it is, by its file (endpoint.c). */
+enum code_own {
+	CODE_FOREIGN, /* the standard library's or a package's */
+	CODE_TYPED,   /* <string>, <stdin>: the application's only where nothing else on a stack is */
+	CODE_OWN,     /* the application's */
+};
+
+/* What kind of frame it makes. */
+enum code_kind {
+	CODE_FUNCTION,
+	CODE_MODULE,	    /* a module's body */
+	CODE_COMPREHENSION, /* part of the function that it stands in */
+};
+
+struct dispatcher;
+
+/* A code object. Counted references: the table of its process has one, each frame of a stack, and who else keeps it. */
+struct code {
+	UT_hash_handle hh;
+	uint64_t address;
+	uint32_t references;
+	uint8_t minor;	/* of its Python 3; 0 not known */
+	bool known;	/* its NT_CODE came: else only its place is held */
+	bool qualified; /* `name` is the qualified one */
+	bool called;	/* a call belonged to it as an endpoint */
+	bool refused;
+	enum code_own own;
+	enum code_kind kind;
+	bool named_by_user;		     /* some --endpoint matches it */
+	const struct dispatcher *dispatcher; /* what it calls is an endpoint; NULL: not so */
+	uint32_t first_line, code_start;
+	char *file, *name;
+	char *title; /* module.name; the file's stem stands for a module that is not known */
+	uint8_t *lines, *instructions;
+	uint32_t lines_size, lines_full, instructions_size;
+	bool whole;	/* `instructions` has all of them */
+	bool flow_made; /* `flow` says what there is to say, NULL too */
+	struct flow *flow;
+	const struct run_endpoint *endpoint; /* place.c's, once asked for */
+};
+
+struct stack_frame {
+	struct code *code;
+	uint32_t instruction; /* nt_frame's */
+};
+
+/* What a stack says, found once (endpoint.c). */
+struct stack_verdict {
+	uint32_t generation;		     /* of the rules by which; 0: not found yet */
+	const struct run_endpoint *endpoint; /* NULL: none */
+	const struct run_site *site;	     /* NULL: none */
+	struct code *code;		     /* the endpoint's */
+	uint16_t index;			     /* its frame */
+	bool certain;			     /* frames that may be missing outside would not change the endpoint */
+	bool repeats_unseen; /* some caller of the endpoint could call again with nothing to be seen of it */
+};
+
+/* Counted references like code's. */
+struct stack {
+	UT_hash_handle hh;
+	uint64_t id;
+	uint32_t references;
+	bool refused;
+	struct stack_verdict verdict;
+	uint32_t depth;
+	struct stack_frame frames[]; /* innermost first */
+};
+
+struct thread;
+
+struct process {
+	UT_hash_handle hh;
+	uint32_t pid;
+	uint8_t minor; /* of its Python 3; 0 not known */
+	bool refused;
+	uint64_t start; /* when it started; 0 not known */
+	struct code *codes;
+	struct stack *stacks;
+	struct thread *threads; /* thread.c's */
+};
+
+struct code_table {
+	struct process *processes;
+	struct process *recent; /* the one that was asked for last */
+	unsigned process_count, code_count, stack_count;
+	size_t bytes; /* of line tables and instructions */
+};
+
+/* NULL: not known. */
+struct process *process_find(struct code_table *table, uint32_t pid);
+/* Finds or makes it; NULL: no memory or no place. */
+struct process *process_get(struct code_table *table, uint32_t pid);
+/* Forgets its code objects and stacks; who holds them keeps them. */
+void process_empty(struct code_table *table, struct process *process);
+/* And itself; its threads are gone already. */
+void process_remove(struct code_table *table, struct process *process);
+
+/*
+ * Take one record each. 0; -ENOMEM; -ENOSPC: the table is full; -EBADMSG: malformed. code_take() returns the code
+ * object that has come or changed, for endpoint.c to look at; NULL when it is what was there before.
+ */
+int code_take(struct code_table *table, const struct nt_code *record, struct code **ret_code);
+int stack_take(struct code_table *table, const struct nt_stack *record);
+
+/* Sets what NT_MODULE says. 1 if that is news, 0, or -ENOMEM. */
+int code_set_module(struct code *code, const char *module, size_t size);
+
+struct code *code_find(struct process *process, uint64_t address);
+struct stack *stack_find(struct process *process, uint64_t id);
+struct code *code_hold(struct code *code);
+struct stack *stack_hold(struct stack *stack);
+void code_release(struct code_table *table, struct code *code);
+void stack_release(struct code_table *table, struct stack *stack);
+
+/* Where in the code a frame is, in bytes from the first instruction; CODE_NO_OFFSET if it makes no sense. */
+uint32_t frame_offset(const struct stack_frame *frame);
+/* The line that a frame is at; 0 not known. */
+uint32_t frame_line(const struct stack_frame *frame);
+/* Made at the first question; NULL: nothing is known. */
+const struct flow *code_flow(struct code *code);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * endpoint.h: which function on a stack is the endpoint.
+ *
+ * With patterns (--endpoint): the outermost frame that one of them matches, and nothing else.
+ * Without:
+ *   1. the innermost frame of a framework's dispatcher (dispatcher.c) that has frames of the application's own
+ *      inside it: the first such function;
+ *   2. else the function that the innermost framework's dispatcher called, a package's own view as it may be;
+ *   3. else as 1 for dispatchers that call much else, too (gunicorn's WSGI: the application, or its middleware);
+ *   4. else the outermost function of the application's own code: what a thread runs, what a script calls;
+ *   5. else the body of a module of the application's own, if it is no console script.
+ *
+ * The application's own code is what lies in no standard library (.../lib/pythonX.Y/), site-packages or dist-packages. What
+ * has no file (<frozen importlib>, code that a library generates) is not the application's; <string> and <stdin>, which `python -c`
+ * runs but namedtuple and dataclass make, too, are if nothing else on the stack is. A comprehension
+ * belongs to the function that it stands in. A console script is a file without ending in a directory called bin.
+ */
+#ifndef NT_RUN_ENDPOINT_H
+#define NT_RUN_ENDPOINT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "code.h"
+
+struct endpoint_pattern;
+
+struct endpoint_rules {
+	struct endpoint_pattern *patterns; /* NULL: the rules above */
+};
+
+/* 0 or -ENOMEM. Code objects that were classified before are to be again. */
+int endpoint_rules_add(struct endpoint_rules *rules, const char *pattern);
+void endpoint_rules_clear(struct endpoint_rules *rules);
+
+/* Sets what a code object is, once its names are known. */
+void endpoint_classify(const struct endpoint_rules *rules, struct code *code);
+
+/* NT_CODE_* of a classified code object. */
+uint32_t endpoint_judge(const struct endpoint_rules *rules, const struct code *code);
+
+/*
+ * The index of the endpoint's frame, or -1. `ret_certain`: frames that the walk did not reach, outside of those that
+ * are there, would not change it.
+ */
+int endpoint_find(const struct endpoint_rules *rules, const struct stack *stack, bool *ret_certain);
+
+/* The index of the innermost frame of the application's own within `endpoint`; that itself if there is none. */
+int endpoint_find_site(const struct stack *stack, int endpoint);
+
+#endif
