@@ -60,7 +60,7 @@ disable_new_services() {
 	list_installed | comm -13 "$work/before" - >"$work/new"
 	while read -r package; do
 		dpkg -L "$package" | sed -n 's#^\(/usr\)\?/lib/systemd/system/\([^/@]*\.service\)$#\2#p' | while read -r unit; do
-			deb-systemd-helper disable "$unit" >/dev/null || true
+			DPKG_MAINTSCRIPT_PACKAGE=$package deb-systemd-helper disable "$unit" >/dev/null || true
 		done
 		dpkg -L "$package" | sed -n 's#^/etc/init\.d/\([^/]*\)$#\1#p' | while read -r script; do
 			update-rc.d "$script" disable >/dev/null 2>&1 || true

@@ -27,3 +27,10 @@ def lab(session_lab):
 
 def pytest_report_header():
     return "nettraced: targets run %s" % os.environ.get("NETTRACE_PYTHON", "/usr/bin/python3")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The line that total.py adds up."""
+    counts = {name: len(terminalreporter.stats.get(name, [])) for name in ("passed", "failed", "error", "skipped")}
+    failed = counts["failed"] + counts["error"]
+    terminalreporter.write_line("e2e: %d passed, %d failed, %d skipped" % (counts["passed"], failed, counts["skipped"]))
