@@ -372,6 +372,32 @@ def sparse(options, go):
     return raw
 
 
+LEFT = []
+
+
+@witness.endpoint
+def indistinct(sock):
+    """Two to four exchanges from one place."""
+    with witness.run():
+        for _ in range(LEFT.pop()):
+            _exchange(sock)
+
+
+def _drive(sock):
+    """Nothing in this frame changes from one run to the next: its state is all in a global."""
+    while LEFT:
+        indistinct(sock)
+
+
+def merged(options, go):
+    draw = random.Random(options["seed"])
+    raw = clients.Client(options["raw"]).connect()
+    LEFT.extend(draw.randrange(2, 5) for _ in range(options["runs"]))
+    go()
+    _drive(raw.sock)
+    return raw
+
+
 if __name__ == "__main__":
     scenario.main(
         {
@@ -386,5 +412,6 @@ if __name__ == "__main__":
             "recursion": recursion,
             "shapes": shapes,
             "sparse": sparse,
+            "merged": merged,
         }
     )

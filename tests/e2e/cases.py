@@ -67,6 +67,7 @@ LOADS = {
     "shapes_of_functions": Load(
         "plain", "shapes", ("raw",), ["größe", "数える", "through_a_generator", "*total", "raises"], runs=many(100)
     ),
+    "runs_that_look_alike": Load("plain", "merged", ("raw",), ["indistinct"], exact_runs=False, runs=many(60)),
     "threads": Load("threads", "separate", ("redis", "raw"), ["first_kind", "second_kind"], threads=8, runs=many(100)),
     "threads_share_a_connection": Load("threads", "shared", ("raw",), ["shared_a", "shared_b"], threads=8, runs=many(60)),
     "blocked_in_recv": Load("threads", "blocked", ("raw",), ["wait_at_gate"], threads=64, rounds=3),
@@ -563,6 +564,31 @@ class Server:
         self.child.process.send_signal(signal.SIGTERM)
         status, _, err = self.child.wait()
         check(status == 0, "gunicorn ended with %d: %s" % (status, err.strip()[-300:]))
+
+
+@case
+def requests_to_a_server(lab):
+    """The other direction: a Python server that calls nobody. Several requests a connection, and one each."""
+    service = lab.start(lab.python + [lab.seen_by_target(lab.path("stock_service.py")), "0"], stderr=subprocess.DEVNULL)
+    port = int(service.expect(r"^port (\d+)").group(1))
+    tracer = lab.trace(service.pid, "-i", 0, "--python", "stack")
+    draw = random.Random(lab.seed)
+    count = 0
+    for _ in range(lab.number(20)):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=lab.limit)
+        for _ in range(draw.randrange(1, 5)):
+            connection.request("GET", "/stock/%d" % draw.randrange(100))
+            answer = connection.getresponse()
+            check(answer.status == 200 and answer.read(), "status %d" % answer.status)
+            count += 1
+        connection.close()
+    summary = tracer.finish()[-1]
+    requests = summary["requests"]
+    check(requests["count"] == count, "%d requests, truly %d" % (requests["count"], count))
+    check(requests["without_endpoint"] == count, "%d requests had an endpoint that called" % (count - requests["without_endpoint"]))
+    check(requests["latency"]["count"] == count, "%d latencies" % requests["latency"]["count"])
+    check(summary["endpoints"] == [] and summary["unattributed"]["calls"] == 0, "calls of a server that makes none")
+    check_none(lost(summary))
 
 
 def check_requests(summary, server):
