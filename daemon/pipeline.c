@@ -92,11 +92,11 @@ void pipeline_free(struct pipeline *pipeline)
 {
 	if (!pipeline)
 		return;
-	/* The call stage's calls belong to runs, and the summaries' sites have the run stage's strings. */
+	/* From left to right: a stage may hand on what it has left. */
 	call_stage_free(pipeline->calls);
+	run_stage_free(pipeline->runs);
 	summary_free(pipeline->interval);
 	summary_free(pipeline->total);
-	run_stage_free(pipeline->runs);
 	free(pipeline->settings.version);
 	free(pipeline->settings.host);
 	free(pipeline->settings.release);

@@ -264,7 +264,8 @@ static void grow_operations(struct line *line, const struct summary_backend *bac
 	for (const struct summary_operation *row = backend->operations; row && named < MAX_OPERATIONS;
 	     row = row->hh.next) {
 		words_clean(row->name, true, name, sizeof(name));
-		grow(line, "  %s %llu", name, (unsigned long long)row->calls);
+		if (*name) /* it has none where the protocol is not known */
+			grow(line, "  %s %llu", name, (unsigned long long)row->calls);
 		named++;
 	}
 	if (total > named)
@@ -283,7 +284,8 @@ static void put_backend(FILE *stream, const struct summary_backend *row, const s
 	if (row->errors)
 		grow(&line, "  %llu %s", (unsigned long long)row->errors, row->errors == 1 ? "error" : "errors");
 	if (row->client_errors)
-		grow(&line, "  %llu refused as wrong", (unsigned long long)row->client_errors);
+		grow(&line, "  %llu client %s", (unsigned long long)row->client_errors,
+		     row->client_errors == 1 ? "error" : "errors");
 	if (row->connects)
 		grow(&line, "  %llu %s", (unsigned long long)row->connects,
 		     row->connects == 1 ? "connect" : "connects");
@@ -320,8 +322,9 @@ static void put_errors(FILE *stream, const struct summary_endpoint *endpoint, co
 				continue;
 			}
 			words_clean(row->name, true, name, sizeof(name));
-			grow(&line, "%s %s %s %s %llu of %llu", named ? "," : "", backend->key.protocol,
-			     backend->address, name, (unsigned long long)row->errors, (unsigned long long)row->calls);
+			grow(&line, "%s %s %s %s%s%llu of %llu", named ? "," : "", backend->key.protocol,
+			     backend->address, name, *name ? " " : "", (unsigned long long)row->errors,
+			     (unsigned long long)row->calls);
 			named++;
 		}
 	}

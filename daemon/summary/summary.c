@@ -141,7 +141,7 @@ int summary_add_call(struct summary *summary, const struct call *call, const str
 	if (!backend)
 		return -ENOMEM;
 	if (call->kind == CALL_CONNECT && !call->error) {
-		backend->connects++;
+		backend->connects += call->answered; /* else the capture ended before it was made */
 		return 0;
 	}
 	row->calls++;

@@ -100,9 +100,13 @@ static void test_connects(void **state)
 	(void)state;
 	made.kind = refused.kind = CALL_CONNECT;
 	made.bytes_out = made.bytes_in = refused.bytes_out = refused.bytes_in = 0;
-	made.answered = refused.answered = false;
+	refused.answered = false;
 	refused.error = true;
+	struct call unfinished = made;
+
+	unfinished.answered = false;
 	add(summary, &made, &homepage);
+	add(summary, &unfinished, &homepage);
 	add(summary, &refused, &homepage);
 	const struct summary_backend *backend = summary->endpoints->backends;
 
