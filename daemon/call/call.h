@@ -16,6 +16,8 @@
 
 #define CALL_MAX_CONNECTIONS 65536 /* at once; more are counted in calls_stats.connections_refused */
 #define CALL_MAX_PENDING 4096	   /* requests without an answer on one connection; more are lost_calls */
+#define CALL_MAX_OPEN 65536	   /* likewise on all of them together */
+#define CALL_MAX_BACKENDS 4096	   /* whose protocol is remembered; more are counted in calls_stats.backends_refused */
 
 enum call_kind {
 	CALL_EXCHANGE, /* a request of the target to a backend, and its answer */
@@ -43,7 +45,8 @@ struct call_owner {
 
 /*
  * One call. Owned by this stage: it lives from `began` to the return of `ended`. `user` is the sink's.
- * Times are monotonic ns, 0 where it did not happen.
+ * Times are monotonic ns, 0 where it did not happen. Of a call that failed, in_last is when it did. A CALL_REQUEST
+ * whose answer alone was seen (it was asked before we came) has out_first 0.
  */
 struct call {
 	enum call_kind kind;
@@ -76,17 +79,19 @@ struct call_sink {
 };
 
 struct call_stats {
-	uint64_t unparsed;	       /* bytes that a reader could not make sense of */
-	uint64_t lost_bytes;	       /* that the kernel's counters have and the segments do not */
-	uint64_t lost_calls;	       /* begun beyond CALL_MAX_PENDING on one connection */
-	uint64_t connections_refused;  /* beyond CALL_MAX_CONNECTIONS */
-	uint64_t orphan_records;       /* about a connection that is not known */
+	uint64_t unparsed;	      /* bytes that a reader could not make sense of */
+	uint64_t lost_bytes;	      /* that the kernel's counters have and the segments do not */
+	uint64_t lost_calls;	      /* begun beyond CALL_MAX_PENDING on one connection, or CALL_MAX_OPEN */
+	uint64_t connections_refused; /* beyond CALL_MAX_CONNECTIONS */
+	uint64_t backends_refused;    /* beyond CALL_MAX_BACKENDS: a failed connect to one may be called `tcp` */
+	uint64_t orphan_records;      /* about a connection that is not known */
 };
 
 struct call_stage;
 
 /* Returns NULL without memory. `sink` is copied. */
 struct call_stage *call_stage_new(const struct call_sink *sink);
+/* Ends first what is still open, as a flush at the end does: the sink must still be there. */
 void call_stage_free(struct call_stage *stage);
 
 /*

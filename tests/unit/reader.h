@@ -124,12 +124,12 @@ static struct reader *reader_new(const struct protocol *protocol)
 	reader->state = calloc(1, protocol->state_size);
 	assert_non_null(reader->state);
 	reader->events = (struct protocol_events){
-		.context = reader,
-		.request_began = reader_request_began,
-		.request_ended = reader_request_ended,
-		.answer_began = reader_answer_began,
-		.answer_ended = reader_answer_ended,
-		.oldest_tag = reader_oldest_tag,
+	    .context = reader,
+	    .request_began = reader_request_began,
+	    .request_ended = reader_request_ended,
+	    .answer_began = reader_answer_began,
+	    .answer_ended = reader_answer_ended,
+	    .oldest_tag = reader_oldest_tag,
 	};
 	return reader;
 }

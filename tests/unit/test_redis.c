@@ -9,15 +9,15 @@
 static void test_simple(void **state)
 {
 	static const struct turn turns[] = {
-		{Q, "*2\r\n$3\r\nget\r\n$4\r\nuser\r\n", 0},
-		{A, "$5\r\nhe\r\no\r\n", 0},
-		{Q, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$0\r\n\r\n", 0},
-		{A, "+OK\r\n", 0},
-		{Q, "*1\r\n$4\r\nPING\r\n", 0},
-		{A, "-LOADING wait\r\n", 0},
-		{Q, "*2\r\n$3\r\nGET\r\n$1\r\nx\r\n", 0},
-		{A, "$-1\r\n", 0},
-		{A, NULL, 0},
+	    {Q, "*2\r\n$3\r\nget\r\n$4\r\nuser\r\n", 0},
+	    {A, "$5\r\nhe\r\no\r\n", 0},
+	    {Q, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$0\r\n\r\n", 0},
+	    {A, "+OK\r\n", 0},
+	    {Q, "*1\r\n$4\r\nPING\r\n", 0},
+	    {A, "-LOADING wait\r\n", 0},
+	    {Q, "*2\r\n$3\r\nGET\r\n$1\r\nx\r\n", 0},
+	    {A, "$-1\r\n", 0},
+	    {A, NULL, 0},
 	};
 
 	(void)state;
@@ -31,18 +31,18 @@ static void test_simple(void **state)
 static void test_keys_and_names(void **state)
 {
 	static const struct turn turns[] = {
-		{Q, "*4\r\n$4\r\nMGET\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n", 0},
-		{Q, "*5\r\n$4\r\nMSET\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nb\r\n$1\r\n2\r\n", 0},
-		{Q, "*3\r\n$5\r\nBLPOP\r\n$1\r\nq\r\n$1\r\n0\r\n", 0},
-		{Q, "*5\r\n$4\r\nEVAL\r\n$8\r\nreturn 1\r\n$1\r\n2\r\n$1\r\na\r\n$1\r\nb\r\n", 0},
-		{Q, "*4\r\n$6\r\nclient\r\n$7\r\nsetinfo\r\n$8\r\nLIB-NAME\r\n$8\r\nredis-py\r\n", 0},
-		{Q, "*3\r\n$8\r\nJSON.GET\r\n$1\r\nd\r\n$1\r\n$\r\n", 0},
-		{Q, "*2\r\n$7\r\n\x01\xff secr\r\n$1\r\nx\r\n", 0},
-		{Q, "*2\r\n$26\r\nabcdefghijklmnopqrstuvwxyz\r\n$1\r\nx\r\n", 0},
-		{Q, "PING\r\n", 0},
-		{Q, "\r\nget  a-key\r\n", 0},
-		{Q, "*0\r\n", 0},
-		{A, NULL, 0},
+	    {Q, "*4\r\n$4\r\nMGET\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n", 0},
+	    {Q, "*5\r\n$4\r\nMSET\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nb\r\n$1\r\n2\r\n", 0},
+	    {Q, "*3\r\n$5\r\nBLPOP\r\n$1\r\nq\r\n$1\r\n0\r\n", 0},
+	    {Q, "*5\r\n$4\r\nEVAL\r\n$8\r\nreturn 1\r\n$1\r\n2\r\n$1\r\na\r\n$1\r\nb\r\n", 0},
+	    {Q, "*4\r\n$6\r\nclient\r\n$7\r\nsetinfo\r\n$8\r\nLIB-NAME\r\n$8\r\nredis-py\r\n", 0},
+	    {Q, "*3\r\n$8\r\nJSON.GET\r\n$1\r\nd\r\n$1\r\n$\r\n", 0},
+	    {Q, "*2\r\n$7\r\n\x01\xff secr\r\n$1\r\nx\r\n", 0},
+	    {Q, "*2\r\n$26\r\nabcdefghijklmnopqrstuvwxyz\r\n$1\r\nx\r\n", 0},
+	    {Q, "PING\r\n", 0},
+	    {Q, "\r\nget  a-key\r\n", 0},
+	    {Q, "*0\r\n", 0},
+	    {A, NULL, 0},
 	};
 
 	(void)state;
@@ -56,15 +56,15 @@ static void test_keys_and_names(void **state)
 static void test_nested_answers(void **state)
 {
 	static const struct turn turns[] = {
-		{A, "*3\r\n:1\r\n*2\r\n$1\r\na\r\n*-1\r\n%1\r\n+k\r\n#t\r\n", 0},
-		{A, "*0\r\n", 0},
-		{A, "%2\r\n+a\r\n,1.5\r\n+b\r\n~2\r\n_\r\n(12345678901234567890123\r\n", 0},
-		{A, "|1\r\n+ttl\r\n*2\r\n:1\r\n:2\r\n$2\r\nok\r\n", 0},
-		{A, "!9\r\nSYNTAX er\r\n", 0},
-		{A, "=8\r\ntxt:abcd\r\n", 0},
-		{A, "*2\r\n-ERR inside\r\n:1\r\n", 0},
-		{A, ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n", 0},
-		{A, NULL, 0},
+	    {A, "*3\r\n:1\r\n*2\r\n$1\r\na\r\n*-1\r\n%1\r\n+k\r\n#t\r\n", 0},
+	    {A, "*0\r\n", 0},
+	    {A, "%2\r\n+a\r\n,1.5\r\n+b\r\n~2\r\n_\r\n(12345678901234567890123\r\n", 0},
+	    {A, "|1\r\n+ttl\r\n*2\r\n:1\r\n:2\r\n$2\r\nok\r\n", 0},
+	    {A, "!9\r\nSYNTAX er\r\n", 0},
+	    {A, "=8\r\ntxt:abcd\r\n", 0},
+	    {A, "*2\r\n-ERR inside\r\n:1\r\n", 0},
+	    {A, ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n", 0},
+	    {A, NULL, 0},
 	};
 
 	(void)state;
@@ -76,21 +76,21 @@ static void test_nested_answers(void **state)
 static void test_subscriptions(void **state)
 {
 	static const struct turn resp2[] = {
-		{Q, "*3\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n$1\r\nb\r\n", 0},
-		{A, "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n", 0},
-		{A, "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n", 0},
-		{A, "*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n", 0},
-		{Q, "*1\r\n$4\r\nPING\r\n", 0},
-		{A, "*4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$1\r\na\r\n$2\r\nhi\r\n", 0},
-		{A, "*2\r\n$4\r\npong\r\n$0\r\n\r\n", 0},
-		{A, NULL, 0},
+	    {Q, "*3\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n$1\r\nb\r\n", 0},
+	    {A, "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n", 0},
+	    {A, "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n", 0},
+	    {A, "*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n", 0},
+	    {Q, "*1\r\n$4\r\nPING\r\n", 0},
+	    {A, "*4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$1\r\na\r\n$2\r\nhi\r\n", 0},
+	    {A, "*2\r\n$4\r\npong\r\n$0\r\n\r\n", 0},
+	    {A, NULL, 0},
 	};
 	static const struct turn resp3[] = {
-		{Q, "*3\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n$1\r\nb\r\n", 0},
-		{A, ">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n>3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n", 0},
-		{Q, "*2\r\n$3\r\nGET\r\n$1\r\na\r\n", 0},
-		{A, ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n+x\r\n", 0},
-		{A, NULL, 0},
+	    {Q, "*3\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n$1\r\nb\r\n", 0},
+	    {A, ">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n>3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n", 0},
+	    {Q, "*2\r\n$3\r\nGET\r\n$1\r\na\r\n", 0},
+	    {A, ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n+x\r\n", 0},
+	    {A, NULL, 0},
 	};
 
 	(void)state;
@@ -105,20 +105,20 @@ static void test_subscriptions(void **state)
 static void test_monitor_and_mutes(void **state)
 {
 	static const struct turn monitor[] = {
-		{Q, "*1\r\n$7\r\nMONITOR\r\n", 0},
-		{A, "+OK\r\n", 0},
-		{Q, "*1\r\n$4\r\nPING\r\n", 0},
-		{A, "+1339518083.107412 [0 127.0.0.1:60866] \"keys\"\r\n+PONG\r\n", 0},
-		{A, NULL, 0},
+	    {Q, "*1\r\n$7\r\nMONITOR\r\n", 0},
+	    {A, "+OK\r\n", 0},
+	    {Q, "*1\r\n$4\r\nPING\r\n", 0},
+	    {A, "+1339518083.107412 [0 127.0.0.1:60866] \"keys\"\r\n+PONG\r\n", 0},
+	    {A, NULL, 0},
 	};
 	static const struct turn muted[] = {
-		{Q, "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$4\r\nSKIP\r\n*2\r\n$3\r\nGET\r\n$1\r\na\r\n", 0},
-		{Q, "*2\r\n$3\r\nGET\r\n$1\r\na\r\n", 0},
-		{A, "+x\r\n", 0},
-		{Q, "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$3\r\nOFF\r\n*1\r\n$4\r\nPING\r\n", 0},
-		{Q, "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$2\r\nON\r\n", 0},
-		{A, "+OK\r\n", 0},
-		{A, NULL, 0},
+	    {Q, "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$4\r\nSKIP\r\n*2\r\n$3\r\nGET\r\n$1\r\na\r\n", 0},
+	    {Q, "*2\r\n$3\r\nGET\r\n$1\r\na\r\n", 0},
+	    {A, "+x\r\n", 0},
+	    {Q, "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$3\r\nOFF\r\n*1\r\n$4\r\nPING\r\n", 0},
+	    {Q, "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$2\r\nON\r\n", 0},
+	    {A, "+OK\r\n", 0},
+	    {A, NULL, 0},
 	};
 
 	(void)state;
@@ -182,23 +182,23 @@ static void test_hostile(void **state)
 		const char *bytes;
 		int error;
 	} cases[] = {
-		{Q, "*1\r\n$-1\r\n", -EILSEQ},
-		{Q, "*1\r\n$99999999999\r\n", -EILSEQ},
-		{Q, "*1000000000\r\n", 0}, /* redis waits for them all; so do we, in no memory */
-		{Q, "*99999999999999999999\r\n", -EILSEQ},
-		{Q, "*1\r\n$3\r\nGETx", -EILSEQ - 1}, /* no LF yet */
-		{Q, "*1\r\n$3\r\nGETxx", -EILSEQ},
-		{Q, "*1\r\n:3\r\n", -EILSEQ},
-		{Q, "*x\r\n", -EILSEQ},
-		{A, "$-2\r\n", -EILSEQ},
-		{A, "$\r\n", -EILSEQ},
-		{A, "$99999999999\r\n", -EILSEQ},
-		{A, "*1000000000\r\n", 0},
-		{A, "*4294967296\r\n", -EILSEQ},
-		{A, "\r\n", -EILSEQ},
-		{A, "HTTP/1.1 200 OK\r\n", -EILSEQ},
-		{A, "*1\r\n\r\n", -EILSEQ},
-		{A, "$3\r\nabcde", -EILSEQ},
+	    {Q, "*1\r\n$-1\r\n", -EILSEQ},
+	    {Q, "*1\r\n$99999999999\r\n", -EILSEQ},
+	    {Q, "*1000000000\r\n", 0}, /* redis waits for them all; so do we, in no memory */
+	    {Q, "*99999999999999999999\r\n", -EILSEQ},
+	    {Q, "*1\r\n$3\r\nGETx", -EILSEQ - 1}, /* no LF yet */
+	    {Q, "*1\r\n$3\r\nGETxx", -EILSEQ},
+	    {Q, "*1\r\n:3\r\n", -EILSEQ},
+	    {Q, "*x\r\n", -EILSEQ},
+	    {A, "$-2\r\n", -EILSEQ},
+	    {A, "$\r\n", -EILSEQ},
+	    {A, "$99999999999\r\n", -EILSEQ},
+	    {A, "*1000000000\r\n", 0},
+	    {A, "*4294967296\r\n", -EILSEQ},
+	    {A, "\r\n", -EILSEQ},
+	    {A, "HTTP/1.1 200 OK\r\n", -EILSEQ},
+	    {A, "*1\r\n\r\n", -EILSEQ},
+	    {A, "$3\r\nabcde", -EILSEQ},
 	};
 	char *line = malloc(1 << 20);
 	struct reader *reader;
@@ -222,11 +222,11 @@ static void test_hostile(void **state)
 static void test_abuse(void **state)
 {
 	static const struct turn turns[] = {
-		{Q, "*3\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n$1\r\nb\r\nPING\r\n", 0},
-		{A, ">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n%1\r\n|1\r\n+a\r\n+b\r\n+a\r\n~1\r\n!3\r\nabc\r\n", 0},
-		{Q, "*5\r\n$4\r\nEVAL\r\n$8\r\nreturn 1\r\n$1\r\n2\r\n$1\r\na\r\n$1\r\nb\r\n", 0},
-		{A, "*2\r\n*2\r\n:1\r\n$-1\r\n$10\r\n0123456789\r\n-ERR no\r\n", 0},
-		{A, NULL, 0},
+	    {Q, "*3\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n$1\r\nb\r\nPING\r\n", 0},
+	    {A, ">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n%1\r\n|1\r\n+a\r\n+b\r\n+a\r\n~1\r\n!3\r\nabc\r\n", 0},
+	    {Q, "*5\r\n$4\r\nEVAL\r\n$8\r\nreturn 1\r\n$1\r\n2\r\n$1\r\na\r\n$1\r\nb\r\n", 0},
+	    {A, "*2\r\n*2\r\n:1\r\n$-1\r\n$10\r\n0123456789\r\n-ERR no\r\n", 0},
+	    {A, NULL, 0},
 	};
 
 	(void)state;
@@ -239,9 +239,15 @@ static void test_detect(void **state)
 		const char *bytes;
 		bool yes;
 	} cases[] = {
-		{"*2\r\n$3\r\nGET\r\n$1\r\na\r\n", true}, {"*12\r\n$3", true}, {"PING\r\n", true},
-		{"*1\r\n$", false},			  {"*2\r\n:1\r\n", false}, {"+OK\r\n", false},
-		{"", false},				  {"*", false},		 {"GET / HTTP/1.1\r\n", false},
+	    {"*2\r\n$3\r\nGET\r\n$1\r\na\r\n", true},
+	    {"*12\r\n$3", true},
+	    {"PING\r\n", true},
+	    {"*1\r\n$", false},
+	    {"*2\r\n:1\r\n", false},
+	    {"+OK\r\n", false},
+	    {"", false},
+	    {"*", false},
+	    {"GET / HTTP/1.1\r\n", false},
 	};
 
 	(void)state;
@@ -257,11 +263,16 @@ static void test_detect(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_simple),	      cmocka_unit_test(test_keys_and_names),
-		cmocka_unit_test(test_nested_answers), cmocka_unit_test(test_subscriptions),
-		cmocka_unit_test(test_monitor_and_mutes), cmocka_unit_test(test_pipeline),
-		cmocka_unit_test(test_holes),	      cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_abuse),	      cmocka_unit_test(test_detect),
+	    cmocka_unit_test(test_simple),
+	    cmocka_unit_test(test_keys_and_names),
+	    cmocka_unit_test(test_nested_answers),
+	    cmocka_unit_test(test_subscriptions),
+	    cmocka_unit_test(test_monitor_and_mutes),
+	    cmocka_unit_test(test_pipeline),
+	    cmocka_unit_test(test_holes),
+	    cmocka_unit_test(test_hostile),
+	    cmocka_unit_test(test_abuse),
+	    cmocka_unit_test(test_detect),
 	};
 
 	return cmocka_run_group_tests(tests, reader_seed, NULL);

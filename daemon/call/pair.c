@@ -1,0 +1,605 @@
+/*
+ * pair.c: calls from what readers report, and by turn where there is no reader or it lost the thread.
+ *
+ * Between segment.c, which feeds the readers, and the sink. Requests wait in their connection's queue; answers take the
+ * oldest. Every byte of a segment goes to exactly one call.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+static struct open_call *allocate_call(struct call_stage *stage)
+{
+	struct open_call *open = stage->spare;
+
+	if (open) {
+		stage->spare = open->next;
+		stage->spare_count--;
+	} else {
+		open = malloc(sizeof(*open));
+	}
+	if (!open) {
+		stage->no_memory = true;
+		return NULL;
+	}
+	memset(open, 0, sizeof(*open));
+	stage->open_count++;
+	return open;
+}
+
+static void release_call(struct call_stage *stage, struct open_call *open)
+{
+	stage->open_count--;
+	if (stage->spare_count >= CALL_MAX_SPARE) {
+		free(open);
+		return;
+	}
+	open->next = stage->spare;
+	stage->spare = open;
+	stage->spare_count++;
+}
+
+void pair_free_spare(struct call_stage *stage)
+{
+	while (stage->spare) {
+		struct open_call *open = stage->spare;
+
+		stage->spare = open->next;
+		free(open);
+	}
+	stage->spare_count = 0;
+}
+
+/* What a call is called that no reader was in: the connection may be told by others to the same backend. */
+static const char *likely_protocol_name(const struct call_stage *stage, const struct connection *connection)
+{
+	const struct protocol *known = NULL;
+
+	if (!connection->protocol && connection->role != NT_ROLE_SERVER)
+		known = backend_protocol(stage, &connection->backend);
+	return known ? known->name : connection_protocol_name(connection);
+}
+
+static struct open_call *new_call(struct call_stage *stage, const struct connection *connection, enum call_kind kind)
+{
+	struct open_call *open = allocate_call(stage);
+
+	if (!open)
+		return NULL;
+	open->call.kind = kind;
+	open->call.connection = connection->id;
+	open->call.backend = connection->backend;
+	open->call.protocol = connection_protocol_name(connection);
+	return open;
+}
+
+/* Tells the sink; `owner` may be NULL. The caller states stand behind the record's fixed part. */
+static void begin_call(struct call_stage *stage, struct open_call *open, const struct nt_head *head,
+		       const struct nt_owner *owner, const uint32_t *states)
+{
+	struct call *call = &open->call;
+
+	if (head) {
+		call->owner.pid = head->pid;
+		call->owner.tid = head->tid;
+	}
+	if (owner) {
+		call->owner.stack = owner->stack;
+		call->owner.coroutine = owner->coroutine;
+		call->owner.walk = owner->walk;
+		call->owner.depth = owner->depth;
+		call->owner.states = states;
+	}
+	stage->sink.began(stage->sink.context, call);
+	call->owner.states = NULL;
+}
+
+static void end_call(struct call_stage *stage, struct connection *connection, struct open_call *open, const char *name)
+{
+	open->call.protocol = name;
+	stage->sink.ended(stage->sink.context, &open->call);
+	if (connection->requesting == open)
+		connection->requesting = NULL;
+	if (connection->adopted == open)
+		connection->adopted = NULL;
+	release_call(stage, open);
+}
+
+/* Ends a call of the queue. */
+static void end_pending(struct call_stage *stage, struct connection *connection, struct open_call *open)
+{
+	DL_DELETE(connection->pending, open);
+	connection->pending_count--;
+	pair_connect_settle(stage, connection);
+	end_call(stage, connection, open, connection_protocol_name(connection));
+}
+
+static void mark_whole(struct call_stage *stage, struct open_call *open)
+{
+	if (open->whole)
+		return;
+	open->whole = true;
+	if (open->call.kind == CALL_REQUEST)
+		stage->sink.received(stage->sink.context, &open->call);
+}
+
+static void mark_responding(struct call_stage *stage, struct open_call *open)
+{
+	if (open->responding)
+		return;
+	open->responding = true;
+	if (open->call.kind == CALL_REQUEST)
+		stage->sink.responding(stage->sink.context, &open->call);
+}
+
+static void add_bytes(const struct connection *connection, struct open_call *open, enum protocol_side side,
+		      uint64_t bytes)
+{
+	if (connection_side(connection, NT_OUT) == side)
+		open->call.bytes_out += bytes;
+	else
+		open->call.bytes_in += bytes;
+}
+
+static struct open_call *youngest(const struct connection *connection)
+{
+	return connection->pending ? connection->pending->prev : NULL; /* utlist: the head's prev is the tail */
+}
+
+/* The request that an answer answers. One that was answered early still waits for its own end, alone in the queue. */
+static struct open_call *oldest_unanswered(const struct connection *connection)
+{
+	struct open_call *open = connection->pending;
+
+	return open && !open->call.answered ? open : NULL;
+}
+
+/* A request began with this segment. NULL: it has no place, and is counted. */
+static struct open_call *open_request(struct feeding *feeding)
+{
+	struct call_stage *stage = feeding->stage;
+	struct connection *connection = feeding->connection;
+	const struct nt_segment *segment = feeding->segment;
+	bool server = connection->role == NT_ROLE_SERVER;
+	struct open_call *open = NULL;
+
+	/* Those that were lost are the youngest: until they are answered, none may queue up behind them. */
+	if (connection->pending_lost == 0 && connection->pending_count < CALL_MAX_PENDING &&
+	    stage->open_count < CALL_MAX_OPEN)
+		open = new_call(stage, connection, server ? CALL_REQUEST : CALL_EXCHANGE);
+	if (!open) {
+		connection->pending_lost++;
+		stage->stats.lost_calls++;
+		return NULL;
+	}
+	open->call.keys = 1;
+	open->call.out_first = segment->first;
+	open->call.out_last = segment->h.time;
+	open->call.round_trip = connection->round_trip;
+	connection->round_trip = false;
+	DL_APPEND(connection->pending, open);
+	connection->pending_count++;
+	begin_call(stage, open, &segment->h, &segment->owner, (const uint32_t *)(segment + 1));
+	return open;
+}
+
+/*
+ * What belongs to no request: a message; or, where the target is the server and answers, a request that was not seen.
+ * `segment` may be NULL.
+ */
+static struct open_call *open_message(struct call_stage *stage, struct connection *connection, enum protocol_side side,
+				      const struct nt_segment *segment, bool asked)
+{
+	bool server = connection->role == NT_ROLE_SERVER && side == PROTOCOL_ANSWER && asked;
+	struct open_call *open = new_call(stage, connection, server ? CALL_REQUEST : CALL_MESSAGE);
+
+	if (!open)
+		return NULL;
+	open->call.answered = server;
+	open->call.keys = server;
+	begin_call(stage, open, segment ? &segment->h : NULL, NULL, NULL);
+	return open;
+}
+
+void pair_end_message(struct call_stage *stage, struct connection *connection)
+{
+	struct open_call *open = connection->message;
+
+	connection->message = NULL;
+	if (open)
+		end_call(stage, connection, open, likely_protocol_name(stage, connection));
+}
+
+/* Bytes that come when no call is open: gathered in one message until the direction turns. */
+static void stray(struct feeding *feeding, uint64_t first, uint64_t bytes)
+{
+	struct connection *connection = feeding->connection;
+	uint64_t last = connection->last[feeding->side];
+	struct open_call *open = connection->message;
+
+	if (!open)
+		open = open_message(feeding->stage, connection, feeding->side, feeding->segment, true);
+	connection->message = open;
+	if (!open) {
+		feeding->stage->stats.unparsed += bytes;
+		return;
+	}
+	add_bytes(connection, open, feeding->side, bytes);
+	if (feeding->side == PROTOCOL_REQUEST) {
+		open->call.out_first = open->call.out_first ? open->call.out_first : first;
+		open->call.out_last = last;
+	} else {
+		open->call.in_first = open->call.in_first ? open->call.in_first : first;
+		open->call.in_last = last;
+	}
+}
+
+/* What the reader has told up to `at`, and was not given to a call before. */
+static uint64_t take_bytes(struct feeding *feeding, uint64_t at)
+{
+	uint64_t bytes = at > feeding->given ? at - feeding->given : 0;
+
+	feeding->given += bytes;
+	return bytes;
+}
+
+static void request_began(void *context, uint64_t at)
+{
+	struct feeding *feeding = context;
+	struct connection *connection = feeding->connection;
+
+	(void)at; /* bytes between two requests are the second one's */
+	if (!feeding->segment)
+		return;
+	connection->requesting = connection->adopted;
+	connection->adopted = NULL;
+	if (connection->requesting)
+		connection->requesting->call.protocol = connection_protocol_name(connection);
+	else
+		connection->requesting = open_request(feeding);
+	connection->in_request = true;
+}
+
+/* The bytes and the end of a request that has no call: the call before it, if there is one, takes the bytes. */
+static void end_lost_request(struct feeding *feeding, uint64_t bytes, bool no_answer)
+{
+	struct connection *connection = feeding->connection;
+	struct open_call *open = youngest(connection);
+
+	if (open)
+		add_bytes(connection, open, PROTOCOL_REQUEST, bytes);
+	else if (bytes > 0)
+		stray(feeding, connection->last[PROTOCOL_REQUEST], bytes);
+	if (no_answer && connection->pending_lost > 0)
+		connection->pending_lost--;
+}
+
+static void request_ended(void *context, uint64_t at, const struct protocol_request *request)
+{
+	struct feeding *feeding = context;
+	struct connection *connection = feeding->connection;
+	struct open_call *open = connection->requesting;
+	uint64_t bytes = take_bytes(feeding, at);
+
+	if (!open) {
+		end_lost_request(feeding, bytes, connection->in_request && request->no_answer);
+		connection->in_request = false;
+		return;
+	}
+	connection->requesting = NULL;
+	connection->in_request = false;
+	add_bytes(connection, open, PROTOCOL_REQUEST, bytes);
+	open->call.out_last = connection->last[PROTOCOL_REQUEST];
+	open->call.keys = request->keys;
+	open->tag = request->tag;
+	strncpy(open->call.operation, request->operation, sizeof(open->call.operation) - 1);
+	mark_whole(feeding->stage, open);
+	if (request->no_answer || open->call.answered)
+		end_pending(feeding->stage, connection, open);
+}
+
+static void answer_began(void *context, uint64_t at)
+{
+	struct feeding *feeding = context;
+
+	(void)at;
+	if (feeding->segment)
+		feeding->connection->answer = (struct open_answer){.first = feeding->segment->first, .open = true};
+}
+
+/* A message that is whole, with nobody's request. */
+static void pass_message(struct feeding *feeding, uint64_t first, uint64_t bytes, bool asked)
+{
+	struct connection *connection = feeding->connection;
+	struct open_call *open = open_message(feeding->stage, connection, PROTOCOL_ANSWER, feeding->segment, asked);
+
+	if (!open) {
+		feeding->stage->stats.unparsed += bytes;
+		return;
+	}
+	add_bytes(connection, open, PROTOCOL_ANSWER, bytes);
+	open->call.in_first = first;
+	open->call.in_last = connection->last[PROTOCOL_ANSWER];
+	end_call(feeding->stage, connection, open, likely_protocol_name(feeding->stage, connection));
+}
+
+static void answer_call(struct feeding *feeding, struct open_call *open, uint64_t first, uint64_t bytes,
+			const struct protocol_answer *answer)
+{
+	struct connection *connection = feeding->connection;
+
+	add_bytes(connection, open, PROTOCOL_ANSWER, bytes);
+	if (answer->interim)
+		return;
+	open->call.in_first = first;
+	open->call.in_last = connection->last[PROTOCOL_ANSWER];
+	open->call.error = answer->error;
+	open->call.client_error = answer->client_error;
+	open->call.answered = true;
+	mark_responding(feeding->stage, open);
+	if (open->whole)
+		end_pending(feeding->stage, connection, open);
+}
+
+static void answer_ended(void *context, uint64_t at, const struct protocol_answer *answer)
+{
+	struct feeding *feeding = context;
+	struct connection *connection = feeding->connection;
+	struct open_answer part = connection->answer;
+	struct open_call *open = oldest_unanswered(connection);
+	uint64_t bytes = part.bytes + take_bytes(feeding, at);
+	uint64_t first = part.open ? part.first : connection->last[PROTOCOL_ANSWER];
+
+	connection->answer = (struct open_answer){0};
+	if (feeding->segment)
+		connection->doubt = 0;
+	if (answer->message) {
+		pass_message(feeding, first, bytes, false);
+	} else if (open) {
+		answer_call(feeding, open, first, bytes, answer);
+	} else {
+		if (!connection->pending && connection->pending_lost > 0)
+			connection->pending_lost--;
+		pass_message(feeding, first, bytes, true);
+	}
+}
+
+static uint32_t oldest_tag(void *context)
+{
+	const struct feeding *feeding = context;
+	const struct open_call *open = oldest_unanswered(feeding->connection);
+
+	return open ? open->tag : 0;
+}
+
+const struct protocol_events pair_events = {
+    .request_began = request_began,
+    .request_ended = request_ended,
+    .answer_began = answer_began,
+    .answer_ended = answer_ended,
+    .oldest_tag = oldest_tag,
+};
+
+/* Bytes of a request that goes on, or that follow the last one. */
+static void rest_of_requests(struct feeding *feeding, uint64_t bytes)
+{
+	struct connection *connection = feeding->connection;
+	struct open_call *open = connection->requesting;
+
+	if (open)
+		open->call.out_last = connection->last[PROTOCOL_REQUEST];
+	else
+		open = youngest(connection);
+	if (open)
+		add_bytes(connection, open, PROTOCOL_REQUEST, bytes);
+	else
+		stray(feeding, feeding->segment->first, bytes);
+}
+
+static void rest_of_answers(struct feeding *feeding, uint64_t bytes)
+{
+	struct connection *connection = feeding->connection;
+	struct open_call *open = oldest_unanswered(connection);
+
+	if (connection->answer.open) {
+		connection->answer.bytes += bytes;
+		if (open)
+			mark_responding(feeding->stage, open);
+	} else if (connection->pending) {
+		add_bytes(connection, connection->pending, PROTOCOL_ANSWER, bytes);
+	} else {
+		stray(feeding, feeding->segment->first, bytes);
+	}
+}
+
+void pair_rest(struct feeding *feeding)
+{
+	uint64_t bytes = take_bytes(feeding, feeding->segment->bytes);
+
+	if (bytes == 0)
+		return;
+	if (feeding->side == PROTOCOL_REQUEST)
+		rest_of_requests(feeding, bytes);
+	else
+		rest_of_answers(feeding, bytes);
+}
+
+void pair_request_by_turn(struct feeding *feeding, bool turn)
+{
+	struct connection *connection = feeding->connection;
+	struct open_call *open = connection->requesting;
+	bool fresh = turn && feeding->given == 0;
+	uint64_t bytes = take_bytes(feeding, feeding->segment->bytes);
+
+	if (!open && !fresh)
+		open = youngest(connection);
+	if (!open && !connection->in_request)
+		open = open_request(feeding);
+	connection->requesting = NULL;
+	connection->in_request = false;
+	if (!open) {
+		end_lost_request(feeding, bytes, false);
+		return;
+	}
+	add_bytes(connection, open, PROTOCOL_REQUEST, bytes);
+	open->call.out_last = connection->last[PROTOCOL_REQUEST];
+	if (connection->protocol) /* the reader will not tell its end */
+		mark_whole(feeding->stage, open);
+}
+
+void pair_answer_by_turn(struct feeding *feeding)
+{
+	struct connection *connection = feeding->connection;
+	struct open_call *open = oldest_unanswered(connection);
+
+	if (!open || connection->answer.open) {
+		pair_rest(feeding);
+		return;
+	}
+	add_bytes(connection, open, PROTOCOL_ANSWER, take_bytes(feeding, feeding->segment->bytes));
+	if (open->call.in_first == 0)
+		open->call.in_first = feeding->segment->first;
+	open->call.in_last = connection->last[PROTOCOL_ANSWER];
+	if (!connection->protocol)
+		mark_whole(feeding->stage, open);
+	mark_responding(feeding->stage, open);
+}
+
+/* Gives an answer that did not end to the call that it seems to answer. */
+static void fold_answer(struct call_stage *stage, struct connection *connection)
+{
+	struct open_answer part = connection->answer;
+	struct open_call *open = oldest_unanswered(connection);
+	struct feeding feeding = {.stage = stage, .connection = connection, .side = PROTOCOL_ANSWER};
+
+	connection->answer = (struct open_answer){0};
+	if (!part.open)
+		return;
+	if (!open) {
+		if (part.bytes > 0)
+			stray(&feeding, part.first, part.bytes);
+		return;
+	}
+	add_bytes(connection, open, PROTOCOL_ANSWER, part.bytes);
+	if (open->call.in_first == 0)
+		open->call.in_first = part.first;
+	open->call.in_last = connection->last[PROTOCOL_ANSWER];
+}
+
+/* What can be said of a call whose answer's end no reader has told. */
+static void judge(const struct connection *connection, struct call *call, enum ending ending, uint64_t now,
+		  int error_number)
+{
+	bool by_turn = !connection->protocol || connection->lost[PROTOCOL_ANSWER];
+	bool failed;
+
+	if (call->answered)
+		return;
+	if (ending == ENDING_TURN && connection->protocol && by_turn && call->in_first == 0 &&
+	    connection->last[PROTOCOL_ANSWER] >= call->out_last) /* it is in what the reader could not read */
+		call->in_first = call->in_last = connection->last[PROTOCOL_ANSWER];
+	call->answered = by_turn && call->in_first != 0;
+	if (connection->protocol)
+		failed = error_number != 0 || !call->answered;
+	else
+		failed = error_number != 0 && call->in_first == 0;
+	if (ending != ENDING_FAILED || !failed)
+		return;
+	call->answered = false;
+	call->error = true;
+	call->error_number = error_number;
+	call->in_last = now;
+}
+
+void pair_settle(struct call_stage *stage, struct connection *connection, enum ending ending, uint64_t now,
+		 int error_number)
+{
+	struct open_call *open, *next;
+
+	fold_answer(stage, connection);
+	DL_FOREACH_SAFE(connection->pending, open, next)
+	{
+		if (ending == ENDING_TURN && connection->protocol && !open->whole)
+			continue;
+		judge(connection, &open->call, ending, now, error_number);
+		end_pending(stage, connection, open);
+	}
+	connection->pending_lost = 0;
+	if (ending != ENDING_TURN)
+		connection->in_request = false;
+}
+
+static void open_connect(struct call_stage *stage, struct connection *connection, const struct nt_connect *connect,
+			 bool has_owner)
+{
+	struct open_call *open = new_call(stage, connection, CALL_CONNECT);
+
+	connection->connect = open;
+	if (!open)
+		return;
+	strcpy(open->call.operation, "connect");
+	open->call.out_first = connect->h.time;
+	begin_call(stage, open, &connect->h, has_owner ? &connect->owner : NULL,
+		   has_owner ? (const uint32_t *)(connect + 1) : NULL);
+}
+
+static void end_connect(struct call_stage *stage, struct connection *connection)
+{
+	struct open_call *open = connection->connect;
+
+	connection->connect = NULL;
+	end_call(stage, connection, open, likely_protocol_name(stage, connection));
+}
+
+void pair_connect_settle(struct call_stage *stage, struct connection *connection)
+{
+	if (connection->connect && connection->connect->call.in_last != 0)
+		end_connect(stage, connection);
+}
+
+void pair_connect_began(struct call_stage *stage, struct connection *connection, const struct nt_connect *connect)
+{
+	pair_connect_settle(stage, connection);
+	if (!connection->connect) /* else it is asked again whether it is there yet */
+		open_connect(stage, connection, connect, true);
+}
+
+void pair_connect_ended(struct call_stage *stage, struct connection *connection, const struct nt_connect *connect)
+{
+	bool known = connection->connect && connection->connect->call.in_last == 0;
+
+	if (connect->error == EINPROGRESS || connect->error == EALREADY)
+		return;
+	if (!known && connect->error == 0) /* it began before we came, or was told twice */
+		return;
+	if (!known) {
+		pair_connect_settle(stage, connection);
+		open_connect(stage, connection, connect, false);
+	}
+	if (!connection->connect)
+		return;
+	connection->connect->call.in_last = connect->h.time;
+	connection->connect->call.answered = connect->error == 0;
+	connection->connect->call.error = connect->error != 0;
+	connection->connect->call.error_number = connect->error;
+	if (connect->error != 0 || connection->protocol)
+		end_connect(stage, connection);
+}
+
+void pair_connect_close(struct call_stage *stage, struct connection *connection, uint64_t now, bool failed,
+			int error_number)
+{
+	struct open_call *open = connection->connect;
+
+	if (!open)
+		return;
+	if (open->call.in_last == 0 && failed) {
+		open->call.error = true;
+		open->call.error_number = error_number;
+		open->call.in_last = now;
+	}
+	end_connect(stage, connection);
+}

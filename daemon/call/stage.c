@@ -1,0 +1,165 @@
+/*
+ * stage.c: the first stage's outside: one function for each record, and the ends of intervals.
+ */
+#include "internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct call_stage *call_stage_new(const struct call_sink *sink)
+{
+	struct call_stage *stage = calloc(1, sizeof(*stage));
+
+	if (stage)
+		stage->sink = *sink;
+	return stage;
+}
+
+void call_stage_free(struct call_stage *stage)
+{
+	struct connection *connection, *next;
+
+	if (!stage)
+		return;
+	call_stage_flush(stage, 0, true);
+	HASH_ITER(hh, stage->connections, connection, next)
+	{
+		connection_remove(stage, connection);
+	}
+	backend_forget_all(stage);
+	pair_free_spare(stage);
+	free(stage);
+}
+
+const struct call_stats *call_stage_stats(const struct call_stage *stage)
+{
+	return &stage->stats;
+}
+
+static void take_socket(struct call_stage *stage, const struct nt_socket *socket)
+{
+	struct connection *connection = connection_find(stage, socket->connection);
+
+	if (connection)
+		connection_describe(connection, socket);
+	else
+		connection_add(stage, socket);
+}
+
+static void take_connect(struct call_stage *stage, const struct nt_connect *connect)
+{
+	struct connection *connection = connection_find(stage, connect->connection);
+
+	if (!connection)
+		stage->stats.orphan_records++;
+	else if (connect->ended)
+		pair_connect_ended(stage, connection, connect);
+	else
+		pair_connect_began(stage, connection, connect);
+}
+
+static void take_segment(struct call_stage *stage, const struct nt_segment *segment)
+{
+	struct connection *connection = connection_find(stage, segment->connection);
+
+	if (segment->direction > NT_IN)
+		return;
+	if (connection)
+		segment_take(stage, connection, segment);
+	else
+		stage->stats.orphan_records++;
+}
+
+/* Ends all that waits on a connection that is over. */
+static void end_connection(struct call_stage *stage, struct connection *connection, uint64_t now, int error_number)
+{
+	segment_finish(stage, connection, error_number == 0);
+	pair_settle(stage, connection, ENDING_FAILED, now, error_number);
+	pair_end_message(stage, connection);
+	pair_connect_close(stage, connection, now, true, error_number);
+}
+
+static uint64_t missing(uint64_t said, uint64_t seen)
+{
+	return said > seen ? said - seen : 0;
+}
+
+/* The peer's end does not yet end calls: what it sent before may still wait to be read. */
+static void take_close(struct call_stage *stage, const struct nt_close *close)
+{
+	struct connection *connection = connection_find(stage, close->connection);
+
+	if (!connection) {
+		stage->stats.orphan_records++;
+		return;
+	}
+	if (close->by_peer) {
+		connection->peer_closed = close->h.time;
+		connection->peer_error = close->error;
+		return;
+	}
+	stage->stats.lost_bytes += missing(close->bytes_out, connection->bytes[NT_OUT]);
+	stage->stats.lost_bytes += missing(close->bytes_in, connection->bytes[NT_IN]);
+	end_connection(stage, connection, close->h.time, close->error ? close->error : connection->peer_error);
+	connection_remove(stage, connection);
+}
+
+int call_stage_feed(struct call_stage *stage, const struct nt_head *record)
+{
+	stage->no_memory = false;
+	switch (record->type) {
+	case NT_SOCKET:
+		take_socket(stage, (const struct nt_socket *)record);
+		break;
+	case NT_CONNECT:
+		take_connect(stage, (const struct nt_connect *)record);
+		break;
+	case NT_SEGMENT:
+		take_segment(stage, (const struct nt_segment *)record);
+		break;
+	case NT_CLOSE:
+		take_close(stage, (const struct nt_close *)record);
+		break;
+	default:
+		break;
+	}
+	return stage->no_memory ? -ENOMEM : 0;
+}
+
+static bool is_quiet(uint64_t since, uint64_t now)
+{
+	return since > 0 && now >= since && now - since >= CALL_QUIET;
+}
+
+/* An interval ends: what has been still for a while is taken for whole. */
+static void flush_quiet(struct call_stage *stage, struct connection *connection, uint64_t now)
+{
+	bool by_turn = !connection->protocol || connection->lost[PROTOCOL_ANSWER];
+
+	if (connection->last[PROTOCOL_ANSWER] > 0 && !is_quiet(connection->last[PROTOCOL_ANSWER], now))
+		return;
+	if (is_quiet(connection->peer_closed, now)) {
+		end_connection(stage, connection, connection->peer_closed, connection->peer_error);
+		return;
+	}
+	pair_end_message(stage, connection);
+	if (by_turn && connection->last[PROTOCOL_ANSWER] >= connection->last[PROTOCOL_REQUEST])
+		segment_end_by_turn(stage, connection);
+}
+
+void call_stage_flush(struct call_stage *stage, uint64_t now, bool at_end)
+{
+	struct connection *connection, *next;
+
+	HASH_ITER(hh, stage->connections, connection, next)
+	{
+		if (!at_end) {
+			flush_quiet(stage, connection, now);
+			continue;
+		}
+		segment_finish(stage, connection, connection->lost[PROTOCOL_ANSWER]);
+		pair_settle(stage, connection, ENDING_CAPTURE, now, 0);
+		pair_end_message(stage, connection);
+		pair_connect_close(stage, connection, now, false, 0);
+	}
+}

@@ -1,0 +1,126 @@
+/*
+ * scan.c: lines, bodies and numbers out of chunks; the readers of this folder are built on it.
+ */
+#include "scan.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+static struct scan_text line_text(const char *text, uint64_t length, size_t size)
+{
+	struct scan_text line = {.text = text, .size = length - 1, .cut = length - 1 > size};
+
+	if (line.cut)
+		line.size = size;
+	else if (line.size > 0 && text[line.size - 1] == '\r')
+		line.size--;
+	return line;
+}
+
+int scan_line(struct scan *scan, uint32_t *length, char *keep, size_t size, struct scan_text *ret_line)
+{
+	uint64_t there = scan_readable(scan) ? scan->captured - scan->at : 0;
+	const char *start = there ? (const char *)scan->data + scan->at : NULL;
+	const char *end = there ? memchr(start, '\n', there) : NULL;
+	uint64_t part = end ? (uint64_t)(end - start) + 1 : there;
+	uint64_t total = *length + part;
+
+	if (total > SCAN_LINE_MAX)
+		return -EILSEQ;
+	scan->at += part;
+	if (end && *length == 0) {
+		*ret_line = line_text(start, total, size);
+		return 1;
+	}
+	if (*length < size && part > 0)
+		memcpy(keep + *length, start, part < size - *length ? part : size - *length);
+	if (!end) {
+		*length = total;
+		return scan_ended(scan) ? 0 : -EILSEQ;
+	}
+	*length = 0;
+	*ret_line = line_text(keep, total, size);
+	return 1;
+}
+
+bool scan_skip(struct scan *scan, uint64_t *left)
+{
+	uint64_t there = scan->bytes - scan->at;
+	uint64_t part = there < *left ? there : *left;
+
+	scan->at += part;
+	*left -= part;
+	return *left == 0;
+}
+
+void scan_copy(const struct scan *scan, uint64_t left, char *keep, uint8_t *kept, size_t size)
+{
+	uint64_t there = scan_readable(scan) ? scan->captured - scan->at : 0;
+	uint64_t part = there < left ? there : left;
+
+	if (part > size - *kept)
+		part = size - *kept;
+	if (part == 0)
+		return;
+	memcpy(keep + *kept, scan->data + scan->at, part);
+	*kept += part;
+}
+
+static unsigned digit_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return 16;
+}
+
+int scan_number(const char *text, size_t size, unsigned base, uint64_t max, uint64_t *ret_number)
+{
+	uint64_t number = 0;
+
+	if (size == 0)
+		return -EILSEQ;
+	for (size_t i = 0; i < size; i++) {
+		unsigned digit = digit_value(text[i]);
+
+		if (digit >= base || digit > max || number > (max - digit) / base)
+			return -EILSEQ;
+		number = number * base + digit;
+	}
+	*ret_number = number;
+	return 0;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+struct scan_text scan_word(struct scan_text *line)
+{
+	struct scan_text word;
+	size_t at = 0, end;
+
+	while (at < line->size && is_blank(line->text[at]))
+		at++;
+	for (end = at; end < line->size && !is_blank(line->text[end]);)
+		end++;
+	word = (struct scan_text){.text = line->text + at, .size = end - at, .cut = line->cut && end == line->size};
+	line->text += end;
+	line->size -= end;
+	return word;
+}
+
+bool scan_is(struct scan_text text, const char *word)
+{
+	return strlen(word) == text.size && memcmp(text.text, word, text.size) == 0;
+}
+
+bool scan_is_nocase(struct scan_text text, const char *word)
+{
+	return strlen(word) == text.size && strncasecmp(text.text, word, text.size) == 0;
+}
