@@ -18,7 +18,7 @@ A dump has one JSON array a line, told apart by the first element:
     ["ask", time, connection, protocol, operation, keys, endpoint, run]
     ["failed", time, connection, "error" or "client", position]
     [kind, start, end, connection, bytes, errno, thread, endpoint, run]    kind: connect send recv close
-Times are CLOCK_MONOTONIC nanoseconds; `run` is a number that is unique in the process; endpoint and run are null outside.
+Times are CLOCK_MONOTONIC nanoseconds; `run` is a number unique in the process; endpoint and run are null outside.
 """
 
 import atexit
@@ -82,12 +82,12 @@ def mark(name):
 def ask(sock, protocol, operation, keys=1):
     """A client is about to send this command."""
     if _path:
-        connection = _connections.get(sock.fileno())
-        _events.append(("ask", _clock(), connection, protocol, operation, keys, _endpoint(), getattr(_local, "run", None)))
+        connection, current = _connections.get(sock.fileno()), getattr(_local, "run", None)
+        _events.append(("ask", _clock(), connection, protocol, operation, keys, _endpoint(), current))
 
 
 def failed(sock, kind="error", position=0):
-    """The answer to a command was an error ("client": the request's fault): the one at `position` of those last sent."""
+    """The answer to the command at `position` of those last sent was an error ("client": the request's fault)."""
     if _path:
         _events.append(("failed", _clock(), _connections.get(sock.fileno()), kind, position))
 

@@ -16,7 +16,8 @@ import sys
 import threading
 import time
 
-sys.path.insert(1, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # for the witness, which clients.py imports
+# clients.py imports the witness, which is one directory up.
+sys.path.insert(1, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from clients import CLOSE, DRIP, ECHO, GATE, MUTE, RAW, RAW_MAGIC, RESET, SLOW  # noqa: E402
 
 GATE_SECONDS = 60  # the longest that a request waits at the gate
@@ -122,7 +123,7 @@ class Raw(socketserver.BaseRequestHandler):
 
 
 class Http(http.server.BaseHTTPRequestHandler):
-    """/size/N a body of N bytes, /chunked/N the same in chunks, /status/N that status, /close/N then closes, else a short body."""
+    """/size/N: a body of N bytes; /chunked/N: in chunks; /close/N: and then closes; /status/N; else a short body."""
 
     protocol_version = "HTTP/1.1"
     wbufsize = 65536  # head and body leave in one piece, as from a real server

@@ -1,4 +1,4 @@
-"""Target: one thread that calls redis, memcache, HTTP and a raw server from functions that the tests name as endpoints."""
+"""Target: one thread that calls redis, memcache, HTTP and a raw server from functions that tests name as endpoints."""
 
 import random
 import threading
@@ -141,7 +141,7 @@ def fetch(http, method, path, body, template):
 
 
 def pages(options, go):
-    """HTTP of all sorts on keep-alive connections: chunks, big bodies both ways, no bodies, errors, closed connections."""
+    """HTTP of all sorts on keep-alive connections: chunks, big bodies both ways, no bodies, errors, closing."""
     draw = random.Random(options["seed"])
     go()
     http = clients.Http(options["http"])

@@ -10,7 +10,7 @@
 
 Each round runs all four in a random order and compares them with its own untraced loop; the table has the medians
 over the rounds. The client and the server are pinned to cores of their own. CPU is the client process's, in
-microseconds a round trip, and so has the probes in it; nettraced's own CPU is listed beside it. There is no pass or fail.
+microseconds a round trip, and so has the probes in it; nettraced's own CPU is listed beside it. No pass or fail.
 """
 
 import argparse

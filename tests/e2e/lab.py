@@ -54,6 +54,10 @@ def check_none(problems):
         raise Failure("; ".join(problems[:5]) + more)
 
 
+def one_line(text):
+    return text.endswith("\n") and text.count("\n") == 1 and len(text) > 10
+
+
 class Child:
     """A process of ours, in a process group of its own, with pipes; ended at the latest by close()."""
 
@@ -215,7 +219,8 @@ class Lab:
         if self.facts is None:
             script = (
                 "import importlib.util as u, json, os, sys, sysconfig;"
-                "print(json.dumps({'version': sys.version_info[:3], 'dtrace': bool(sysconfig.get_config_var('WITH_DTRACE')),"
+                "print(json.dumps({'version': sys.version_info[:3],"
+                "'dtrace': bool(sysconfig.get_config_var('WITH_DTRACE')),"
                 "'splice': hasattr(os, 'splice'), 'modules': [m for m in "
                 "('flask', 'gunicorn', 'redis', 'pymemcache', 'requests') if u.find_spec(m)]}))"
             )

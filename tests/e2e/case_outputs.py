@@ -1,0 +1,121 @@
+"""Cases of what comes out: text, JSON, files, recordings and their replay, --check."""
+
+import json
+import os
+import random
+import signal
+import time
+
+from lab import check, one_line
+from loads import LOADS, options_of, patterns, quit_target
+from registry import case
+
+
+@case
+def replay_is_identical(lab):
+    """--record and nettrace replay: the same JSON, byte for byte; and it is readable by its owner only."""
+    load = LOADS["plain_script"]
+    recording = lab.path("recording")
+    target = lab.target(load.script, options_of(lab, load), load.backends)
+    tracer = lab.trace(target.pid, "-i", 1, "--python", "stack", "--record", recording, *patterns(*load.endpoints))
+    target.say("go")
+    target.expect("^done$")
+    tracer.process.send_signal(signal.SIGINT)
+    status, live, err = tracer.wait()
+    quit_target(target)
+    check(status == 0, "nettraced ended with %d: %s" % (status, err))
+    lab.truth()
+    check(os.stat(recording).st_mode & 0o777 == 0o600, "mode %o" % os.stat(recording).st_mode)
+    command = [lab.nettrace, "replay", "--json", recording]
+    if os.getuid() == 0:  # it needs no privileges
+        os.chown(recording, 65534, 65534)
+        os.chmod(lab.directory, 0o755)
+        command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] + command
+    status, replayed, err = lab.run(*command)
+    check(status == 0, "replay ended with %d: %s" % (status, err))
+    check(live == replayed, "live and replayed JSON differ: %s" % first_difference(live, replayed))
+    broken_recordings(lab, recording)
+    os.unlink(recording)
+
+
+def first_difference(one, other):
+    at = next((i for i, pair in enumerate(zip(one, other)) if pair[0] != pair[1]), min(len(one), len(other)))
+    return "at %d: %r, %r" % (at, one[max(at - 60, 0) : at + 60], other[max(at - 60, 0) : at + 60])
+
+
+def broken_recordings(lab, recording):
+    """Cut, changed, empty and foreign files get status 1 and one line; what can be read of them may be summed up."""
+    with open(recording, "rb") as file:
+        good = file.read()
+    draw = random.Random(lab.seed)
+    at = draw.randrange(8, len(good) // 2)
+    changed = good[:at] + bytes(byte ^ 0xFF for byte in good[at : at + 64]) + good[at + 64 :]
+    foreign = b"#!/bin/sh\n" * 100
+    cut = good[: len(good) // 3 * 2 + 1]
+    for name, data in (("empty", b""), ("foreign", foreign), ("cut", cut), ("changed", changed)):
+        path = lab.path("broken")
+        with open(path, "wb") as file:
+            file.write(data)
+        status, out, err = lab.run(lab.nettrace, "replay", "--json", path)
+        os.unlink(path)
+        # A change within payload leaves a recording that is well-formed.
+        check(status == 1 or (name == "changed" and status == 0), "%s recording: status %d" % (name, status))
+        check(status == 0 or one_line(err), "%s recording: %r" % (name, err))
+        check(out == "" or name in ("cut", "changed"), "%s recording: a summary" % name)
+
+
+@case
+def text_summary(lab):
+    """Text is the default: the header, lost, cost and the endpoints; plain when it is piped."""
+    load = LOADS["plain_script"]
+    target = lab.target(load.script, options_of(lab, load), load.backends)
+    tracer = lab.trace(target.pid, "-i", 0, *patterns(*load.endpoints), json_format=False)
+    target.say("go")
+    target.expect("^done$")
+    tracer.process.send_signal(signal.SIGTERM)
+    status, out, err = tracer.wait()
+    quit_target(target)
+    truth = lab.truth()
+    check(status == 0, "status %d: %s" % (status, err))
+    check("\x1b" not in out, "escape sequences in a pipe")
+    lines = out.splitlines()
+    check(lines[0].startswith("nettraced ") and "pid %d" % target.pid in lines[0], "first line %r" % lines[0])
+    check(lines[1].startswith("lost 0 ") and "cost:" in lines[1], "second line %r" % lines[1])
+    for name, endpoint in truth.items():
+        if name and endpoint.calling_runs:
+            wanted = "." + name.partition(":")[2]
+            row = next((line.split() for line in lines if line.split()[:1] and line.split()[0].endswith(wanted)), None)
+            runs = len(endpoint.calling_runs)
+            check(row and row[1] == str(runs), "%s: %d runs, row %s" % (name, runs, row))
+
+
+@case
+def duration_and_output_file(lab):
+    """-d ends it, -o takes the summary, standard output stays empty."""
+    target = lab.target("plain", {"scenario": "latency", "runs": 1, "micros": 0}, ("raw",))
+    path = lab.path("summary")
+    start = time.monotonic()
+    tracer = lab.trace(target.pid, "-d", 2, "-i", 0.5, "-o", path)
+    status, out, err = tracer.wait()
+    took = time.monotonic() - start
+    check(status == 0 and out == "", "status %d, standard output %r, error %s" % (status, out, err))
+    check(took >= 2, "-d 2 ended after %.2f s" % took)
+    with open(path) as file:
+        lines = [json.loads(line) for line in file]
+    os.unlink(path)
+    check(len(lines) >= 3 and lines[-1]["final"] is True, "%d summaries" % len(lines))
+    check(lines[-1]["schema"] == "nettrace.summary/1", "schema %r" % lines[-1]["schema"])
+    check(1.9 <= lines[-1]["duration_s"] < 4 * lab.limit / 60 + 2, "duration_s %s" % lines[-1]["duration_s"])
+    lab.end_case()
+    lab.forget_truth()
+
+
+@case
+def check_says_what_is_possible(lab):
+    target = lab.target("plain", {"scenario": "latency", "runs": 1, "micros": 0}, ("raw",))
+    status, out, err = lab.run(lab.nettraced, "--check", "--pid", target.pid)
+    check(status == 0, "status %d: %s" % (status, err))
+    for word in ("fentry", "kprobe", "tracepoint", "%d.%d" % lab.version(), os.uname().release):
+        check(word in out, "%r is not in the output of --check" % word)
+    lab.end_case()
+    lab.forget_truth()
