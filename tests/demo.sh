@@ -1,8 +1,8 @@
 #!/bin/bash
 # The demo: a small shop with its backends under load, traced for some seconds (default 10): demo.sh [SECONDS]
 #
-# The summary goes to standard output, everything else to standard error. All servers listen on free ports of loopback and
-# keep their data in a temporary directory; whatever ends this script, ends them.
+# The summary goes to standard output, everything else to standard error. All servers listen on free ports of loopback
+# and keep their data in a temporary directory; whatever ends this script, ends them.
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)

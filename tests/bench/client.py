@@ -3,7 +3,8 @@
     client.py PORT [patched]
 
 Reads "run N" on standard input, makes N round trips of 32 bytes, and prints a JSON object: its CPU time and wall time
-in nanoseconds. `patched`: with the sockets patched, as a team without a tracer would note time, size, peer and 16 frames.
+in nanoseconds. `patched`: with the sockets patched, as a team without a tracer would note time, size, peer and 16
+frames.
 """
 
 import gc
