@@ -56,6 +56,14 @@ $(BUILD)/nettrace: $(CLI_OBJ) $(BUILD)/libnettrace.a
 $(BUILD)/nettraced.static: $(DAEMON_OBJ) $(BUILD)/libnettrace.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $^ -lbpf -lelf -lz -ljansson -lxxhash -lm
 
+$(BUILD)/nettrace.static: $(CLI_OBJ) $(BUILD)/libnettrace.a
+	$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $^ $(CORE_LIBS)
+
+# Loads every program on its own, for guests: which kernels' verifiers take which.
+$(BUILD)/verify.static: tests/vm/verify.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -static -o $@ $< -lbpf -lelf -lz
+
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<

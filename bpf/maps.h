@@ -8,6 +8,7 @@
 #define NT_MAPS_H
 
 #include "common.h"
+#include "syscall.h"
 
 /* Set by the daemon before loading (kernel/object.c). */
 const volatile __u32 cfg_capture = 4096;       /* payload bytes a record keeps */
@@ -29,8 +30,13 @@ struct {
 	__type(value, struct nt_target);
 } targets SEC(".maps");
 
-/* One thread of a target, by thread id: what it is in the middle of, and where its Python state is. */
+/*
+ * One thread of a target, by thread id: what it is in the middle of, and where its Python state is. The socket call that
+ * is being handled is kept here and not on the stack, of which kernels before 6.13 give a whole chain of
+ * functions 512 bytes.
+ */
 struct thread {
+	struct socket_call call;
 	__u64 first;	   /* when the socket call that it is in began */
 	__u64 socket;	   /* struct sock *, where a kprobe has told; else 0 */
 	__u64 tss_slot;	   /* address of its thread-specific slot that holds the thread state; 0 not known */
@@ -46,7 +52,6 @@ struct {
 	__type(value, struct thread);
 } threads SEC(".maps");
 
-#define NO_DIRECTION 2
 
 /* A socket that a target uses, by address of its struct sock. */
 struct socket_state {
@@ -128,6 +133,7 @@ struct scratch {
 	__u32 reserved;
 	__u64 hash;	   /* of the frames walked: names the stack within the process */
 	__u64 coroutine;   /* outermost of them that a coroutine owns */
+	struct nt_owner owner;
 	__u8 window[256]; /* FRAME_WINDOW of it are used: any masked offset stays inside */
 	__u32 states[NT_MAX_FRAMES + 1];
 	struct nt_stack stack;

@@ -368,10 +368,10 @@ __noinline int stack_send(__u64 hash)
 	return 1;
 }
 
-/* Finds out who runs: fills `owner`, and s->states with owner->depth states. */
-static __always_inline void python_walk(const struct nt_target *target, struct thread *thread, struct scratch *s,
-					struct nt_owner *owner)
+/* Finds out who runs: fills s->owner, and s->states with s->owner.depth states. */
+static __always_inline void python_walk(const struct nt_target *target, struct thread *thread, struct scratch *s)
 {
+	struct nt_owner *owner = &s->owner;
 	__u64 tstate, frame = 0;
 
 	s->depth = 0;
@@ -393,7 +393,6 @@ static __always_inline void python_walk(const struct nt_target *target, struct t
 	if (owner->walk == NT_WALK_FAILED ||
 	    (!bpf_map_lookup_elem(&stacks, &s->hash) && !stack_send(s->hash))) {
 		owner->walk = NT_WALK_FAILED;
-		s->depth = 0;
 		stat_add(NT_STAT_STACKS, 1);
 		return;
 	}

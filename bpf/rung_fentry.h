@@ -9,19 +9,22 @@
 
 #define THREAD_SIZE 16384 /* x86-64's kernel stack; only used before 5.15, which has no padding above it */
 
-/* The registers with which the current thread came into the kernel: the call's buffer is in them. */
-static __always_inline bool entry_registers(struct pt_regs *ret_regs)
+/*
+ * What the system call that the thread is in was asked to do, from the registers with which it came into the kernel. False:
+ * it is none that carries a buffer we know.
+ */
+static __noinline bool fentry_read_view(struct syscall_view *view)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	void *stack = BPF_CORE_READ(task, stack);
+	struct pt_regs regs, *at = stack + THREAD_SIZE - sizeof(regs);
 
 	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
 		struct task_struct *typed = bpf_get_current_task_btf();
-		struct pt_regs *regs = (void *)bpf_task_pt_regs(typed);
 
-		return bpf_probe_read_kernel(ret_regs, sizeof(*ret_regs), regs) == 0;
+		at = (void *)bpf_task_pt_regs(typed);
 	}
-	return bpf_probe_read_kernel(ret_regs, sizeof(*ret_regs), stack + THREAD_SIZE - sizeof(*ret_regs)) == 0;
+	return bpf_probe_read_kernel(&regs, sizeof(regs), at) == 0 && syscall_read_view(&regs, regs.orig_ax, view);
 }
 
 static __always_inline int fentry_enter(struct sock *sk)
@@ -36,29 +39,27 @@ static __always_inline int fentry_enter(struct sock *sk)
 	return 0;
 }
 
-/* `direction` and `peek` are what the function says; the registers only lend their buffer. */
+/* `direction` and `peek` are what the function says; the system call only lends its buffer. */
 static __always_inline int fentry_exit(struct sock *sk, __u8 direction, bool peek, bool buffered, __s64 result)
 {
-	struct socket_call call = {.target = target_get()};
-	struct syscall_view *view = &call.view;
-	struct pt_regs regs;
+	struct nt_target *target = target_get();
+	struct syscall_view *view;
+	struct thread *thread;
 
-	if (!call.target || peek)
+	if (!target || peek)
 		return 0;
-	call.thread = thread_get();
-	if (!call.thread)
+	thread = thread_get();
+	if (!thread)
 		return 0;
-	call.first = call.thread->first;
-	if (!buffered || !entry_registers(&regs) || !syscall_read_view(&regs, regs.orig_ax, view)) {
+	view = &thread->call.view;
+	/* One message of several: the function's result is its bytes, but which of them it was is not known. */
+	if (!buffered || !fentry_read_view(view) || view->kind == BUFFER_MESSAGES) {
 		view->kind = BUFFER_NONE;
 		view->count = 1;
 	}
-	/* One message of several: the function's result is its bytes, but which of them it was is not known. */
-	if (view->kind == BUFFER_MESSAGES)
-		view->kind = BUFFER_NONE;
 	view->direction = direction;
 	view->peek = 0;
-	on_result(&call, sk, result);
+	on_result(target, thread, sk, result);
 	return 0;
 }
 

@@ -79,16 +79,15 @@ SEC("?tp_btf/sys_exit")
 int BPF_PROG(kprobe_exit, struct pt_regs *regs, long result)
 {
 	__u64 number = regs->orig_ax;
-	struct socket_call call = {};
-	struct syscall_view *view = &call.view;
+	struct nt_target *target;
 	struct thread *thread;
 	struct sock *sk;
 	__u32 tid;
 
 	if (!syscall_receives(number) && !syscall_sends(number) && number != SYSCALL_CONNECT)
 		return 0;
-	call.target = target_get();
-	if (!call.target)
+	target = target_get();
+	if (!target)
 		return 0;
 	tid = bpf_get_current_pid_tgid();
 	thread = bpf_map_lookup_elem(&threads, &tid);
@@ -98,16 +97,14 @@ int BPF_PROG(kprobe_exit, struct pt_regs *regs, long result)
 	thread->socket = 0;
 	if (number == SYSCALL_CONNECT) {
 		if (result < 0 && !thread->connecting)
-			on_connect_refused(call.target, thread, sk, -result);
+			on_connect_refused(target, thread, sk, -result);
 		return 0;
 	}
-	if (!syscall_read_view(regs, number, view))
+	if (!syscall_read_view(regs, number, &thread->call.view))
 		return 0;
 	if (number == SYSCALL_SPLICE)
-		view->direction = sk == socket_of_fd(view->fd) ? NT_IN : NT_OUT;
-	call.thread = thread;
-	call.first = thread->first;
-	on_result(&call, sk, result);
+		thread->call.view.direction = sk == socket_of_fd(thread->call.view.fd) ? NT_IN : NT_OUT;
+	on_result(target, thread, sk, result);
 	return 0;
 }
 

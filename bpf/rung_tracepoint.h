@@ -24,7 +24,7 @@ int BPF_PROG(tracepoint_enter, struct pt_regs *regs, long number)
 	return 0;
 }
 
-static __always_inline int tracepoint_connect_exit(const struct pt_regs *regs, long result)
+static __always_inline int tracepoint_connect_exit(__s32 fd, long result)
 {
 	struct nt_target *target;
 	struct thread *thread;
@@ -38,7 +38,7 @@ static __always_inline int tracepoint_connect_exit(const struct pt_regs *regs, l
 	thread = thread_get();
 	if (!thread || thread->connecting)
 		return 0;
-	sk = socket_of_fd(regs->di);
+	sk = socket_of_fd(fd);
 	if (sk)
 		on_connect_refused(target, thread, sk, -result);
 	return 0;
@@ -48,18 +48,25 @@ SEC("?tp_btf/sys_exit")
 int BPF_PROG(tracepoint_exit, struct pt_regs *regs, long result)
 {
 	__u64 number = regs->orig_ax;
-	struct socket_call call = {};
-	struct syscall_view *view = &call.view;
+	struct syscall_view *view;
+	struct nt_target *target;
+	struct thread *thread;
 	struct sock *sk;
 
 	if (number == SYSCALL_CONNECT)
-		return tracepoint_connect_exit(regs, result);
+		return tracepoint_connect_exit(regs->di, result);
 	if (!syscall_receives(number) && !syscall_sends(number))
 		return 0;
-	call.target = target_get();
-	if (!call.target || !syscall_read_view(regs, number, view))
-		return 0;
 	if (result < 0 && !error_matters(-result))
+		return 0;
+	target = target_get();
+	if (!target)
+		return 0;
+	thread = thread_get();
+	if (!thread)
+		return 0;
+	view = &thread->call.view;
+	if (!syscall_read_view(regs, number, view))
 		return 0;
 	sk = socket_of_fd(view->fd);
 	if (number == SYSCALL_SPLICE) {
@@ -69,13 +76,8 @@ int BPF_PROG(tracepoint_exit, struct pt_regs *regs, long result)
 			sk = socket_of_fd(view->buffer);
 		}
 	}
-	if (!sk)
-		return 0;
-	call.thread = thread_get();
-	if (!call.thread)
-		return 0;
-	call.first = call.thread->first;
-	on_result(&call, sk, result);
+	if (sk)
+		on_result(target, thread, sk, result);
 	return 0;
 }
 

@@ -38,7 +38,7 @@ static __always_inline bool socket_is_tcp(struct sock *sk)
 }
 
 /* The socket behind a file descriptor of the current process; NULL if it is none, or none of TCP. */
-static __always_inline struct sock *socket_of_fd(__s32 fd)
+static __noinline struct sock *socket_of_fd(__s32 fd)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
@@ -145,7 +145,7 @@ static __always_inline struct socket_state *socket_find(struct sock *sk)
 }
 
 /* Sends what was merged. Needs no scratch: also called where the network's own interrupts run. */
-static __always_inline void more_send(struct socket_state *state)
+static __noinline void more_send(struct socket_state *state)
 {
 	struct nt_segment record = {};
 
@@ -218,7 +218,7 @@ __noinline int payload_append_vector(__u64 start, __u64 vector, __u64 parts, __u
 }
 
 /* Appends the first bytes that the call moved to the record. */
-static __always_inline void payload_read(struct scratch *s, const struct syscall_view *view, __u64 bytes)
+static __noinline void payload_read(struct scratch *s, const struct syscall_view *view, __u64 bytes)
 {
 	struct user_msghdr message;
 	__u32 start = s->end;
@@ -255,32 +255,23 @@ static __always_inline bool error_matters(__s64 error)
 	return error == 32 || error == 71 || (error >= 100 && error <= 104) || (error >= 110 && error <= 113);
 }
 
-/* One socket call that has ended: a function of BPF takes five arguments at most. */
-struct socket_call {
-	const struct nt_target *target;
-	struct thread *thread;
-	struct syscall_view view;
-	__u64 first, bytes;
-	__s32 error;
-	__u32 turn;
-};
-
-static __noinline void segment_send(const struct socket_call *call, struct socket_state *state, struct scratch *s,
-				    __u64 now)
+static __noinline void segment_send(const struct nt_target *target, struct thread *thread, struct socket_state *state,
+				    struct scratch *s, __u64 now)
 {
+	const struct socket_call *call = &thread->call;
 	struct nt_segment *record = (void *)s->record;
 	const struct syscall_view *view = &call->view;
 	__u32 at = sizeof(*record);
-	struct nt_owner owner = {};
 	__u64 size;
 
+	__builtin_memset(&s->owner, 0, sizeof(s->owner));
 	/* Who sends owns the call; the other direction's bytes need no owner of their own. First of all, because the walk may
 	 * use the record's place for records of its own. */
 	if (call->turn && view->direction == NT_OUT && state->role != NT_ROLE_SERVER)
-		python_walk(call->target, call->thread, s, &owner);
+		python_walk(target, thread, s);
 	__builtin_memset(record, 0, sizeof(*record));
-	record->owner = owner;
-	at = states_append(s, at, owner.depth);
+	record->owner = s->owner;
+	at = states_append(s, at, s->owner.depth);
 	s->end = at;
 	if (call->bytes)
 		payload_read(s, view, call->bytes);
@@ -318,9 +309,10 @@ static __always_inline struct socket_state *segment_socket(struct sock *sk, __u8
 	return state;
 }
 
-/* A thread of a target moved call->bytes (or got call->error) on a socket. call->first is when the call began. */
-static __noinline void on_segment(struct socket_call *call, struct sock *sk)
+/* A thread of a target moved thread->call.bytes (or got its error) on a socket. */
+static __noinline void on_segment(const struct nt_target *target, struct thread *thread, struct sock *sk)
 {
+	struct socket_call *call = &thread->call;
 	__u64 id = bpf_get_current_pid_tgid(), now = bpf_ktime_get_ns();
 	__u8 direction = call->view.direction;
 	struct socket_state *state;
@@ -353,19 +345,24 @@ static __noinline void on_segment(struct socket_call *call, struct sock *sk)
 		stat_add(NT_STAT_RECORDS, 1);
 		return;
 	}
-	segment_send(call, state, s, now);
+	segment_send(target, thread, state, s, now);
 	scratch_put(s);
 }
 
 /* The result of a socket call, as the caller gets it: what of it counts. */
-static __noinline void on_result(struct socket_call *call, struct sock *sk, __s64 result)
+static __always_inline void on_result(const struct nt_target *target, struct thread *thread, struct sock *sk, __s64 result)
 {
+	struct socket_call *call = &thread->call;
 	const struct syscall_view *view = &call->view;
 
+	call->first = thread->first;
+	call->bytes = 0;
+	call->error = 0;
 	if (result < 0) {
+		if (!error_matters(-result))
+			return;
 		call->error = -result;
-		if (error_matters(-result))
-			on_segment(call, sk);
+		on_segment(target, thread, sk);
 		return;
 	}
 	if (view->peek)
@@ -375,7 +372,7 @@ static __noinline void on_result(struct socket_call *call, struct sock *sk, __s6
 	if (result == 0 && (view->direction == NT_OUT || (view->kind == BUFFER_PLAIN && view->count == 0)))
 		return; /* a receive of nothing is not the end of the stream */
 	call->bytes = result;
-	on_segment(call, sk);
+	on_segment(target, thread, sk);
 }
 
 /* The current thread's entry; made at its first socket call. */
@@ -403,8 +400,8 @@ static __always_inline struct nt_target *target_get(void)
 	return target && target->flags & NT_TARGET_TRACE ? target : NULL;
 }
 
-static __always_inline void connect_begin_send(const struct nt_target *target, struct thread *thread,
-					       struct socket_state *state)
+static __noinline void connect_begin_send(const struct nt_target *target, struct thread *thread,
+					  struct socket_state *state)
 {
 	struct scratch *s = scratch_get(SCRATCH_SYSCALL);
 
@@ -414,12 +411,12 @@ static __always_inline void connect_begin_send(const struct nt_target *target, s
 	}
 	struct nt_connect *record = (void *)s->record;
 	__u32 at = sizeof(*record);
-	struct nt_owner owner = {};
 
-	python_walk(target, thread, s, &owner);
+	__builtin_memset(&s->owner, 0, sizeof(s->owner));
+	python_walk(target, thread, s);
 	__builtin_memset(record, 0, sizeof(*record));
-	record->owner = owner;
-	at = states_append(s, at, owner.depth);
+	record->owner = s->owner;
+	at = states_append(s, at, s->owner.depth);
 	head_fill(&record->h, NT_CONNECT, at, bpf_ktime_get_ns());
 	record->connection = state->connection;
 	if (at <= sizeof(*record) + STATES_SIZE)
@@ -427,7 +424,7 @@ static __always_inline void connect_begin_send(const struct nt_target *target, s
 	scratch_put(s);
 }
 
-static __always_inline void connect_end_send(const struct socket_state *state, __s32 error)
+static __noinline void connect_end_send(const struct socket_state *state, __s32 error)
 {
 	struct nt_connect record = {.ended = 1, .error = error};
 
@@ -439,7 +436,7 @@ static __always_inline void connect_end_send(const struct socket_state *state, _
 }
 
 /* The connection is over: sends what is left of it and the kernel's own count of its bytes. */
-static __always_inline void close_send(struct sock *sk, struct socket_state *state, __s32 error, bool by_peer)
+static __noinline void close_send(struct sock *sk, struct socket_state *state, __s32 error, bool by_peer)
 {
 	struct nt_close record = {.error = error, .by_peer = by_peer};
 	__u8 shutdown = BPF_CORE_READ(sk, sk_shutdown);
@@ -508,7 +505,7 @@ static __always_inline void on_connected(struct sock *sk)
 }
 
 /* A connect failed before a packet left (no route, say): the state machine never saw it. */
-static __always_inline void on_connect_refused(const struct nt_target *target, struct thread *thread, struct sock *sk,
+static __noinline void on_connect_refused(const struct nt_target *target, struct thread *thread, struct sock *sk,
 					       __s32 error)
 {
 	struct socket_state *state;

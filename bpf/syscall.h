@@ -9,6 +9,7 @@
 
 #include "common.h"
 
+#define NO_DIRECTION 2 /* beside enum nt_direction */
 #define MSG_PEEK 2
 #define MAX_VECTORS 16	/* parts of a vectored call that payload is taken from */
 #define MAX_MESSAGES 64 /* of sendmmsg and recvmmsg that are added up; the kernel's own limit is 1024 */
@@ -27,6 +28,15 @@ struct syscall_view {
 	__u8 peek;
 	__s32 fd;
 	__u64 buffer, count;
+};
+
+/* A socket call that has ended. */
+struct socket_call {
+	struct syscall_view view;
+	__u64 first; /* ns: when it began */
+	__u64 bytes;
+	__s32 error; /* errno, positive */
+	__u32 turn;  /* 1: with it a message begins */
 };
 
 static __always_inline void view_set(struct syscall_view *view, __u8 direction, __u8 kind, __u64 fd, __u64 buffer,
