@@ -54,7 +54,7 @@ static int inspect_fail(struct inspection *in, int error)
 	switch (error) {
 	case -ESRCH:
 	case -ENOENT:
-		return inspect_refuse(in, -ESRCH, "no process %d (any more)", pid);
+		return inspect_refuse(in, -ESRCH, "there is no process %d", pid);
 	case -EACCES:
 	case -EPERM:
 		return inspect_refuse(in, -EACCES,

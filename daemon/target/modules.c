@@ -8,7 +8,6 @@
 #include "target.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,7 +110,7 @@ static bool package_look(pid_t pid, const char *directory)
 	length = snprintf(path, sizeof(path), "%s/__init__.py", directory);
 	if (length < 0 || (size_t)length >= sizeof(path))
 		return false;
-	fd = process_open(pid, path, O_PATH);
+	fd = process_open_path(pid, path);
 	if (fd < 0)
 		return false;
 	close(fd);
@@ -295,9 +294,10 @@ static size_t module_stem(const char *path)
 {
 	const char *name = process_file_name(path), *directory = name;
 
-	if (strcmp(name, "__init__.py") == 0 || strcmp(name, "__main__.py") == 0)
-		for (directory -= directory > path; directory > path && directory[-1] != '/'; directory--)
-			;
+	if (name - path < 2 || (strcmp(name, "__init__.py") != 0 && strcmp(name, "__main__.py") != 0))
+		return (size_t)(name - path);
+	for (directory--; directory > path && directory[-1] != '/'; directory--)
+		;
 	return (size_t)(directory - path);
 }
 

@@ -218,10 +218,10 @@ int process_read_command(pid_t pid, char *ret_command, size_t size)
 	return 0;
 }
 
-int process_open(pid_t pid, const char *path, int flags)
+int process_open_path(pid_t pid, const char *path)
 {
 	struct open_how how = {
-	    .flags = (uint64_t)flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+	    .flags = O_PATH | O_CLOEXEC,
 	    .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
 	char root_path[32];

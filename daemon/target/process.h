@@ -38,10 +38,10 @@ int process_read_link(pid_t pid, const char *name, char *ret_path, size_t size);
 int process_read_command(pid_t pid, char *ret_command, size_t size);
 
 /*
- * Opens a file as the process sees it, in its mount namespace and below its root, symbolic links included. `flags` are
- * those of open(2). A descriptor, or negative errno.
+ * Finds a file as the process sees it, in its mount namespace and below its root, symbolic links included. An O_PATH
+ * descriptor, or negative errno.
  */
-int process_open(pid_t pid, const char *path, int flags);
+int process_open_path(pid_t pid, const char *path);
 
 /* A file that is mapped into a process. `path` is as the kernel shows it to us. */
 struct process_map {

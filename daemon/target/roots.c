@@ -8,7 +8,6 @@
 #include "roots.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -152,7 +151,7 @@ static int roots_add_script(struct import_roots *roots, pid_t pid, const char *r
 
 	if (path_resolve(roots->directory, script, path, sizeof(path)) < 0 || path[0] != '/')
 		return 0;
-	fd = process_open(pid, path, O_PATH);
+	fd = process_open_path(pid, path);
 	if (fd < 0)
 		return 0;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);

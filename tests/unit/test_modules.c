@@ -39,21 +39,29 @@ static const struct {
     {"project/__main__.py", "def main(): pass\nimport shop.run\n"},
     {"bin/serve", "import sys\ndef main(): pass\nsys.path.insert(0, '')\nimport shop.run\n"}, /* as gunicorn does */
     {"extra/tool.py", "def use(): pass\n"},
+    {"hidden/kit/__init__.py", "def init(): pass\n"}, /* imported from where nobody outside can know */
+    {"hidden/kit/sub/__init__.py", "def init(): pass\n"},
+    {"hidden/kit/sub/part.py", "def use(): pass\n"},
     {"extra/pack/__init__.py", "def init(): pass\n"},
     {"extra/pack/inner.py", "def use(): pass\n"},
     {"extra/tell.py", tell},
     {"extra/site-packages/installed/part.py", "def use(): pass\n"},
 };
 
-static const char *const directories[] = {"project",
-					  "project/shop",
-					  "project/shop/deep",
-					  "project/plain",
-					  "bin",
-					  "extra",
-					  "extra/pack",
-					  "extra/site-packages",
-					  "extra/site-packages/installed"};
+static const char *const directories[] = {
+    "project",
+    "project/shop",
+    "project/shop/deep",
+    "project/plain",
+    "bin",
+    "extra",
+    "extra/pack",
+    "extra/site-packages",
+    "extra/site-packages/installed",
+    "hidden",
+    "hidden/kit",
+    "hidden/kit/sub",
+};
 
 static char base[128];
 
@@ -146,6 +154,7 @@ static void check_program(const char *directory, const char *main_name, const ch
 	unsigned count = 1, checked;
 	struct child child;
 	FILE *told;
+	pid_t pid;
 
 	assert_non_null(names);
 	if (access(CHILD_PYTHON, X_OK) < 0) {
@@ -160,18 +169,19 @@ static void check_program(const char *directory, const char *main_name, const ch
 		arguments[count++] = (char *)*options;
 	arguments[count] = told_path;
 	assert_true(child_start_in(&child, enter_directory, where, CHILD_PYTHON, arguments, environment));
+	pid = child.pid;
 	told = fopen(told_path, "re");
 	assert_non_null(told);
-	module_names_learn(names, child.pid);
-	module_names_learn(names, child.pid); /* again: nothing is lost or kept twice */
-	checked = check_lines(names, child.pid, told, main_name);
+	module_names_learn(names, pid);
+	module_names_learn(names, pid); /* again: nothing is lost or kept twice */
+	checked = check_lines(names, pid, told, main_name);
 	assert_true(checked > 50);
 	child_end(&child);
-	module_names_learn(names, child.pid);
-	assert_int_equal(check_lines(names, child.pid, told, main_name), checked);
+	module_names_learn(names, pid);
+	assert_int_equal(check_lines(names, pid, told, main_name), checked);
 	fclose(told);
-	module_names_forget(names, child.pid);
-	module_names_forget(names, child.pid);
+	module_names_forget(names, pid);
+	module_names_forget(names, pid);
 	module_names_free(names);
 }
 
@@ -212,6 +222,9 @@ static void test_command_option(void **state)
 {
 	(void)state;
 	check_program("project", "?", (const char *const[]){"-c", "import shop.run", NULL});
+	check_program("project", "?",
+		      (const char *const[]){
+			  "-c", "import sys; sys.path.append('../hidden'); import kit.sub.part, shop.run", NULL});
 }
 
 static void test_directory_as_program(void **state)
