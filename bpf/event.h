@@ -23,8 +23,8 @@
  * the walk costs nothing for frames that are not there. One less than a power of two: it is a mask, too. */
 #define NT_MAX_FRAMES 127
 #define NT_MAX_PAYLOAD 8192 /* bytes of payload a record can carry at most; --capture sets less */
-#define NT_MAX_NAME 512	     /* bytes of a file or function name; longer ones keep their tail or head */
-#define NT_MAX_TABLE 8192    /* bytes of a line table, and of a code object's instructions */
+#define NT_MAX_NAME 512	    /* bytes of a file or function name; longer ones keep their tail or head */
+#define NT_MAX_TABLE 8192   /* bytes of a line table, and of a code object's instructions */
 
 enum nt_type {
 	/* from the kernel */
@@ -74,7 +74,7 @@ struct nt_socket {
 	__u8 transport;
 	__u8 family; /* AF_INET or AF_INET6; v4-mapped addresses come as AF_INET */
 	__u8 role;
-	__u8 before; /* 1: open before its first use was seen, so its start was missed */
+	__u8 before;		       /* 1: open before its first use was seen, so its start was missed */
 	__u16 local_port, remote_port; /* host byte order; 0 not known yet */
 	__u8 local[NT_ADDRESS_SIZE], remote[NT_ADDRESS_SIZE];
 };
@@ -173,12 +173,12 @@ struct nt_code {
 	struct nt_head h;
 	__u64 code;
 	__u32 first_line;
-	__u32 code_start; /* from 3.11: offset of the first instruction from `code`; 0 before */
-	__u16 file_size, name_size;    /* bytes */
-	__u16 lines_size, code_size;   /* bytes that follow; less than *_full where cut */
-	__u32 lines_full, code_full;   /* bytes that the target has */
-	__u8 file_kind, name_kind;     /* bytes a character: 1 Latin-1, 2 UCS-2, 4 UCS-4 */
-	__u8 qualified;		       /* 1: the name is co_qualname; 0: co_name */
+	__u32 code_start;	     /* from 3.11: offset of the first instruction from `code`; 0 before */
+	__u16 file_size, name_size;  /* bytes */
+	__u16 lines_size, code_size; /* bytes that follow; less than *_full where cut */
+	__u32 lines_full, code_full; /* bytes that the target has */
+	__u8 file_kind, name_kind;   /* bytes a character: 1 Latin-1, 2 UCS-2, 4 UCS-4 */
+	__u8 qualified;		     /* 1: the name is co_qualname; 0: co_name */
 	__u8 reserved[5];
 	/* then file, name, line table (PEP 626/657 form of the version, or lnotab), instructions:
 	 * each padded to 8 bytes */
@@ -188,8 +188,8 @@ _Static_assert(sizeof(struct nt_code) == 64, "layout");
 struct nt_function {
 	struct nt_head h;
 	__u64 code;
-	__u64 frame;  /* address of the frame: pairs entry with return */
-	__u64 caller; /* code object of the calling frame; 0: none */
+	__u64 frame;   /* address of the frame: pairs entry with return */
+	__u64 caller;  /* code object of the calling frame; 0: none */
 	__u8 returned; /* 0 entry, 1 return, yield or unwinding */
 	__u8 reserved[7];
 };
@@ -236,23 +236,23 @@ _Static_assert(sizeof(struct nt_setting) == 32, "layout");
 
 struct nt_loss {
 	struct nt_head h;
-	__u64 records;	/* that the full ring buffer refused */
-	__u64 stacks;	/* calls whose Python stack could not be read or kept */
-	__u64 payload;	/* records whose payload could not be read */
-	__u64 sockets;	/* that had no place in the kernel's table */
+	__u64 records;	 /* that the full ring buffer refused */
+	__u64 stacks;	 /* calls whose Python stack could not be read or kept */
+	__u64 payload;	 /* records whose payload could not be read */
+	__u64 sockets;	 /* that had no place in the kernel's table */
 	__u64 processes; /* likewise */
-	__u64 probes;	/* hits that the kernel skipped (nmissed) */
+	__u64 probes;	 /* hits that the kernel skipped (nmissed) */
 };
 _Static_assert(sizeof(struct nt_loss) == 72, "layout");
 
 struct nt_cost {
 	struct nt_head h;
-	__u64 wall;	     /* ns that this covers */
-	__u64 daemon_cpu;    /* ns of CPU that nettraced used in them */
-	__u64 daemon_rss;    /* bytes, anonymous memory only (RssAnon) */
-	__u64 probe_ns;	     /* ns that the probes took in them, where the kernel counts it */
-	__u64 probe_runs;    /* and how often they ran */
-	__u64 target_cpu;    /* ns of CPU that the targets used */
+	__u64 wall;	  /* ns that this covers */
+	__u64 daemon_cpu; /* ns of CPU that nettraced used in them */
+	__u64 daemon_rss; /* bytes, anonymous memory only (RssAnon) */
+	__u64 probe_ns;	  /* ns that the probes took in them, where the kernel counts it */
+	__u64 probe_runs; /* and how often they ran */
+	__u64 target_cpu; /* ns of CPU that the targets used */
 };
 _Static_assert(sizeof(struct nt_cost) == 72, "layout");
 
@@ -272,11 +272,11 @@ enum nt_stat {
 /* Where CPython keeps what the walk needs, in bytes; one row a version in daemon/target/layout.c. */
 struct nt_layout {
 	__u8 major, minor;
-	__u8 frame_kind;   /* 0: heap frame objects (3.8-3.10); 1: interpreter frames (3.11 on) */
-	__u8 linetable;	   /* 0: lnotab (3.8, 3.9); 1: PEP 626 (3.10); 2: PEP 657 (3.11 on) */
-	__u16 tstate_frame;	    /* thread state to its top frame, or to its cframe */
-	__u16 cframe_frame;	    /* cframe to the top frame; 0xffff: there is no cframe */
-	__u16 tstate_thread_id;	    /* pthread_self */
+	__u8 frame_kind;	/* 0: heap frame objects (3.8-3.10); 1: interpreter frames (3.11 on) */
+	__u8 linetable;		/* 0: lnotab (3.8, 3.9); 1: PEP 626 (3.10); 2: PEP 657 (3.11 on) */
+	__u16 tstate_frame;	/* thread state to its top frame, or to its cframe */
+	__u16 cframe_frame;	/* cframe to the top frame; 0xffff: there is no cframe */
+	__u16 tstate_thread_id; /* pthread_self */
 	__u16 tstate_next;
 	__u16 runtime_interpreters; /* _PyRuntime.interpreters.head */
 	__u16 runtime_tss_key;	    /* autoTSSkey's int; 0xffff: none */
@@ -305,12 +305,12 @@ struct nt_target {
 _Static_assert(sizeof(struct nt_target) == 72, "layout");
 
 /* What the daemon said of a code object, value of the `codes` map (key: struct nt_code_key). */
-#define NT_CODE_KNOWN 0x01	/* its NT_CODE was sent */
-#define NT_CODE_JUDGED 0x02	/* the daemon has set the flags below; before, every entry and return is sent */
+#define NT_CODE_KNOWN 0x01	 /* its NT_CODE was sent */
+#define NT_CODE_JUDGED 0x02	 /* the daemon has set the flags below; before, every entry and return is sent */
 #define NT_CODE_APPLICATION 0x04 /* a function of the application's own */
-#define NT_CODE_MODULE 0x08	/* a module's body */
-#define NT_CODE_DISPATCHER 0x10 /* what it calls is an endpoint */
-#define NT_CODE_ENDPOINT 0x20	/* named by --endpoint */
+#define NT_CODE_MODULE 0x08	 /* a module's body */
+#define NT_CODE_DISPATCHER 0x10	 /* what it calls is an endpoint */
+#define NT_CODE_ENDPOINT 0x20	 /* named by --endpoint */
 
 struct nt_code_key {
 	__u64 code;

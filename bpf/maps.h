@@ -11,10 +11,10 @@
 #include "syscall.h"
 
 /* Set by the daemon before loading (kernel/object.c). */
-const volatile __u32 cfg_capture = 4096;       /* payload bytes a record keeps */
+const volatile __u32 cfg_capture = 4096;	 /* payload bytes a record keeps */
 const volatile __u64 cfg_wakeup_bytes = 1 << 20; /* wake the daemon when this much waits */
-const volatile __u64 cfg_thin_bytes = 0;       /* from here on a message's segments merge; 0: never */
-const volatile __u64 cfg_thin_ns = 100000000;  /* and leave at least this often */
+const volatile __u64 cfg_thin_bytes = 0;	 /* from here on a message's segments merge; 0: never */
+const volatile __u64 cfg_thin_ns = 100000000;	 /* and leave at least this often */
 
 /* The daemon sets the size: --ring in its options. Records leave in the order in which they were made. */
 struct {
@@ -31,17 +31,17 @@ struct {
 } targets SEC(".maps");
 
 /*
- * One thread of a target, by thread id: what it is in the middle of, and where its Python state is. The socket call that
- * is being handled is kept here and not on the stack, of which kernels before 6.13 give a whole chain of
- * functions 512 bytes.
+ * One thread of a target, by thread id: what it is in the middle of, and where its Python state is. The socket call
+ * that is being handled is kept here and not on the stack, of which kernels before 6.13 give a whole chain of functions
+ * 512 bytes.
  */
 struct thread {
 	struct socket_call call;
-	__u64 first;	   /* when the socket call that it is in began */
-	__u64 socket;	   /* struct sock *, where a kprobe has told; else 0 */
-	__u64 tss_slot;	   /* address of its thread-specific slot that holds the thread state; 0 not known */
-	__u64 tstate;	   /* thread state found through the interpreter's list; 0 not known */
-	__u32 connecting;  /* the connect(2) that it is in reached the network */
+	__u64 first;	  /* when the socket call that it is in began */
+	__u64 socket;	  /* struct sock *, where a kprobe has told; else 0 */
+	__u64 tss_slot;	  /* address of its thread-specific slot that holds the thread state; 0 not known */
+	__u64 tstate;	  /* thread state found through the interpreter's list; 0 not known */
+	__u32 connecting; /* the connect(2) that it is in reached the network */
 	__u32 reserved;
 };
 
@@ -52,20 +52,19 @@ struct {
 	__type(value, struct thread);
 } threads SEC(".maps");
 
-
 /* A socket that a target uses, by address of its struct sock. */
 struct socket_state {
 	__u64 connection;
-	__u64 counted[2];     /* bytes in the segments so far, by direction */
-	__u64 message_bytes;  /* bytes that this message has so far */
+	__u64 counted[2];			 /* bytes in the segments so far, by direction */
+	__u64 message_bytes;			 /* bytes that this message has so far */
 	__u64 more_bytes, more_first, more_last; /* merged, not sent yet */
 	__u32 more_calls;
-	__u32 base[2];	      /* the kernel's sequence numbers when counting began */
-	__u32 pid, tid;	      /* who used it last */
-	__u32 sender;	      /* thread that sent last */
-	__u8 direction;	      /* of the message that is under way; NO_DIRECTION at first */
+	__u32 base[2];	/* the kernel's sequence numbers when counting began */
+	__u32 pid, tid; /* who used it last */
+	__u32 sender;	/* thread that sent last */
+	__u8 direction; /* of the message that is under way; NO_DIRECTION at first */
 	__u8 role;
-	__u8 closed;	      /* its NT_CLOSE was sent */
+	__u8 closed; /* its NT_CLOSE was sent */
 	__u8 connecting;
 };
 
@@ -128,11 +127,11 @@ struct {
  */
 struct scratch {
 	__u32 busy;
-	__u32 depth;	   /* frames walked */
-	__u32 end;	   /* of the record that is being put together */
+	__u32 depth; /* frames walked */
+	__u32 end;   /* of the record that is being put together */
 	__u32 reserved;
-	__u64 hash;	   /* of the frames walked: names the stack within the process */
-	__u64 coroutine;   /* outermost of them that a coroutine owns */
+	__u64 hash;	 /* of the frames walked: names the stack within the process */
+	__u64 coroutine; /* outermost of them that a coroutine owns */
 	struct nt_owner owner;
 	__u8 window[256]; /* FRAME_WINDOW of it are used: any masked offset stays inside */
 	__u32 states[NT_MAX_FRAMES + 1];

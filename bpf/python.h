@@ -14,14 +14,14 @@
 
 #define TSS_NONE 0xffff
 #define CFRAME_NONE 0xffff
-#define GLIBC_SPECIFIC 0x310	/* struct pthread.specific_1stblock, glibc 2.31 to 2.43, x86-64 */
-#define GLIBC_SPECIFIC_KEYS 32	/* keys in that block; a thread state's key is among the process's first */
-#define MAX_THREADS 512		/* of a process, looked through when there is no slot */
-#define HEAP_FRAME_BASE 16	/* 3.8-3.10: a frame's window starts at its ob_size */
+#define GLIBC_SPECIFIC 0x310   /* struct pthread.specific_1stblock, glibc 2.31 to 2.43, x86-64 */
+#define GLIBC_SPECIFIC_KEYS 32 /* keys in that block; a thread state's key is among the process's first */
+#define MAX_THREADS 512	       /* of a process, looked through when there is no slot */
+#define HEAP_FRAME_BASE 16     /* 3.8-3.10: a frame's window starts at its ob_size */
 #define FRAME_SLOTS ((FRAME_WINDOW - 72) / 8) /* pointers of a frame's locals and stack that are looked at, at most */
 #define MAX_FRAME_BYTES 8192 /* a callee further away is in another chunk of the data stack, or no neighbour */
 #define OWNER_GENERATOR 1
-#define OWNER_C_STACK 3		/* the interpreter's own entry frames: 3 from 3.12, and 4 from 3.14 */
+#define OWNER_C_STACK 3 /* the interpreter's own entry frames: 3 from 3.12, and 4 from 3.14 */
 
 static __always_inline __u64 thread_pointer(void)
 {
@@ -390,8 +390,7 @@ static __always_inline void python_walk(const struct nt_target *target, struct t
 		return;
 	}
 	owner->walk = python_walk_frames(frame);
-	if (owner->walk == NT_WALK_FAILED ||
-	    (!bpf_map_lookup_elem(&stacks, &s->hash) && !stack_send(s->hash))) {
+	if (owner->walk == NT_WALK_FAILED || (!bpf_map_lookup_elem(&stacks, &s->hash) && !stack_send(s->hash))) {
 		owner->walk = NT_WALK_FAILED;
 		stat_add(NT_STAT_STACKS, 1);
 		return;

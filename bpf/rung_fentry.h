@@ -10,8 +10,8 @@
 #define THREAD_SIZE 16384 /* x86-64's kernel stack; only used before 5.15, which has no padding above it */
 
 /*
- * What the system call that the thread is in was asked to do, from the registers with which it came into the kernel. False:
- * it is none that carries a buffer we know.
+ * What the system call that the thread is in was asked to do, from the registers with which it came into the kernel.
+ * False: it is none that carries a buffer we know.
  */
 static __noinline bool fentry_read_view(struct syscall_view *view)
 {

@@ -265,8 +265,8 @@ static __noinline void segment_send(const struct nt_target *target, struct threa
 	__u64 size;
 
 	__builtin_memset(&s->owner, 0, sizeof(s->owner));
-	/* Who sends owns the call; the other direction's bytes need no owner of their own. First of all, because the walk may
-	 * use the record's place for records of its own. */
+	/* Who sends owns the call; the other direction's bytes need no owner of their own. First of all, because the
+	 * walk may use the record's place for records of its own. */
 	if (call->turn && view->direction == NT_OUT && state->role != NT_ROLE_SERVER)
 		python_walk(target, thread, s);
 	__builtin_memset(record, 0, sizeof(*record));
@@ -350,7 +350,8 @@ static __noinline void on_segment(const struct nt_target *target, struct thread 
 }
 
 /* The result of a socket call, as the caller gets it: what of it counts. */
-static __always_inline void on_result(const struct nt_target *target, struct thread *thread, struct sock *sk, __s64 result)
+static __always_inline void on_result(const struct nt_target *target, struct thread *thread, struct sock *sk,
+				      __s64 result)
 {
 	struct socket_call *call = &thread->call;
 	const struct syscall_view *view = &call->view;
@@ -506,7 +507,7 @@ static __always_inline void on_connected(struct sock *sk)
 
 /* A connect failed before a packet left (no route, say): the state machine never saw it. */
 static __noinline void on_connect_refused(const struct nt_target *target, struct thread *thread, struct sock *sk,
-					       __s32 error)
+					  __s32 error)
 {
 	struct socket_state *state;
 	__u64 id = bpf_get_current_pid_tgid(), key = (__u64)sk;

@@ -121,7 +121,8 @@ __noinline __u64 messages_bytes(__u64 array, __u64 messages)
 	for (__u64 i = 0; i < MAX_MESSAGES; i++) {
 		if (i >= messages)
 			break;
-		if (!read_user(&length, array + i * sizeof(struct mmsghdr) + __builtin_offsetof(struct mmsghdr, msg_len)))
+		if (!read_user(&length,
+			       array + i * sizeof(struct mmsghdr) + __builtin_offsetof(struct mmsghdr, msg_len)))
 			break;
 		bytes += length;
 	}

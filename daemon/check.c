@@ -23,7 +23,8 @@ __attribute__((format(printf, 3, 4))) static void line(FILE *stream, bool ok, co
 	fputc('\n', stream);
 }
 
-/* Loads each rung alone, so that each can say its own reason. True if the one that is wanted (or any, for auto) works. */
+/* Loads each rung alone, so that each can say its own reason. True if the one that is wanted (or any, for auto) works.
+ */
 static bool check_rungs(const struct options *options, FILE *stream)
 {
 	enum kernel_rung wanted = kernel_rung_find(options_hooks_name(options->hooks));
@@ -31,7 +32,7 @@ static bool check_rungs(const struct options *options, FILE *stream)
 
 	for (enum kernel_rung rung = RUNG_FENTRY; rung < RUNG_COUNT; rung++) {
 		struct kernel_options probe = {
-			.rung = rung, .capture = options->capture, .ring_bytes = CHECK_RING_BYTES, .attach = false};
+		    .rung = rung, .capture = options->capture, .ring_bytes = CHECK_RING_BYTES, .attach = false};
 		char why[KERNEL_WHY_SIZE] = "";
 		struct kernel *kernel = NULL;
 		bool ok = !kernel_open(&probe, &kernel, why);
@@ -59,15 +60,18 @@ static int check_target(pid_t pid, const struct options *options, FILE *stream)
 		return error;
 	}
 	line(stream, true, "pid %d  %s", pid, target.command);
-	line(stream, true, "pid %d  Python %u.%u.%u in %s: frames can be walked", pid, target.python[0], target.python[1],
-	     target.python[2], target.binary);
+	line(stream, true, "pid %d  Python %u.%u.%u in %s: frames can be walked", pid, target.python[0],
+	     target.python[1], target.python[2], target.binary);
 	if (choose_probes_work(&target)) {
-		line(stream, true, "pid %d  USDT probes: entry and return; --python auto takes them if the process calls few functions",
+		line(stream, true,
+		     "pid %d  USDT probes: entry and return; --python auto takes them if the process calls few "
+		     "functions",
 		     pid);
 		return 0;
 	}
 	line(stream, false, "pid %d  USDT probes: %s; --python stack needs none", pid,
-	     target.usdt.entry ? "there, but this version's entry probe does not fire" : "this Python was built without them");
+	     target.usdt.entry ? "there, but this version's entry probe does not fire"
+			       : "this Python was built without them");
 	return options->python == OPTIONS_PYTHON_USDT ? -ENOTSUP : 0;
 }
 

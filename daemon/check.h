@@ -8,7 +8,8 @@
 
 #include "options.h"
 
-/* Writes the answer to `stream`; attaches nothing. 0 if the targets could be traced with these options, else negative errno. */
+/* Writes the answer to `stream`; attaches nothing. 0 if the targets could be traced with these options, else negative
+ * errno. */
 int check_report(const struct options *options, FILE *stream);
 
 #endif

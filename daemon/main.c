@@ -23,7 +23,8 @@
 
 enum exit_status { EXIT_DONE = 0, EXIT_CANNOT = 1, EXIT_USAGE = 2 };
 
-_Static_assert(WHY_SIZE >= OPTIONS_WHY_SIZE && WHY_SIZE >= KERNEL_WHY_SIZE && WHY_SIZE >= TARGET_WHY_SIZE, "one buffer serves all");
+_Static_assert(WHY_SIZE >= OPTIONS_WHY_SIZE && WHY_SIZE >= KERNEL_WHY_SIZE && WHY_SIZE >= TARGET_WHY_SIZE,
+	       "one buffer serves all");
 
 /* What a run of the daemon holds. */
 struct nettraced {
@@ -123,7 +124,8 @@ static int find_targets(const struct options *options, char *why)
 	return 0;
 }
 
-/* Is each named process one that can be traced? Asked before the programs are loaded, so that a wrong pid costs nothing. */
+/* Is each named process one that can be traced? Asked before the programs are loaded, so that a wrong pid costs
+ * nothing. */
 static int inspect_targets(const struct options *options, char *why)
 {
 	struct target target;
@@ -137,10 +139,10 @@ static int inspect_targets(const struct options *options, char *why)
 static int open_kernel(struct nettraced *daemon, char *why)
 {
 	struct kernel_options options = {
-		.rung = kernel_rung_find(options_hooks_name(daemon->options.hooks)),
-		.capture = daemon->options.capture,
-		.ring_bytes = RING_BYTES,
-		.attach = true,
+	    .rung = kernel_rung_find(options_hooks_name(daemon->options.hooks)),
+	    .capture = daemon->options.capture,
+	    .ring_bytes = RING_BYTES,
+	    .attach = true,
 	};
 
 	return kernel_open(&options, &daemon->kernel, why);
@@ -174,8 +176,9 @@ static void announce(const struct nettraced *daemon)
 		return;
 	if (others)
 		snprintf(more, sizeof(more), " and %zu more process%s", others, others == 1 ? "" : "es");
-	fprintf(stderr, "nettraced: attached to pid %d (%s, Python %u.%u.%u)%s by %s hooks; %s\n", first->pid, first->command,
-		first->python[0], first->python[1], first->python[2], more, kernel_rung_name(kernel_rung(daemon->kernel)),
+	fprintf(stderr, "nettraced: attached to pid %d (%s, Python %u.%u.%u)%s by %s hooks; %s\n", first->pid,
+		first->command, first->python[0], first->python[1], first->python[2], more,
+		kernel_rung_name(kernel_rung(daemon->kernel)),
 		daemon->options.duration > 0 ? "a summary follows" : "^C ends it");
 }
 

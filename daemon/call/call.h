@@ -101,8 +101,8 @@ void call_stage_free(struct call_stage *stage);
 int call_stage_feed(struct call_stage *stage, const struct nt_head *record);
 
 /*
- * The capture ends at `now`, or (at_end false) an interval: calls whose answer has begun and was whole as far as is known are
- * ended; at the end all others too, unanswered ones without being called an error.
+ * The capture ends at `now`, or (at_end false) an interval: calls whose answer has begun and was whole as far as is
+ * known are ended; at the end all others too, unanswered ones without being called an error.
  */
 void call_stage_flush(struct call_stage *stage, uint64_t now, bool at_end);
 

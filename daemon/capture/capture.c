@@ -12,8 +12,8 @@
 #include "capture.h"
 #include "cost.h"
 
-/* Records wait this long for us at most. The ring holds a quarter of a second of the fastest traffic that one CPU can make, and
- * a ring that fills wakes us before. */
+/* Records wait this long for us at most. The ring holds a quarter of a second of the fastest traffic that one CPU can
+ * make, and a ring that fills wakes us before. */
 #define READ_MS 10
 #define DRAIN_ROUNDS 64 /* at the end; targets that go on all the time must not keep us */
 
@@ -54,7 +54,8 @@ static int put_settings(struct capture *capture)
 	error = error ? error : stream_put_setting(capture->stream, "version", NT_VERSION);
 	error = error ? error : stream_put_setting(capture->stream, "host", host);
 	error = error ? error : stream_put_setting(capture->stream, "release", kernel_release());
-	error = error ? error : stream_put_setting(capture->stream, "hooks", kernel_rung_name(kernel_rung(capture->kernel)));
+	error = error ? error
+		      : stream_put_setting(capture->stream, "hooks", kernel_rung_name(kernel_rung(capture->kernel)));
 	error = error ? error : stream_put_setting(capture->stream, "show-data", options->show_data ? "1" : "0");
 	snprintf(text, sizeof(text), "%g", options->interval);
 	error = error ? error : stream_put_setting(capture->stream, "interval", text);
@@ -65,8 +66,8 @@ static int put_settings(struct capture *capture)
 	return error;
 }
 
-int capture_begin(const struct options *options, struct kernel *kernel, struct stream *stream, struct capture **ret_capture,
-		  char *why)
+int capture_begin(const struct options *options, struct kernel *kernel, struct stream *stream,
+		  struct capture **ret_capture, char *why)
 {
 	struct capture *capture = calloc(1, sizeof(*capture));
 	int error;

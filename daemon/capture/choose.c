@@ -8,7 +8,7 @@
 #include "choose.h"
 
 #define SAMPLE_US 100000
-#define PROBE_NS 850	 /* a firing's cost, the upper end of what was measured (docs/cost.md) */
+#define PROBE_NS 850	  /* a firing's cost, the upper end of what was measured (docs/cost.md) */
 #define CPU_PERCENT_MAX 2 /* of one CPU, that `auto` lets the probes take */
 
 /* Versions whose function__entry fires on every call. 3.11 has the note and it is dead
@@ -34,8 +34,8 @@ static int refuse_usdt(const struct target *target, char *why)
 	if (target->usdt.entry)
 		reason = target->python[1] == 11 ? "has a dead function__entry probe (python/cpython#98894)"
 						 : "has probes that are not supported yet";
-	snprintf(why, TARGET_WHY_SIZE, "pid %d: its Python %u.%u.%u %s; use --python stack", target->pid, target->python[0],
-		 target->python[1], target->python[2], reason);
+	snprintf(why, TARGET_WHY_SIZE, "pid %d: its Python %u.%u.%u %s; use --python stack", target->pid,
+		 target->python[0], target->python[1], target->python[2], reason);
 	return -ENOTSUP;
 }
 
@@ -61,7 +61,8 @@ int choose_attribution(struct kernel *kernel, const struct target *target, enum 
 	if (python == OPTIONS_PYTHON_USDT && !works)
 		return refuse_usdt(target, why);
 	*ret_attribution = NT_ATTRIBUTION_STACK;
-	if (python == OPTIONS_PYTHON_USDT || (python == OPTIONS_PYTHON_AUTO && works && probes_are_cheap(kernel, target)))
+	if (python == OPTIONS_PYTHON_USDT ||
+	    (python == OPTIONS_PYTHON_AUTO && works && probes_are_cheap(kernel, target)))
 		*ret_attribution = NT_ATTRIBUTION_USDT;
 	return 0;
 }

@@ -9,8 +9,8 @@
 #include "../target/target.h"
 
 /*
- * 0 with the way to use, or -ENOTSUP with a line in `why` (TARGET_WHY_SIZE bytes) when the one that was asked for does not work. May
- * take a tenth of a second: `auto` counts the function calls of a target that has probes.
+ * 0 with the way to use, or -ENOTSUP with a line in `why` (TARGET_WHY_SIZE bytes) when the one that was asked for does
+ * not work. May take a tenth of a second: `auto` counts the function calls of a target that has probes.
  */
 int choose_attribution(struct kernel *kernel, const struct target *target, enum options_python python,
 		       enum nt_attribution *ret_attribution, char *why);

@@ -1,5 +1,6 @@
 /*
- * cost.h: what tracing costs, measured while it goes on: the probes' time, the daemon's CPU and memory, the targets' CPU.
+ * cost.h: what tracing costs, measured while it goes on: the probes' time, the daemon's CPU and memory, the targets'
+ * CPU.
  */
 #ifndef NT_CAPTURE_COST_H
 #define NT_CAPTURE_COST_H
@@ -12,12 +13,12 @@
 struct cost {
 	struct kernel *kernel;
 	struct follow *follow;
-	uint64_t since;			    /* of the span that is being measured */
-	uint64_t daemon_cpu, target_cpu;    /* when it began */
-	uint64_t sampled_ns, sampled_runs;  /* of the probes, while their accounting was on */
-	uint64_t sampled_time;		    /* how long it was on within the span */
-	uint64_t on_since, off_since;	    /* 0: the accounting is off (on) */
-	uint64_t ns_before, runs_before;    /* when it was switched on */
+	uint64_t since;			   /* of the span that is being measured */
+	uint64_t daemon_cpu, target_cpu;   /* when it began */
+	uint64_t sampled_ns, sampled_runs; /* of the probes, while their accounting was on */
+	uint64_t sampled_time;		   /* how long it was on within the span */
+	uint64_t on_since, off_since;	   /* 0: the accounting is off (on) */
+	uint64_t ns_before, runs_before;   /* when it was switched on */
 };
 
 void cost_begin(struct cost *cost, struct kernel *kernel, struct follow *follow, uint64_t now);

@@ -72,7 +72,7 @@ void follow_free(struct follow *follow)
 	if (!follow)
 		return;
 	HASH_ITER(hh, follow->processes, process, next)
-		process_drop(follow, process);
+	process_drop(follow, process);
 	module_names_free(follow->modules);
 	free(follow);
 }
@@ -119,14 +119,14 @@ static int process_announce(struct follow *follow, const struct process *process
 {
 	const struct target *target = &process->target;
 	struct nt_process record = {
-		.h = {.type = NT_PROCESS, .pid = process->pid},
-		.start = target->start,
-		.parent = target->parent,
-		.python_major = target->python[0],
-		.python_minor = target->python[1],
-		.python_micro = target->python[2],
-		.attribution = process->attribution,
-		.command_size = strlen(target->command),
+	    .h = {.type = NT_PROCESS, .pid = process->pid},
+	    .start = target->start,
+	    .parent = target->parent,
+	    .python_major = target->python[0],
+	    .python_minor = target->python[1],
+	    .python_micro = target->python[2],
+	    .attribution = process->attribution,
+	    .command_size = strlen(target->command),
 	};
 
 	return stream_put_text(follow->stream, &record.h, sizeof(record), target->command, record.command_size);
@@ -188,7 +188,8 @@ int follow_add(struct follow *follow, pid_t pid, char *why)
 		return 0;
 	error = target_inspect(pid, &process->target, why);
 	if (!error)
-		error = choose_attribution(follow->kernel, &process->target, follow->python, &process->attribution, why);
+		error =
+		    choose_attribution(follow->kernel, &process->target, follow->python, &process->attribution, why);
 	if (error)
 		return error;
 	error = process_start(follow, process);
@@ -237,7 +238,8 @@ static int process_look(struct follow *follow, struct process *process)
 	int error = target_inspect(process->pid, &process->target, why);
 
 	if (!error)
-		error = choose_attribution(follow->kernel, &process->target, follow->python, &process->attribution, why);
+		error =
+		    choose_attribution(follow->kernel, &process->target, follow->python, &process->attribution, why);
 	if (error) {
 		/* Its sockets are no business of ours, its children may be. */
 		process->target.kernel.flags = NT_TARGET_FOLLOW;
@@ -290,7 +292,8 @@ static void code_file(const struct nt_code *code, char *ret_file, size_t size)
 static int on_code(struct follow *follow, const struct nt_code *code)
 {
 	struct process *process = process_find(follow, code->h.pid);
-	struct nt_module record = {.h = {.type = NT_MODULE, .pid = code->h.pid, .time = code->h.time}, .code = code->code};
+	struct nt_module record = {.h = {.type = NT_MODULE, .pid = code->h.pid, .time = code->h.time},
+				   .code = code->code};
 	char file[NT_MAX_NAME + 1], module[NT_MAX_NAME];
 	uint32_t flags;
 	int error;
@@ -351,8 +354,8 @@ int follow_retry(struct follow *follow, uint64_t now)
 		return 0;
 	follow->last_retry = now;
 	HASH_ITER(hh, follow->processes, process, next)
-		if (!error)
-			error = process_retry(follow, process, now);
+	if (!error)
+		error = process_retry(follow, process, now);
 	return error;
 }
 

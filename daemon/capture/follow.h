@@ -24,7 +24,8 @@ struct follow *follow_new(struct kernel *kernel, struct stream *stream, enum opt
 void follow_free(struct follow *follow);
 
 /*
- * Takes a process that was named, and its descendants. 0, or negative errno with a line in `why` (TARGET_WHY_SIZE bytes).
+ * Takes a process that was named, and its descendants. 0, or negative errno with a line in `why` (TARGET_WHY_SIZE
+ * bytes).
  */
 int follow_add(struct follow *follow, pid_t pid, char *why);
 

@@ -29,9 +29,10 @@ int stream_put_mark(struct stream *stream, enum nt_type type);
 int stream_put_setting(struct stream *stream, const char *name, const char *value);
 
 /*
- * A record with text behind it: `fixed` is its fixed part of `fixed_size` bytes with its head's type set; the rest of the head is
- * filled here.
+ * A record with text behind it: `fixed` is its fixed part of `fixed_size` bytes with its head's type set; the rest of
+ * the head is filled here.
  */
-int stream_put_text(struct stream *stream, struct nt_head *fixed, size_t fixed_size, const char *text, size_t text_size);
+int stream_put_text(struct stream *stream, struct nt_head *fixed, size_t fixed_size, const char *text,
+		    size_t text_size);
 
 #endif

@@ -33,8 +33,8 @@ struct kernel_options {
 struct kernel;
 
 /*
- * Loads and attaches the best rung that the kernel takes, or the one that was asked for. 0, or negative errno with one line
- * in `why` (KERNEL_WHY_SIZE bytes) that says what is missing and what would help.
+ * Loads and attaches the best rung that the kernel takes, or the one that was asked for. 0, or negative errno with one
+ * line in `why` (KERNEL_WHY_SIZE bytes) that says what is missing and what would help.
  */
 int kernel_open(const struct kernel_options *options, struct kernel **ret_kernel, char *why);
 void kernel_close(struct kernel *kernel);
@@ -59,8 +59,8 @@ int kernel_judge_code(struct kernel *kernel, pid_t pid, uint64_t code, uint32_t 
 /* One record; negative to stop reading, which kernel_read() then returns. */
 typedef int (*kernel_record_fn)(void *context, void *record, size_t size);
 
-/* Waits at most `timeout_ms` for an urgent record, or until `wake_fd` (-1: none) is readable, then hands over all records there are.
- * Number of records, or negative errno, or what `record` returned. */
+/* Waits at most `timeout_ms` for an urgent record, or until `wake_fd` (-1: none) is readable, then hands over all
+ * records there are. Number of records, or negative errno, or what `record` returned. */
 int kernel_read(struct kernel *kernel, int timeout_ms, int wake_fd, kernel_record_fn record, void *context);
 
 /* Fills the counters of `ret_loss` (not its head) with the totals so far. */
@@ -68,12 +68,14 @@ void kernel_read_loss(struct kernel *kernel, struct nt_loss *ret_loss);
 
 /* What the programs took so far, where the kernel counts it (kernel_measure_cost). ns and runs. */
 void kernel_read_cost(struct kernel *kernel, uint64_t *ret_ns, uint64_t *ret_runs);
-/* Switches the kernel's own accounting of BPF programs on or off. It costs about 40 ns a run while it is on. 0 or negative errno. */
+/* Switches the kernel's own accounting of BPF programs on or off. It costs about 40 ns a run while it is on. 0 or
+ * negative errno. */
 int kernel_measure_cost(struct kernel *kernel, bool on);
 
 /* Function probes of one process: traced entry and return, or only counted. */
 struct kernel_usdt;
-int kernel_usdt_attach(struct kernel *kernel, pid_t pid, const char *binary, bool count_only, struct kernel_usdt **ret_usdt);
+int kernel_usdt_attach(struct kernel *kernel, pid_t pid, const char *binary, bool count_only,
+		       struct kernel_usdt **ret_usdt);
 void kernel_usdt_detach(struct kernel_usdt *usdt);
 /* Function calls counted so far by all count-only attachments. */
 uint64_t kernel_usdt_calls(struct kernel *kernel);

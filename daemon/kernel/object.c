@@ -30,7 +30,8 @@ static int climb_down(struct kernel *kernel, const struct kernel_options *option
 		error = rung_load(kernel, options, rung, kernel->refusal[rung]);
 		if (!error)
 			return 0;
-		snprintf(why, KERNEL_WHY_SIZE, "%s hooks do not work: %.200s", kernel_rung_name(rung), kernel->refusal[rung]);
+		snprintf(why, KERNEL_WHY_SIZE, "%s hooks do not work: %.200s", kernel_rung_name(rung),
+			 kernel->refusal[rung]);
 	}
 	return error;
 }
@@ -99,7 +100,8 @@ bool kernel_has_target(struct kernel *kernel, pid_t pid)
  * Deletes what `mine` says is the process's. The key after the one that is deleted is asked for first: behind a
  * deleted key the kernel starts from the beginning.
  */
-static void map_sweep(struct bpf_map *map, size_t key_size, bool (*mine)(struct bpf_map *, const void *, pid_t), pid_t pid)
+static void map_sweep(struct bpf_map *map, size_t key_size, bool (*mine)(struct bpf_map *, const void *, pid_t),
+		      pid_t pid)
 {
 	unsigned char key[32], next[32];
 	bool more = !bpf_map__get_next_key(map, NULL, key, key_size);
@@ -144,7 +146,8 @@ int kernel_add_listener(struct kernel *kernel, const struct nt_listener *listene
 {
 	uint8_t one = 1;
 
-	return bpf_map__update_elem(kernel->object->maps.listeners, listener, sizeof(*listener), &one, sizeof(one), BPF_ANY);
+	return bpf_map__update_elem(kernel->object->maps.listeners, listener, sizeof(*listener), &one, sizeof(one),
+				    BPF_ANY);
 }
 
 int kernel_judge_code(struct kernel *kernel, pid_t pid, uint64_t code, uint32_t flags)
@@ -158,8 +161,8 @@ int kernel_judge_code(struct kernel *kernel, pid_t pid, uint64_t code, uint32_t 
 int kernel_read(struct kernel *kernel, int timeout_ms, int wake_fd, kernel_record_fn record, void *context)
 {
 	struct pollfd wait[2] = {
-		{.fd = ring_buffer__epoll_fd(kernel->ring), .events = POLLIN},
-		{.fd = wake_fd, .events = POLLIN},
+	    {.fd = ring_buffer__epoll_fd(kernel->ring), .events = POLLIN},
+	    {.fd = wake_fd, .events = POLLIN},
 	};
 
 	if (poll(wait, 2, timeout_ms) < 0 && errno != EINTR)
@@ -174,7 +177,8 @@ static uint64_t read_stat(struct kernel *kernel, enum nt_stat which, uint64_t *v
 	uint32_t key = which;
 	uint64_t sum = 0;
 
-	if (bpf_map__lookup_elem(kernel->object->maps.stats, &key, sizeof(key), values, kernel->cpus * sizeof(*values), 0))
+	if (bpf_map__lookup_elem(kernel->object->maps.stats, &key, sizeof(key), values, kernel->cpus * sizeof(*values),
+				 0))
 		return 0;
 	for (int i = 0; i < kernel->cpus; i++)
 		sum += values[i];
@@ -187,7 +191,8 @@ static uint64_t read_misses(struct kernel *kernel)
 	struct bpf_program *program;
 	uint64_t misses = 0;
 
-	bpf_object__for_each_program(program, kernel->object->obj) {
+	bpf_object__for_each_program(program, kernel->object->obj)
+	{
 		struct bpf_prog_info info;
 		uint32_t size = sizeof(info);
 
@@ -218,7 +223,8 @@ void kernel_read_cost(struct kernel *kernel, uint64_t *ret_ns, uint64_t *ret_run
 	struct bpf_program *program;
 
 	*ret_ns = *ret_runs = 0;
-	bpf_object__for_each_program(program, kernel->object->obj) {
+	bpf_object__for_each_program(program, kernel->object->obj)
+	{
 		struct bpf_prog_info info;
 		uint32_t size = sizeof(info);
 

@@ -1,6 +1,6 @@
 /*
- * privileges.c: may we load programs here at all, and if not, what is missing. Asked before libbpf is, because its errors
- * speak of programs and file descriptors, and an operator wants to hear of capabilities and lockdown.
+ * privileges.c: may we load programs here at all, and if not, what is missing. Asked before libbpf is, because its
+ * errors speak of programs and file descriptors, and an operator wants to hear of capabilities and lockdown.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -26,10 +26,10 @@ static const struct {
 	int capability;
 	const char *name;
 } needed[] = {
-	{CAP_BPF, "CAP_BPF"},
-	{CAP_PERFMON, "CAP_PERFMON"},
-	{CAP_SYS_PTRACE, "CAP_SYS_PTRACE"},
-	{CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH"},
+    {CAP_BPF, "CAP_BPF"},
+    {CAP_PERFMON, "CAP_PERFMON"},
+    {CAP_SYS_PTRACE, "CAP_SYS_PTRACE"},
+    {CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH"},
 };
 
 /* The effective set, or 0 if the kernel does not say. */
@@ -66,7 +66,8 @@ static int check_capabilities(char *why)
 	}
 	if (!*missing)
 		return 0;
-	snprintf(why, KERNEL_WHY_SIZE, "missing privilege: %s; run it as root, or in a container with these capabilities", missing);
+	snprintf(why, KERNEL_WHY_SIZE,
+		 "missing privilege: %s; run it as root, or in a container with these capabilities", missing);
 	return -EPERM;
 }
 
@@ -81,7 +82,8 @@ static int check_lockdown(char *why)
 		return 0;
 	if (fgets(line, sizeof(line), file) && strstr(line, "[confidentiality]")) {
 		snprintf(why, KERNEL_WHY_SIZE,
-			 "the kernel is locked down (confidentiality): it lets no program read memory; boot with lockdown=integrity or less");
+			 "the kernel is locked down (confidentiality): it lets no program read memory; boot with "
+			 "lockdown=integrity or less");
 		error = -EPERM;
 	}
 	fclose(file);
@@ -118,7 +120,8 @@ int kernel_check_privileges(char *why)
 		error = check_lockdown(why);
 	if (!error && access("/sys/kernel/btf/vmlinux", R_OK)) {
 		snprintf(why, KERNEL_WHY_SIZE,
-			 "the kernel has no BTF (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF, which distribution kernels have");
+			 "the kernel has no BTF (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF, which "
+			 "distribution kernels have");
 		error = -ENOTSUP;
 	}
 	return error;

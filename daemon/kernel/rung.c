@@ -17,10 +17,10 @@
 #include "object.h"
 
 static const char *const rung_names[RUNG_COUNT] = {
-	[RUNG_AUTO] = "auto",
-	[RUNG_FENTRY] = "fentry",
-	[RUNG_KPROBE] = "kprobe",
-	[RUNG_TRACEPOINT] = "tracepoint",
+    [RUNG_AUTO] = "auto",
+    [RUNG_FENTRY] = "fentry",
+    [RUNG_KPROBE] = "kprobe",
+    [RUNG_TRACEPOINT] = "tracepoint",
 };
 
 /*
@@ -32,26 +32,26 @@ static const struct rung_program {
 	const char *program;
 	const char *symbol;
 } rung_programs[] = {
-	{RUNG_FENTRY, "fentry_sendmsg", NULL},
-	{RUNG_FENTRY, "fexit_sendmsg", NULL},
-	{RUNG_FENTRY, "fexit_recvmsg", NULL},
-	{RUNG_FENTRY, "fexit_recvmsg6", "inet6_recvmsg"},
-	{RUNG_FENTRY, "fentry_sendpage", "tcp_sendpage"},
-	{RUNG_FENTRY, "fexit_sendpage", "tcp_sendpage"},
-	{RUNG_FENTRY, "fexit_splice_read", "tcp_splice_read"},
-	{RUNG_FENTRY, "fentry_v4_connect", NULL},
-	{RUNG_FENTRY, "fexit_v4_connect", NULL},
-	{RUNG_FENTRY, "fentry_v6_connect", "tcp_v6_connect"},
-	{RUNG_FENTRY, "fexit_v6_connect", "tcp_v6_connect"},
-	{RUNG_KPROBE, "kprobe_sendmsg", NULL},
-	{RUNG_KPROBE, "kprobe_recvmsg", NULL},
-	{RUNG_KPROBE, "kprobe_sendpage", "tcp_sendpage"},
-	{RUNG_KPROBE, "kprobe_splice_read", "tcp_splice_read"},
-	{RUNG_KPROBE, "kprobe_v4_connect", NULL},
-	{RUNG_KPROBE, "kprobe_v6_connect", "tcp_v6_connect"},
-	{RUNG_KPROBE, "kprobe_exit", NULL},
-	{RUNG_TRACEPOINT, "tracepoint_enter", NULL},
-	{RUNG_TRACEPOINT, "tracepoint_exit", NULL},
+    {RUNG_FENTRY, "fentry_sendmsg", NULL},
+    {RUNG_FENTRY, "fexit_sendmsg", NULL},
+    {RUNG_FENTRY, "fexit_recvmsg", NULL},
+    {RUNG_FENTRY, "fexit_recvmsg6", "inet6_recvmsg"},
+    {RUNG_FENTRY, "fentry_sendpage", "tcp_sendpage"},
+    {RUNG_FENTRY, "fexit_sendpage", "tcp_sendpage"},
+    {RUNG_FENTRY, "fexit_splice_read", "tcp_splice_read"},
+    {RUNG_FENTRY, "fentry_v4_connect", NULL},
+    {RUNG_FENTRY, "fexit_v4_connect", NULL},
+    {RUNG_FENTRY, "fentry_v6_connect", "tcp_v6_connect"},
+    {RUNG_FENTRY, "fexit_v6_connect", "tcp_v6_connect"},
+    {RUNG_KPROBE, "kprobe_sendmsg", NULL},
+    {RUNG_KPROBE, "kprobe_recvmsg", NULL},
+    {RUNG_KPROBE, "kprobe_sendpage", "tcp_sendpage"},
+    {RUNG_KPROBE, "kprobe_splice_read", "tcp_splice_read"},
+    {RUNG_KPROBE, "kprobe_v4_connect", NULL},
+    {RUNG_KPROBE, "kprobe_v6_connect", "tcp_v6_connect"},
+    {RUNG_KPROBE, "kprobe_exit", NULL},
+    {RUNG_TRACEPOINT, "tracepoint_enter", NULL},
+    {RUNG_TRACEPOINT, "tracepoint_exit", NULL},
 };
 
 const char *kernel_rung_name(enum kernel_rung rung)
@@ -101,8 +101,8 @@ static int rung_select(struct nettraced_bpf *object, enum kernel_rung rung)
 			btf__free(btf);
 			return -ENOENT;
 		}
-		bpf_program__set_autoload(program, row->rung == rung &&
-							   (!row->symbol || kernel_has_function(btf, row->symbol)));
+		bpf_program__set_autoload(program,
+					  row->rung == rung && (!row->symbol || kernel_has_function(btf, row->symbol)));
 	}
 	btf__free(btf);
 	/* The function probes are attached by process (usdt.c), but they are loaded with the rest. */
@@ -126,8 +126,9 @@ static int rung_explain(enum kernel_rung rung, const char *step, int error, char
 {
 	if (rung == RUNG_FENTRY && (error == -EPERM || error == -ENOTSUP || error == -EOPNOTSUPP))
 		snprintf(why, KERNEL_WHY_SIZE,
-			 "this kernel refuses fentry programs (%s: %s): built without CONFIG_FUNCTION_TRACER, or locked down", step,
-			 strerror(-error));
+			 "this kernel refuses fentry programs (%s: %s): built without CONFIG_FUNCTION_TRACER, or "
+			 "locked down",
+			 step, strerror(-error));
 	else
 		snprintf(why, KERNEL_WHY_SIZE, "%s: %s%s%.160s", step, strerror(-error), last_complaint[0] ? ": " : "",
 			 last_complaint);

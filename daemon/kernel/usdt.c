@@ -12,9 +12,11 @@ struct kernel_usdt {
 	struct bpf_link *entry, *returned;
 };
 
-int kernel_usdt_attach(struct kernel *kernel, pid_t pid, const char *binary, bool count_only, struct kernel_usdt **ret_usdt)
+int kernel_usdt_attach(struct kernel *kernel, pid_t pid, const char *binary, bool count_only,
+		       struct kernel_usdt **ret_usdt)
 {
-	struct bpf_program *entry = count_only ? kernel->object->progs.function_count : kernel->object->progs.function_entry;
+	struct bpf_program *entry =
+	    count_only ? kernel->object->progs.function_count : kernel->object->progs.function_entry;
 	struct kernel_usdt *usdt = calloc(1, sizeof(*usdt));
 	int error = 0;
 

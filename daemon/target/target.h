@@ -2,7 +2,8 @@
  * target.h: what a process is, found from outside: its interpreter, version, addresses, name, children.
  *
  * An edge: it reads /proc and ELF files (through /proc/PID/root, so other mount namespaces work) and never
- * stops or writes to the process. Neighbours: kernel/ gets the struct nt_target, the core gets NT_PROCESS and NT_MODULE.
+ * stops or writes to the process. Neighbours: kernel/ gets the struct nt_target, the core gets NT_PROCESS and
+ * NT_MODULE.
  */
 #ifndef NT_TARGET_H
 #define NT_TARGET_H
@@ -35,8 +36,8 @@ struct target {
 
 /*
  * Looks at a process. 0; -ESRCH no such process; -ENOEXEC it runs no Python; -ENOTSUP a Python that is not
- * supported; -EACCES. On error `why` (TARGET_WHY_SIZE bytes) has one line without a full stop that says what is wrong and what
- * would help; ret_target has what was found so far.
+ * supported; -EACCES. On error `why` (TARGET_WHY_SIZE bytes) has one line without a full stop that says what is wrong
+ * and what would help; ret_target has what was found so far.
  */
 int target_inspect(pid_t pid, struct target *ret_target, char *why);
 
