@@ -22,9 +22,10 @@
 /* 127 frames: the deepest stack seen in the field's frameworks is 32, recursion makes them deeper;
  * the walk costs nothing for frames that are not there. One less than a power of two: it is a mask, too. */
 #define NT_MAX_FRAMES 127
-#define NT_MAX_PAYLOAD 8192 /* bytes of payload a record can carry at most; --capture sets less */
-#define NT_MAX_NAME 512	    /* bytes of a file or function name; longer ones keep their tail or head */
-#define NT_MAX_TABLE 8192   /* bytes of a line table, and of a code object's instructions */
+#define NT_MAX_PAYLOAD 8192   /* bytes of payload that a record carries at most: a longer segment is sent in parts */
+#define NT_MAX_CAPTURE 131072 /* bytes of payload kept of a message, at most; --capture sets less */
+#define NT_MAX_NAME 512	      /* bytes of a file or function name; longer ones keep their tail or head */
+#define NT_MAX_TABLE 8192     /* bytes of a line table, and of a code object's instructions */
 
 enum nt_type {
 	/* from the kernel */
@@ -122,8 +123,8 @@ enum nt_direction { NT_OUT = 0, NT_IN = 1 };
 #define NT_SEGMENT_EOF 0x02  /* the peer sends no more (a receive of 0 bytes) */
 
 /*
- * Bytes that one thread sent or received with one system call, or with several where `calls` > 1
- * (the middle of long streams). h.time is when the last of these bytes was handed over.
+ * Bytes that one thread sent or received with one system call. h.time is when the last of them was handed over. Where
+ * the call moved more than a record can carry, further records follow with the rest, `calls` 0 and the same times.
  */
 struct nt_segment {
 	struct nt_head h;

@@ -11,10 +11,8 @@
 #include "syscall.h"
 
 /* Set by the daemon before loading (kernel/object.c). */
-const volatile __u32 cfg_capture = 4096;	 /* payload bytes a record keeps */
-const volatile __u64 cfg_wakeup_bytes = 1 << 20; /* wake the daemon when this much waits */
-const volatile __u64 cfg_thin_bytes = 0;	 /* from here on a message's segments merge; 0: never */
-const volatile __u64 cfg_thin_ns = 100000000;	 /* and leave at least this often */
+const volatile __u32 cfg_capture = NT_MAX_CAPTURE; /* payload bytes kept of a message */
+const volatile __u64 cfg_wakeup_bytes = 1 << 20;   /* wake the daemon when this much waits */
 
 /* The daemon sets the size: --ring in its options. Records leave in the order in which they were made. */
 struct {
@@ -55,14 +53,12 @@ struct {
 /* A socket that a target uses, by address of its struct sock. */
 struct socket_state {
 	__u64 connection;
-	__u64 counted[2];			 /* bytes in the segments so far, by direction */
-	__u64 message_bytes;			 /* bytes that this message has so far */
-	__u64 more_bytes, more_first, more_last; /* merged, not sent yet */
-	__u32 more_calls;
-	__u32 base[2];	/* the kernel's sequence numbers when counting began */
-	__u32 pid, tid; /* who used it last */
-	__u32 sender;	/* thread that sent last */
-	__u8 direction; /* of the message that is under way; NO_DIRECTION at first */
+	__u64 counted[2];    /* bytes in the segments so far, by direction */
+	__u64 message_bytes; /* bytes that this message has so far */
+	__u32 base[2];	     /* the kernel's sequence numbers when counting began */
+	__u32 pid, tid;	     /* who used it last */
+	__u32 sender;	     /* thread that sent last */
+	__u8 direction;	     /* of the message that is under way; NO_DIRECTION at first */
 	__u8 role;
 	__u8 closed; /* its NT_CLOSE was sent */
 	__u8 connecting;
@@ -127,9 +123,9 @@ struct {
  */
 struct scratch {
 	__u32 busy;
-	__u32 depth; /* frames walked */
-	__u32 end;   /* of the record that is being put together */
-	__u32 reserved;
+	__u32 depth;	 /* frames walked */
+	__u32 end;	 /* of the record that is being put together */
+	__u32 room;	 /* bytes of payload that this record may have */
 	__u64 hash;	 /* of the frames walked: names the stack within the process */
 	__u64 coroutine; /* outermost of them that a coroutine owns */
 	struct nt_owner owner;

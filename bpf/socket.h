@@ -1,10 +1,6 @@
 /*
  * socket.h: the handlers that every rung of hooks calls: a socket is used, bytes were moved, a
  * connect began or ended, a connection is over.
- *
- * Segments follow decision 10 of the design: a message's first segments each leave as a record with payload; of a
- * long one (cfg_thin_bytes) the rest is merged and leaves when the direction turns, when the connection ends, every
- * cfg_thin_ns, or when the daemon asks for what is left.
  */
 #ifndef NT_SOCKET_H
 #define NT_SOCKET_H
@@ -144,46 +140,11 @@ static __always_inline struct socket_state *socket_find(struct sock *sk)
 	return bpf_map_lookup_elem(&sockets, &key);
 }
 
-/* Sends what was merged. Needs no scratch: also called where the network's own interrupts run. */
-static __noinline void more_send(struct socket_state *state)
-{
-	struct nt_segment record = {};
-
-	if (!state->more_calls)
-		return;
-	head_fill(&record.h, NT_SEGMENT, sizeof(record), state->more_last);
-	record.h.pid = state->pid;
-	record.h.tid = state->tid;
-	record.connection = state->connection;
-	record.first = state->more_first;
-	record.bytes = state->more_bytes;
-	record.calls = state->more_calls;
-	record.direction = state->direction;
-	state->more_calls = 0;
-	state->more_bytes = 0;
-	record_send(&record, sizeof(record), wakeup_flags());
-}
-
-/* Keeps a segment for later instead of sending it. True if it did. */
-static __always_inline bool more_keep(struct socket_state *state, __u64 bytes, __u64 first, __u64 now)
-{
-	if (!cfg_thin_bytes || state->message_bytes < cfg_thin_bytes)
-		return false;
-	if (!state->more_calls)
-		state->more_first = first;
-	state->more_calls++;
-	state->more_bytes += bytes;
-	state->more_last = now;
-	if (now - state->more_first >= cfg_thin_ns)
-		more_send(state);
-	return true;
-}
-
 /* Appends up to `want` bytes at `address` to the record that ends at s->end, of payload that begins at `start`. True if
  * all were. */
 static __always_inline bool payload_append(struct scratch *s, __u32 start, __u64 address, __u64 want)
 {
-	__u64 at = s->end & 0x3fff, room = start + cfg_capture - at, n = want < room ? want : room;
+	__u64 at = s->end & 0x3fff, room = start + s->room - at, n = want < room ? want : room;
 
 	if (at >= PAYLOAD_START + NT_MAX_PAYLOAD || n > NT_MAX_PAYLOAD)
 		return false;
@@ -255,39 +216,88 @@ static __always_inline bool error_matters(__s64 error)
 	return error == 32 || error == 71 || (error >= 100 && error <= 104) || (error >= 110 && error <= 113);
 }
 
+/* The fixed part of a segment's record, for `bytes` of the call. */
+static __always_inline void segment_fill(struct nt_segment *record, const struct socket_call *call, __u64 connection,
+					 __u64 bytes)
+{
+	record->connection = connection;
+	record->first = call->first;
+	record->bytes = bytes;
+	record->error = call->error;
+	record->direction = call->view.direction;
+}
+
+/* How many of the `rest` bytes the next record stands for: all, unless payload of what is behind it is wanted too. */
+static __always_inline __u64 segment_part(const struct socket_call *call, __u64 rest)
+{
+	bool more = call->view.kind == BUFFER_PLAIN && rest > NT_MAX_PAYLOAD && call->allowed > NT_MAX_PAYLOAD;
+
+	return more ? NT_MAX_PAYLOAD : rest;
+}
+
+static __always_inline void segment_finish(struct scratch *s, struct socket_call *call, __u32 start, __u64 now)
+{
+	struct nt_segment *record = (void *)s->record;
+	__u64 size = (s->end + 7ull) & 0x3ff8;
+
+	record->captured = s->end - start;
+	call->allowed = call->allowed > record->bytes ? call->allowed - record->bytes : 0;
+	call->sent += record->bytes;
+	head_fill(&record->h, NT_SEGMENT, size, now);
+	if (size <= PAYLOAD_START + NT_MAX_PAYLOAD)
+		record_send(record, size, wakeup_flags());
+}
+
+/* Sends the current thread's call, or the first part of it, with its owner. */
 static __noinline void segment_send(const struct nt_target *target, struct thread *thread, struct socket_state *state,
 				    struct scratch *s, __u64 now)
 {
-	const struct socket_call *call = &thread->call;
+	struct socket_call *call = &thread->call;
 	struct nt_segment *record = (void *)s->record;
-	const struct syscall_view *view = &call->view;
 	__u32 at = sizeof(*record);
-	__u64 size;
 
 	__builtin_memset(&s->owner, 0, sizeof(s->owner));
 	/* Who sends owns the call; the other direction's bytes need no owner of their own. First of all, because the
 	 * walk may use the record's place for records of its own. */
-	if (call->turn && view->direction == NT_OUT && state->role != NT_ROLE_SERVER)
+	if (call->turn && call->view.direction == NT_OUT && state->role != NT_ROLE_SERVER)
 		python_walk(target, thread, s);
 	__builtin_memset(record, 0, sizeof(*record));
+	segment_fill(record, call, state->connection, segment_part(call, call->bytes));
 	record->owner = s->owner;
+	record->calls = 1;
+	record->flags = (call->turn ? NT_SEGMENT_TURN : 0) | (!call->bytes && !call->error ? NT_SEGMENT_EOF : 0);
 	at = states_append(s, at, s->owner.depth);
 	s->end = at;
-	if (call->bytes)
-		payload_read(s, view, call->bytes);
-	size = (s->end + 7ull) & 0x3ff8;
-	head_fill(&record->h, NT_SEGMENT, size, now);
-	record->connection = state->connection;
-	record->first = call->first;
-	record->bytes = call->bytes;
-	record->captured = s->end - at;
-	record->calls = 1;
-	record->error = call->error;
-	record->direction = view->direction;
-	record->flags = (call->turn ? NT_SEGMENT_TURN : 0) | (!call->bytes && !call->error ? NT_SEGMENT_EOF : 0);
+	s->room = call->allowed < NT_MAX_PAYLOAD ? call->allowed : NT_MAX_PAYLOAD;
+	if (record->bytes)
+		payload_read(s, &call->view, record->bytes);
 	stat_add(NT_STAT_SEGMENTS, 1);
-	if (size <= PAYLOAD_START + NT_MAX_PAYLOAD)
-		record_send(record, size, wakeup_flags());
+	segment_finish(s, call, at, now);
+}
+
+#define MAX_PARTS (NT_MAX_CAPTURE / NT_MAX_PAYLOAD)
+
+/* Sends the rest of the current thread's call, in parts. Global: see tstate_search(). */
+__noinline int segment_send_rest(__u64 connection, __u64 now)
+{
+	__u32 tid = bpf_get_current_pid_tgid(), which = SCRATCH_SYSCALL;
+	struct thread *thread = bpf_map_lookup_elem(&threads, &tid);
+	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
+
+	if (!s || !thread)
+		return 0;
+	struct socket_call *call = &thread->call;
+	struct nt_segment *record = (void *)s->record;
+
+	for (int i = 0; i < MAX_PARTS && call->sent < call->bytes; i++) {
+		__builtin_memset(record, 0, sizeof(*record));
+		segment_fill(record, call, connection, segment_part(call, call->bytes - call->sent));
+		s->end = sizeof(*record);
+		s->room = call->allowed < NT_MAX_PAYLOAD ? call->allowed : NT_MAX_PAYLOAD;
+		payload_append(s, sizeof(*record), call->view.buffer + call->sent, record->bytes);
+		segment_finish(s, call, sizeof(*record), now);
+	}
+	return 0;
 }
 
 /* A socket of TCP that bytes were moved on; NULL if it is none, or has no place. */
@@ -325,7 +335,6 @@ static __noinline void on_segment(const struct nt_target *target, struct thread 
 		return;
 	call->turn = state->direction != direction || (direction == NT_OUT && state->sender != (__u32)id);
 	if (call->turn) {
-		more_send(state);
 		state->direction = direction;
 		state->message_bytes = 0;
 	}
@@ -336,9 +345,9 @@ static __noinline void on_segment(const struct nt_target *target, struct thread 
 	state->pid = id >> 32;
 	state->tid = id;
 	state->counted[direction & 1] += call->bytes;
-	if (call->bytes && more_keep(state, call->bytes, call->first, now))
-		return;
-	more_send(state);
+	/* Of a long message the beginning says what it is: the rest costs a record's head a call. */
+	call->sent = 0;
+	call->allowed = state->message_bytes < cfg_capture ? cfg_capture - state->message_bytes : 0;
 	state->message_bytes += call->bytes;
 	s = scratch_get(SCRATCH_SYSCALL);
 	if (!s) {
@@ -346,6 +355,8 @@ static __noinline void on_segment(const struct nt_target *target, struct thread 
 		return;
 	}
 	segment_send(target, thread, state, s, now);
+	if (call->sent < call->bytes)
+		segment_send_rest(state->connection, now);
 	scratch_put(s);
 }
 
@@ -444,7 +455,6 @@ static __noinline void close_send(struct sock *sk, struct socket_state *state, _
 	struct tcp_sock *tcp = (void *)sk;
 	__u32 now[2];
 
-	more_send(state);
 	sequence_numbers(sk, now);
 	/* Read the end of the stream and copied_seq has stepped over the peer's FIN, which is no byte. */
 	if (shutdown & SHUTDOWN_RECEIVE && now[NT_IN] == BPF_CORE_READ(tcp, rcv_nxt) &&

@@ -16,11 +16,11 @@
 #include "output/output.h"
 
 #define DEFAULT_INTERVAL 10
-#define DEFAULT_CAPTURE 4096
+#define DEFAULT_CAPTURE 65536
 #define LEAST_CAPTURE 64
 #define DIGITS(number) #number
 #define RANGE(least, most) DIGITS(least) " to " DIGITS(most)
-#define CAPTURE_RANGE RANGE(LEAST_CAPTURE, NT_MAX_PAYLOAD)
+#define CAPTURE_RANGE RANGE(LEAST_CAPTURE, NT_MAX_CAPTURE)
 #define MOST_SECONDS 1e9 /* thirty years: beyond, a time in ns would not fit */
 
 static const char *const hooks_names[] = {
@@ -210,7 +210,7 @@ static int take_capture(const struct taking *taking)
 {
 	unsigned long bytes;
 
-	if (!parse_whole(taking->value, NT_MAX_PAYLOAD, &bytes) || bytes < LEAST_CAPTURE)
+	if (!parse_whole(taking->value, NT_MAX_CAPTURE, &bytes) || bytes < LEAST_CAPTURE)
 		return refuse(taking, "--capture '%s': it is a number of bytes from " CAPTURE_RANGE, taking->value);
 	taking->options->capture = (uint32_t)bytes;
 	return 0;
@@ -261,7 +261,7 @@ static const struct row rows[] = {
     {"output", 'o', "FILE", take_output, "write there instead of standard output"},
     {"hooks", 0, "KIND", take_hooks, "kernel hooks: auto, fentry, kprobe or tracepoint (default auto)"},
     {"python", 0, "WAY", take_python, "how to know the Python function: auto, usdt or stack (default auto)"},
-    {"capture", 0, "BYTES", take_capture, "payload kept per message, at most: " CAPTURE_RANGE " (default 4096)"},
+    {"capture", 0, "BYTES", take_capture, "payload kept per message, at most: " CAPTURE_RANGE " (default 65536)"},
     {"record", 0, "FILE", take_record, "keep the event stream as well, for nettrace replay; it holds payload"},
     {"rules", 0, "NAME", take_rules, "thresholds of the findings: default"},
     {"show-data", 0, NULL, take_show_data, "show keys, paths and statements as they are; without it data is masked"},

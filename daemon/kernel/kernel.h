@@ -25,7 +25,7 @@ enum kernel_rung kernel_rung_find(const char *name);
 
 struct kernel_options {
 	enum kernel_rung rung;
-	uint32_t capture;    /* payload bytes per record, at most NT_MAX_PAYLOAD */
+	uint32_t capture;    /* payload bytes per message, at most NT_MAX_CAPTURE */
 	uint32_t ring_bytes; /* a power of two, of whole pages */
 	bool attach;	     /* false: load only, to see whether it would work */
 };

@@ -11,7 +11,7 @@
 
 #define DIGITS(number) #number
 #define RANGE(most) "64 to " DIGITS(most)
-#define CAPTURE_RANGE RANGE(NT_MAX_PAYLOAD)
+#define CAPTURE_RANGE RANGE(NT_MAX_CAPTURE)
 #define MOST_WORDS 32
 
 /* Splits at spaces; '' is an empty word. */
@@ -52,7 +52,7 @@ static void test_defaults(void **state)
 	assert_string_equal(options.format, "text");
 	assert_null(options.output);
 	assert_null(options.record);
-	assert_int_equal(options.capture, 4096);
+	assert_int_equal(options.capture, 65536);
 	assert_int_equal(options.hooks, OPTIONS_HOOKS_AUTO);
 	assert_int_equal(options.python, OPTIONS_PYTHON_AUTO);
 	assert_false(options.show_data);
