@@ -28,10 +28,6 @@ void connection_describe(struct connection *connection, const struct nt_socket *
 	backend->family = socket->family;
 	backend->port = socket->remote_port;
 	memcpy(backend->address, socket->remote, sizeof(backend->address));
-	if (socket->role != NT_ROLE_UNKNOWN) {
-		connection->role = socket->role;
-		connection->role_sure = true;
-	}
 }
 
 struct connection *connection_add(struct call_stage *stage, const struct nt_socket *socket)
@@ -46,7 +42,8 @@ struct connection *connection_add(struct call_stage *stage, const struct nt_sock
 	if (connection) {
 		connection->id = socket->connection;
 		connection->direction = NT_NOWHERE;
-		connection->role = NT_ROLE_CLIENT;
+		connection->role = socket->role == NT_ROLE_SERVER ? NT_ROLE_SERVER : NT_ROLE_CLIENT;
+		connection->role_sure = socket->role != NT_ROLE_UNKNOWN;
 		connection_describe(connection, socket);
 		HASH_ADD(hh, stage->connections, id, sizeof(connection->id), connection);
 	}

@@ -97,6 +97,7 @@ struct feeding {
 	const struct nt_segment *segment;
 	enum protocol_side side;
 	uint64_t given; /* bytes of the chunk that belong to some call already */
+	bool began;	/* a request began in it */
 };
 
 /* How calls that no reader ended come to their end. */
@@ -127,7 +128,10 @@ const char *connection_protocol_name(const struct connection *connection);
 
 /* segment.c */
 void segment_take(struct call_stage *stage, struct connection *connection, const struct nt_segment *segment);
-/* Lets the reader end what it is in, answers only if the end is `orderly`; what stays open is the caller's to settle. */
+/* It is known now who is the client; no change once it was. */
+void segment_set_role(struct call_stage *stage, struct connection *connection, enum nt_role role);
+/* Lets the reader end what it is in, answers only if the end is `orderly`; what stays open is the caller's to settle.
+ */
 void segment_finish(struct call_stage *stage, struct connection *connection, bool orderly);
 /* Ends calls whose answers were lost track of, or tell no end, as the next request would. */
 void segment_end_by_turn(struct call_stage *stage, struct connection *connection);

@@ -254,6 +254,7 @@ static void request_began(void *context, uint64_t at)
 	(void)at; /* bytes between two requests are the second one's */
 	if (!feeding->segment)
 		return;
+	feeding->began = true;
 	connection->requesting = connection->adopted;
 	connection->adopted = NULL;
 	if (connection->requesting)
@@ -431,7 +432,7 @@ void pair_request_by_turn(struct feeding *feeding, bool turn)
 {
 	struct connection *connection = feeding->connection;
 	struct open_call *open = connection->requesting;
-	bool fresh = turn && feeding->given == 0;
+	bool fresh = turn && !feeding->began;
 	uint64_t bytes = take_bytes(feeding, feeding->segment->bytes);
 
 	if (!open && !fresh)

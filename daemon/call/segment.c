@@ -86,8 +86,10 @@ static void lose_thread(struct feeding *feeding)
 
 	feeding->stage->stats.unparsed += segment->bytes - feeding->given;
 	connection->lost[feeding->side] = true;
-	if (feeding->side == PROTOCOL_REQUEST && connection->in_request)
+	if (feeding->side == PROTOCOL_REQUEST && connection->in_request) {
+		feeding->began = true; /* what is left belongs to it */
 		finish_side(feeding->stage, connection, PROTOCOL_REQUEST);
+	}
 	/* A hole is nobody's fault; bytes that were there and made no sense are. */
 	if (segment->captured == segment->bytes && ++connection->doubt >= CALL_MAX_DOUBT)
 		drop_protocol(connection);
@@ -202,6 +204,18 @@ static void take_request(struct feeding *feeding, const uint8_t *data, bool turn
 	read_segment(feeding, data, turn);
 }
 
+void segment_set_role(struct call_stage *stage, struct connection *connection, enum nt_role role)
+{
+	if (connection->role_sure || role == NT_ROLE_UNKNOWN)
+		return;
+	if (role != connection->role) { /* what is open was opened in the wrong one */
+		pair_settle(stage, connection, ENDING_TURN, 0, 0);
+		pair_end_message(stage, connection);
+	}
+	connection->role = role;
+	connection->role_sure = true;
+}
+
 /* Nobody knows who is the server here: what comes in like a request makes the target one. */
 static void guess_role(struct call_stage *stage, struct connection *connection, const struct nt_segment *segment)
 {
@@ -210,9 +224,7 @@ static void guess_role(struct call_stage *stage, struct connection *connection, 
 	connection->tries++;
 	if (!protocol_detect(segment_payload(segment), segment->captured, segment->bytes))
 		return;
-	pair_settle(stage, connection, ENDING_TURN, 0, 0);
-	connection->role = NT_ROLE_SERVER;
-	connection->role_sure = true;
+	segment_set_role(stage, connection, NT_ROLE_SERVER);
 }
 
 static void take_bytes(struct call_stage *stage, struct connection *connection, const struct nt_segment *segment)

@@ -40,10 +40,12 @@ static void take_socket(struct call_stage *stage, const struct nt_socket *socket
 {
 	struct connection *connection = connection_find(stage, socket->connection);
 
-	if (connection)
-		connection_describe(connection, socket);
-	else
+	if (!connection) {
 		connection_add(stage, socket);
+		return;
+	}
+	connection_describe(connection, socket);
+	segment_set_role(stage, connection, socket->role);
 }
 
 static void take_connect(struct call_stage *stage, const struct nt_connect *connect)

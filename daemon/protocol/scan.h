@@ -45,9 +45,9 @@ static inline bool scan_readable(const struct scan *scan)
 
 /*
  * Reads on to the end of a line. `length` (bytes of this line in earlier chunks, 0 at first) and `keep` (its first
- * bytes, at most `size`) belong to the reader. Returns 1 when the line is whole: its first bytes, without CR and LF, are in
- * `ret_line`, valid as long as both the chunk and `keep`; 0 when the chunk ended first; -EILSEQ at a hole or beyond
- * SCAN_LINE_MAX. What is returned does not depend on how the line was cut into chunks.
+ * bytes, at most `size`) belong to the reader. Returns 1 when the line is whole: its first bytes, without CR and LF,
+ * are in `ret_line`, valid as long as both the chunk and `keep`; 0 when the chunk ended first; -EILSEQ at a hole or
+ * beyond SCAN_LINE_MAX. What is returned does not depend on how the line was cut into chunks.
  */
 int scan_line(struct scan *scan, uint32_t *length, char *keep, size_t size, struct scan_text *ret_line);
 
@@ -63,7 +63,8 @@ void scan_copy(const struct scan *scan, uint64_t left, char *keep, uint8_t *kept
 /* A whole number of digits only, in base 10 or 16, at most `max`. 0 or -EILSEQ. */
 int scan_number(const char *text, size_t size, unsigned base, uint64_t max, uint64_t *ret_number);
 
-/* The next word of a line, words being parted by spaces and tabs; moves on behind it. An empty one: there are no more. */
+/* The next word of a line, words being parted by spaces and tabs; moves on behind it. An empty one: there are no more.
+ */
 struct scan_text scan_word(struct scan_text *line);
 
 /* Is the text this word? The second one ignores the case of ASCII letters. */
