@@ -195,13 +195,13 @@ int binary_parse(int fd, struct binary *ret_binary)
 
 /* What was read and what came of it, errors too: a file that is no Python stays none. */
 struct binary_entry {
-	bool used;
 	dev_t device;
 	ino_t inode;
 	off_t size;
 	struct timespec modified, changed;
 	struct binary binary;
 	int result;
+	bool used;
 };
 
 static bool binary_is_same(const struct binary_entry *entry, const struct stat *status)

@@ -1,17 +1,15 @@
 /*
  * descendants.c: the processes below a process, parents first.
  *
- * The kernel lists a thread's children in /proc where it was built to (CONFIG_PROC_CHILDREN); elsewhere every
- * process says who its parent is.
+ * Every process says who its parent is. /proc/PID/task/TID/children would be less to read, but it leaves out living
+ * children when one before them ends meanwhile (proc(5)), and not every kernel has it.
  */
 #include "target.h"
 
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "process.h"
 
@@ -103,7 +101,8 @@ static int family_read(struct family *ret_family)
 		free(family.members);
 		return r;
 	}
-	qsort(family.members, family.count, sizeof(*family.members), kinship_compare);
+	if (family.count > 0)
+		qsort(family.members, family.count, sizeof(*family.members), kinship_compare);
 	*ret_family = family;
 	return 0;
 }
@@ -125,44 +124,8 @@ static int family_children(const struct family *family, pid_t parent, struct pid
 	return r;
 }
 
-/* The children that one thread started: decimal numbers with blanks between them. */
-static int thread_children(pid_t pid, const char *thread, struct pid_list *list)
-{
-	char path[64];
-	FILE *file;
-	int child, r = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%.16s/children", pid, thread);
-	file = fopen(path, "re");
-	if (!file)
-		return 0; /* gone */
-	while (r == 0 && fscanf(file, "%d", &child) == 1)
-		r = pid_list_add(list, child);
-	fclose(file);
-	return r;
-}
-
-static int process_children(pid_t pid, struct pid_list *list)
-{
-	struct dirent *entry;
-	char path[64];
-	DIR *tasks;
-	int r = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	tasks = opendir(path);
-	if (!tasks)
-		return 0; /* gone */
-	while (r == 0 && (entry = readdir(tasks)))
-		if (is_number(entry->d_name))
-			r = thread_children(pid, entry->d_name, list);
-	closedir(tasks);
-	return r;
-}
-
 int target_each_descendant(pid_t pid, int (*each)(void *context, pid_t child), void *context)
 {
-	bool listed = access("/proc/thread-self/children", R_OK) == 0;
 	struct pid_list list = {0};
 	struct family family = {0};
 	struct process_stat stat;
@@ -171,10 +134,10 @@ int target_each_descendant(pid_t pid, int (*each)(void *context, pid_t child), v
 	int r;
 
 	r = process_read_stat(pid, &stat);
-	if (r == 0 && !listed)
+	if (r == 0)
 		r = family_read(&family);
 	while (r == 0) {
-		r = listed ? process_children(parent, &list) : family_children(&family, parent, &list);
+		r = family_children(&family, parent, &list);
 		if (r < 0 || next == list.count)
 			break;
 		parent = list.pids[next++];

@@ -68,7 +68,7 @@ static int inspect_process(struct inspection *in)
 {
 	struct target *target = in->target;
 	struct process_stat stat;
-	pid_t group;
+	pid_t group = 0;
 	int r;
 
 	r = process_read_stat(target->pid, &stat);
@@ -123,7 +123,7 @@ static void inspect_choose_path(struct inspection *in, const char *link, const c
 	if (length > 0 && (size_t)length < sizeof(path) && inspect_is_same_file(path, link))
 		memcpy(target->binary, path, (size_t)length + 1);
 	else if (strlen(shown) < sizeof(target->binary) && inspect_is_same_file(shown, link))
-		strcpy(target->binary, shown);
+		memcpy(target->binary, shown, strlen(shown) + 1);
 	else
 		snprintf(target->binary, sizeof(target->binary), "%s", link);
 }
@@ -146,7 +146,7 @@ static int inspect_executable(struct inspection *in)
 				      in->target->pid, in->binary.kind, in->exe);
 	if (r < 0 && r != -ENOEXEC)
 		return inspect_fail(in, r);
-	strcpy(in->found, in->exe);
+	memcpy(in->found, in->exe, sizeof(in->found));
 	inspect_choose_path(in, link, in->exe);
 	return 0;
 }
@@ -157,7 +157,7 @@ static int inspect_library(void *context, const struct process_map *map)
 	struct inspection *in = context;
 	struct target *target = in->target;
 	const char *name = process_file_name(map->path);
-	struct binary binary;
+	struct binary binary = {0};
 	char link[64];
 	struct stat status;
 	int r;
@@ -167,7 +167,7 @@ static int inspect_library(void *context, const struct process_map *map)
 		return 0;
 	if (++in->libraries > INSPECT_MAX_LIBRARIES || strlen(map->path) >= sizeof(in->found))
 		return 0;
-	strcpy(in->found, map->path);
+	memcpy(in->found, map->path, strlen(map->path) + 1);
 	snprintf(link, sizeof(link), "/proc/%d/map_files/%llx-%llx", target->pid, (unsigned long long)map->start,
 		 (unsigned long long)map->end);
 	r = inspect_read_binary(link, &binary);
@@ -229,8 +229,8 @@ static int inspect_find_python(struct inspection *in)
 		if (r < 0)
 			return inspect_fail(in, r);
 		if (r == 0)
-			return inspect_refuse(in, -ENOTSUP, "process %d has no code of %.150s in its memory",
-					      target->pid, in->found);
+			return inspect_refuse(in, -ENOEXEC, "process %d has not loaded the code of %.150s", target->pid,
+					      in->found);
 	}
 	return 0;
 }

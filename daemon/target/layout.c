@@ -16,14 +16,14 @@
 #define UNICODE .unicode_ascii = 40, .unicode_compact = 56
 
 /*
- * Frames are heap objects. code_bytes points to a bytes object; co_qualname does not exist; no owner: a
+ * Frames are heap objects. code_bytes points to a bytes object; there is no co_qualname and no owner, which is 0: a
  * generator's frame looks like any other.
  */
 #define HEAP_FRAMES                                                                                                    \
 	.frame_kind = 0, .tstate_frame = 24, .cframe_frame = LAYOUT_NONE, .tstate_thread_id = 176, .tstate_next = 8,   \
 	.runtime_interpreters = 32, .interpreter_threads = 8, .interpreter_next = 0, .frame_previous = 24,             \
-	.frame_code = 32, .frame_owner = LAYOUT_NONE, .code_first_line = 40, .code_file = 104, .code_name = 112,       \
-	.code_qualname = LAYOUT_NONE, .code_lines = 120, .code_bytes = 48, UNICODE_WITH_WCHAR, OBJECTS
+	.frame_code = 32, .code_first_line = 40, .code_file = 104, .code_name = 112, .code_lines = 120,                \
+	.code_bytes = 48, UNICODE_WITH_WCHAR, OBJECTS
 
 /* Frames are on CPython's own stack (3.11). The instructions are within the code object, at code_bytes. */
 #define INTERPRETER_FRAMES                                                                                             \
@@ -186,7 +186,8 @@ const char *target_supported(void)
  */
 enum { DEBUG_COOKIE = 0, DEBUG_VERSION = 1, DEBUG_FREE_THREADED = 2 };
 
-/* Where PyObject's size and its ob_type stand: 16 and 8 on every 64-bit build with a GIL, so they tell a shifted table. */
+/* Where PyObject's size and its ob_type stand: 16 and 8 on every 64-bit build with a GIL, so they tell a shifted table.
+ */
 #define DEBUG_OBJECT_SIZE 16
 #define DEBUG_OBJECT_TYPE 8
 

@@ -10,7 +10,7 @@
 
 #include "target.h"
 
-#define LAYOUT_NONE 0xffff  /* a field that this version does not have */
+#define LAYOUT_NONE 0xffff  /* no such field, where 0 could be an offset: cframe_frame, runtime_tss_key */
 #define LAYOUT_MAX_WORDS 96 /* 64-bit words of _Py_DebugOffsets that we read: 94 reach all that we use in 3.15 */
 
 /* How _PyRuntime begins from 3.13 on (pycore_debug_offsets.h, before 3.14 pycore_runtime.h). */

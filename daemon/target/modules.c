@@ -52,9 +52,8 @@ struct module_names *module_names_new(void)
 	return calloc(1, sizeof(struct module_names));
 }
 
-static void module_process_free(struct module_names *names, struct module_process *process)
+static void module_process_free(struct module_process *process)
 {
-	HASH_DEL(names->processes, process);
 	roots_clear(&process->roots);
 	free(process);
 }
@@ -66,13 +65,16 @@ void module_names_free(struct module_names *names)
 
 	if (!names)
 		return;
-	HASH_ITER(hh, names->processes, process, next_process)
-	{
-		module_process_free(names, process);
+	process = names->processes;
+	package = names->packages;
+	HASH_CLEAR(hh, names->processes);
+	HASH_CLEAR(hh, names->packages);
+	for (; process; process = next_process) {
+		next_process = process->hh.next;
+		module_process_free(process);
 	}
-	HASH_ITER(hh, names->packages, package, next_package)
-	{
-		HASH_DEL(names->packages, package);
+	for (; package; package = next_package) {
+		next_package = package->hh.next;
 		free(package->key);
 		free(package);
 	}
@@ -168,13 +170,14 @@ void module_names_learn(struct module_names *names, pid_t pid)
 		return;
 	}
 	old = module_names_process(names, pid);
-	if (old)
-		module_process_free(names, old);
+	if (old) {
+		HASH_DEL(names->processes, old);
+		module_process_free(old);
+	}
 	if (HASH_COUNT(names->processes) < MODULES_MAX_PROCESSES)
 		HASH_ADD(hh, names->processes, pid, sizeof(process->pid), process);
 	if (!process->hh.tbl) {
-		roots_clear(&process->roots);
-		free(process);
+		module_process_free(process);
 		return;
 	}
 	for (i = 0; i < process->roots.count; i++)
@@ -185,8 +188,10 @@ void module_names_forget(struct module_names *names, pid_t pid)
 {
 	struct module_process *process = module_names_process(names, pid);
 
-	if (process)
-		module_process_free(names, process);
+	if (process) {
+		HASH_DEL(names->processes, process);
+		module_process_free(process);
+	}
 }
 
 /* Parts of a path that only an import root has: "lib/python3.11", "site-packages", an archive. */

@@ -232,16 +232,13 @@ static int roots_fill(struct import_roots *roots, pid_t pid)
 
 int roots_read(pid_t pid, struct import_roots *ret_roots)
 {
-	struct import_roots roots = {0};
 	int r;
 
-	r = roots_fill(&roots, pid);
-	if (r < 0) {
-		roots_clear(&roots);
-		return r;
-	}
-	*ret_roots = roots;
-	return 0;
+	memset(ret_roots, 0, sizeof(*ret_roots));
+	r = roots_fill(ret_roots, pid);
+	if (r < 0)
+		roots_clear(ret_roots);
+	return r;
 }
 
 void roots_clear(struct import_roots *roots)

@@ -17,7 +17,7 @@ struct import_roots {
 	unsigned count;
 };
 
-/* 0, -ESRCH, -EACCES or -ENOMEM. What cannot be read is left out. Free with roots_clear(). */
+/* 0, -ESRCH, -EACCES or -ENOMEM. What cannot be read is left out; on error there are none. Free with roots_clear(). */
 int roots_read(pid_t pid, struct import_roots *ret_roots);
 void roots_clear(struct import_roots *roots);
 

@@ -84,7 +84,7 @@ static void test_rows(void **state)
 		assert_int_equal(row->major, 3);
 		assert_int_equal(row->minor, minor);
 		assert_int_equal(row->frame_kind, minor >= 11);
-		assert_int_equal(row->code_qualname == LAYOUT_NONE, minor < 11);
+		assert_int_equal(row->code_qualname == 0, minor < 11);
 		assert_int_equal(row->cframe_frame != LAYOUT_NONE, minor == 11 || minor == 12);
 	}
 	assert_null(layout_find(3, 7));

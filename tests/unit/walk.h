@@ -16,7 +16,7 @@
 
 #include "../../bpf/event.h"
 
-#define WALK_NONE 0xffff    /* layout fields that a version lacks */
+#define WALK_NONE 0xffff    /* cframe_frame and runtime_tss_key of versions that have none */
 #define WALK_MAX_THREADS 64 /* looked at */
 
 /* What is read from. `read` brings all `size` bytes at `address`, 0, or none, negative errno. */
@@ -80,7 +80,7 @@ static inline int walk_read_name(const struct walk_memory *memory, const struct 
 	int r;
 
 	ret_text[0] = '\0';
-	if (field == WALK_NONE)
+	if (field == 0)
 		return 0;
 	r = walk_read_pointer(memory, code + field, &object);
 	return r < 0 ? r : walk_read_string(memory, layout, object, ret_text, size);
