@@ -42,6 +42,22 @@ struct process *process_get(struct code_table *table, uint32_t pid)
 	return process;
 }
 
+void process_set_minor(struct process *process, uint8_t minor)
+{
+	struct code *code, *next;
+
+	if (process->minor == minor)
+		return;
+	process->minor = minor;
+	HASH_ITER(hh, process->codes, code, next)
+	{
+		code->minor = minor;
+		flow_free(code->flow);
+		code->flow = NULL;
+		code->flow_made = false;
+	}
+}
+
 void process_empty(struct code_table *table, struct process *process)
 {
 	struct code *code, *next_code;

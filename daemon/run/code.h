@@ -117,6 +117,8 @@ struct code_table {
 struct process *process_find(struct code_table *table, uint32_t pid);
 /* Finds or makes it; NULL: no memory or no place. */
 struct process *process_get(struct code_table *table, uint32_t pid);
+/* Sets its Python's version, for the code objects that came before as well. */
+void process_set_minor(struct process *process, uint8_t minor);
 /* Forgets its code objects and stacks; who holds them keeps them. */
 void process_empty(struct code_table *table, struct process *process);
 /* And itself; its threads are gone already. */

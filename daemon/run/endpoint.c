@@ -294,8 +294,9 @@ int endpoint_find(const struct endpoint_rules *rules, const struct stack *stack,
 int endpoint_find_site(const struct stack *stack, int endpoint)
 {
 	enum code_own least = least_own(stack);
+	int count = endpoint < 0 ? (int)stack->depth : endpoint;
 
-	for (int i = 0; i < endpoint; i++)
+	for (int i = 0; i < count; i++)
 		if (stack->frames[i].code->own >= least)
 			return i;
 	return endpoint;

@@ -10,9 +10,9 @@
  *   4. else the outermost function of the application's own code: what a thread runs, what a script calls;
  *   5. else the body of a module of the application's own, if it is no console script.
  *
- * The application's own code is what lies in no standard library (.../lib/pythonX.Y/), site-packages or dist-packages. What
- * has no file (<frozen importlib>, code that a library generates) is not the application's; <string> and <stdin>, which `python -c`
- * runs but namedtuple and dataclass make, too, are if nothing else on the stack is. A comprehension
+ * The application's own code is what lies in no standard library (.../lib/pythonX.Y/), site-packages or dist-packages.
+ * What has no file (<frozen importlib>, code that a library generates) is not the application's; <string> and <stdin>,
+ * which `python -c` runs but namedtuple and dataclass make, too, are if nothing else on the stack is. A comprehension
  * belongs to the function that it stands in. A console script is a file without ending in a directory called bin.
  */
 #ifndef NT_RUN_ENDPOINT_H
@@ -45,7 +45,10 @@ uint32_t endpoint_judge(const struct endpoint_rules *rules, const struct code *c
  */
 int endpoint_find(const struct endpoint_rules *rules, const struct stack *stack, bool *ret_certain);
 
-/* The index of the innermost frame of the application's own within `endpoint`; that itself if there is none. */
+/*
+ * The index of the innermost frame of the application's own within the endpoint's frame; that itself if there is none.
+ * For an endpoint of -1: of the innermost one on the stack, or -1.
+ */
 int endpoint_find_site(const struct stack *stack, int endpoint);
 
 #endif

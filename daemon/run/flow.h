@@ -17,8 +17,8 @@
 struct flow;
 
 /*
- * Reads the instructions of a Python 3.`minor` code object. NULL: no memory, a version that is not known, or an instruction
- * in the place of another that cannot be seen (a debugger's, a JIT's).
+ * Reads the instructions of a Python 3.`minor` code object. NULL: no memory, a version that is not known, or an
+ * instruction in the place of another that cannot be seen (a debugger's, a JIT's).
  */
 struct flow *flow_new(uint8_t minor, const uint8_t *code, size_t size);
 void flow_free(struct flow *flow);
@@ -30,8 +30,8 @@ uint32_t flow_instruction(const struct flow *flow, uint32_t offset);
 bool flow_reaches(const struct flow *flow, uint32_t from, uint32_t to);
 
 /*
- * Can the call at `at` be made again without a local variable that changed in between? So it is in every loop but a `for`
- * whose variable is a local.
+ * Can the call at `at` be made again without a local variable that changed in between? So it is in every loop but a
+ * `for` whose variable is a local.
  */
 bool flow_repeats_unseen(const struct flow *flow, uint32_t at);
 

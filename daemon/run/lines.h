@@ -13,8 +13,8 @@
 
 /*
  * The line of the instruction at byte `offset` of a Python 3.`minor` code object. `size` bytes of the table are there;
- * `full` is what the target has. 0 where the instruction has no line, the table ends before it, was cut, or the version is
- * not known.
+ * `full` is what the target has. 0 where the instruction has no line, the table ends before it, was cut, or the version
+ * is not known.
  */
 uint32_t lines_find(uint8_t minor, const uint8_t *table, size_t size, size_t full, uint32_t first_line,
 		    uint32_t offset);

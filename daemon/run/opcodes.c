@@ -2,9 +2,9 @@
  * opcodes.c: one table a version, see opcodes.h.
  *
  * From each interpreter's own `opcode` and `_opcode_metadata` modules (3.11, 3.12: its opcode.h): the specialised and
- * the instrumented forms have the inline caches of the instruction that they replace. What is not named has no caches and does not
- * matter. A new version is a table here (docs/add-a-python-version.md); tests/unit/test_flow.c checks
- * each against code that the version compiled.
+ * the instrumented forms have the inline caches of the instruction that they replace. What is not named has no caches
+ * and does not matter. A new version is a table here (docs/add-a-python-version.md); tests/unit/test_flow.c checks each
+ * against code that the version compiled.
  */
 #include "opcodes.h"
 

@@ -72,7 +72,7 @@ struct run_sink {
 
 struct run_stats {
 	uint64_t stacks_unknown; /* calls whose stack or code never arrived, or had no place */
-	uint64_t runs_refused;	 /* beyond RUN_MAX_OPEN: their calls are unattributed as walk_failed */
+	uint64_t runs_refused;	 /* calls of runs beyond RUN_MAX_OPEN, or of threads beyond what is kept: walk_failed */
 };
 
 struct run_stage;
@@ -84,7 +84,10 @@ void run_stage_free(struct run_stage *stage);
 /* Adds a pattern of --endpoint (glob over module.qualname or file:qualname). 0, or -ENOMEM. */
 int run_stage_add_pattern(struct run_stage *stage, const char *pattern);
 
-/* Takes NT_PROCESS, NT_CODE, NT_MODULE, NT_STACK, NT_FUNCTION, NT_FORK, NT_EXEC, NT_EXIT; others are ignored. */
+/*
+ * Takes NT_PROCESS, NT_CODE, NT_MODULE, NT_STACK, NT_FUNCTION, NT_FORK, NT_EXEC, NT_EXIT; others are ignored. Returns
+ * 0, -EBADMSG or -ENOMEM, after which the stage still works.
+ */
 int run_stage_feed(struct run_stage *stage, const struct nt_head *record);
 
 /* The sink to give to call_stage_new(). */

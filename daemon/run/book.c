@@ -1,0 +1,219 @@
+/*
+ * book.c: the open runs and the calls in them, see stage.h.
+ *
+ * A run is reported when it is over and all its calls have ended: their ends come in any order, and often after
+ * the run's own.
+ */
+#include "stage.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#define BOOK_MANY_SPANS (SPANS_MAX / 2)
+
+/* The bindings of calls for which there was no memory. */
+static struct binding no_memory = {.reason = RUN_WALK_FAILED};
+
+struct open_run *book_open(struct run_stage *stage, enum run_source source, struct thread *thread, uint32_t pid,
+			   struct code *code, const struct run_endpoint *endpoint)
+{
+	struct open_run *run;
+
+	if (stage->run_count >= RUN_MAX_OPEN)
+		return NULL;
+	run = calloc(1, sizeof(*run));
+	if (!run)
+		return NULL;
+	run->run = (struct run){
+	    .endpoint = endpoint,
+	    .pid = pid,
+	    .tid = thread->tid,
+	    .source = source,
+	    .exact = true,
+	};
+	run->code = code_hold(code);
+	DL_APPEND(stage->runs, run);
+	stage->run_count++;
+	return run;
+}
+
+static void run_free(struct run_stage *stage, struct open_run *run)
+{
+	DL_DELETE(stage->runs, run);
+	stage->run_count--;
+	callers_free(stage, run->callers);
+	code_release(&stage->codes, run->code);
+	free(run);
+}
+
+static void count_call(struct open_run *run, const struct call *call)
+{
+	if (call->kind == CALL_CONNECT && !call->error) {
+		run->run.connects++;
+		return;
+	}
+	run->run.calls++;
+	run->run.round_trips += call->round_trip;
+	run->run.errors += call->error;
+}
+
+/* The last time at which something of the call was seen. */
+static uint64_t call_end(const struct call *call)
+{
+	uint64_t end = call->in_last;
+
+	if (call->in_first > end)
+		end = call->in_first;
+	if (call->out_last > end)
+		end = call->out_last;
+	return call->out_first > end ? call->out_first : end;
+}
+
+/* The call's part of its run is known: counts it, and its time. */
+static void settle_call(struct open_run *run, const struct call *call)
+{
+	uint64_t end = call_end(call);
+
+	count_call(run, call);
+	if (end > run->last)
+		run->last = end;
+	spans_add(&run->network, call->out_first, end);
+	/* Calls of one run begin in order: nothing will come that begins before the oldest open one. */
+	if (!run->bindings)
+		spans_settle(&run->network, UINT64_MAX);
+	else if (run->network.count > BOOK_MANY_SPANS)
+		spans_settle(&run->network, run->bindings->call->out_first);
+}
+
+static void report(struct run_stage *stage, struct open_run *run)
+{
+	struct run *out = &run->run;
+
+	if (out->source == RUN_BY_CALLS) {
+		out->began = run->first;
+		out->ended = run->last;
+	} else if (out->source == RUN_BY_REQUEST) {
+		if (run->first < out->began)
+			out->began = run->first;
+		if (run->last > out->ended)
+			out->ended = run->last;
+	}
+	if (out->ended < out->began)
+		out->ended = out->began;
+	out->network = spans_length(&run->network);
+	out->route = *run->route ? run->route : NULL;
+	stage->sink.ran(stage->sink.context, out);
+	run_free(stage, run);
+}
+
+void book_close(struct run_stage *stage, struct open_run *run)
+{
+	run->over = true;
+	if (!run->bindings)
+		report(stage, run);
+}
+
+/* Lets go of calls that have not ended, with what is known of them. */
+static void release_bindings(struct run_stage *stage, struct open_run *run)
+{
+	while (run->bindings) {
+		struct binding *binding = run->bindings;
+
+		DL_DELETE(run->bindings, binding);
+		settle_call(run, binding->call);
+		binding->run = NULL;
+		DL_APPEND(stage->loose, binding);
+	}
+	run->open_calls = 0;
+	run->open_connects = 0;
+}
+
+void book_flush(struct run_stage *stage, bool at_end)
+{
+	struct open_run *run, *next;
+
+	DL_FOREACH_SAFE(stage->runs, run, next)
+	{
+		if (!at_end && (!run->over || run->open_calls))
+			continue;
+		release_bindings(stage, run);
+		report(stage, run);
+	}
+}
+
+struct binding *book_bind(struct run_stage *stage, struct call *call, struct open_run *run, const struct run_site *site,
+			  enum run_reason reason)
+{
+	struct binding *binding = calloc(1, sizeof(*binding));
+
+	if (!binding)
+		return &no_memory;
+	binding->call = call;
+	binding->site = site;
+	binding->reason = reason;
+	binding->run = run;
+	if (!run) {
+		DL_APPEND(stage->loose, binding);
+		return binding;
+	}
+	binding->endpoint = run->run.endpoint;
+	run->code->called = true;
+	DL_APPEND(run->bindings, binding);
+	if (call->kind == CALL_CONNECT)
+		run->open_connects++;
+	else
+		run->open_calls++;
+	if (!run->first || call->out_first < run->first)
+		run->first = call->out_first;
+	if (call->out_first > run->last)
+		run->last = call->out_first;
+	return binding;
+}
+
+void book_end_call(struct run_stage *stage, const struct call *call)
+{
+	struct binding *binding = call->user;
+	struct open_run *run = binding->run;
+
+	stage->sink.called(stage->sink.context, call, binding->endpoint, binding->site, binding->reason);
+	if (binding == &no_memory)
+		return;
+	if (!run) {
+		DL_DELETE(stage->loose, binding);
+		free(binding);
+		return;
+	}
+	DL_DELETE(run->bindings, binding);
+	free(binding);
+	if (call->kind == CALL_CONNECT)
+		run->open_connects--;
+	else
+		run->open_calls--;
+	settle_call(run, call);
+	if (run->over && !run->bindings)
+		report(stage, run);
+}
+
+static void bindings_free(struct binding **bindings)
+{
+	struct binding *binding, *next;
+
+	DL_FOREACH_SAFE(*bindings, binding, next)
+	{
+		DL_DELETE(*bindings, binding);
+		free(binding);
+	}
+}
+
+void book_clear(struct run_stage *stage)
+{
+	struct open_run *run, *next;
+
+	DL_FOREACH_SAFE(stage->runs, run, next)
+	{
+		bindings_free(&run->bindings);
+		run_free(stage, run);
+	}
+	bindings_free(&stage->loose);
+}

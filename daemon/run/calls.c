@@ -1,0 +1,214 @@
+/*
+ * calls.c: runs by their calls alone, see stage.h.
+ *
+ * Where neither probes nor a request tell where a run begins, the next call begins a new one if
+ * it cannot be in the same: when a caller of the endpoint has moved on, or when its place in the endpoint cannot be
+ * reached from the last call's. What cannot be told apart stays one run, and `exact` says whether it could
+ * have been several (docs/inside.md). A function written in C that calls back in a loop, map() for one, has no frame
+ * and no code to look at: such calls count as runs of their own if they come from one place.
+ */
+#include "stage.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void callers_free(struct run_stage *stage, struct callers *callers)
+{
+	if (!callers)
+		return;
+	stack_release(&stage->codes, callers->stack);
+	free(callers);
+}
+
+/* Remembers a call as the last one of its run. */
+static void remember(struct run_stage *stage, struct callers *callers, const struct call *call, struct stack *stack)
+{
+	uint32_t outside = stack->verdict.index + 1;
+
+	if (callers->stack != stack) {
+		stack_release(&stage->codes, callers->stack);
+		callers->stack = stack_hold(stack);
+	}
+	callers->connection = call->connection;
+	callers->first = call->out_first;
+	callers->index = stack->verdict.index;
+	callers->count = stack->depth - outside;
+	callers->known = call->owner.states && call->owner.depth == stack->depth;
+	if (callers->known)
+		memcpy(callers->states, call->owner.states + outside, callers->count * sizeof(callers->states[0]));
+}
+
+/* Another request in the same message, or in the same system call. */
+static bool is_same_message(const struct callers *last, const struct call *call, const struct stack *stack)
+{
+	return call->kind == CALL_EXCHANGE && call->connection == last->connection && stack == last->stack &&
+	       (!call->round_trip || call->out_first == last->first);
+}
+
+/* Has a caller of the endpoint moved on? */
+static bool callers_moved(const struct callers *last, const struct call *call, const struct stack *stack)
+{
+	uint32_t outside = stack->verdict.index + 1;
+	const struct stack_frame *before = last->stack->frames + last->index + 1;
+
+	if (last->count != stack->depth - outside)
+		return true;
+	for (uint32_t i = 0; i < last->count && stack != last->stack; i++)
+		if (before[i].code != stack->frames[outside + i].code ||
+		    before[i].instruction != stack->frames[outside + i].instruction)
+			return true;
+	if (!last->known || !call->owner.states || call->owner.depth != stack->depth)
+		return false;
+	return memcmp(last->states, call->owner.states + outside, last->count * sizeof(last->states[0])) != 0;
+}
+
+/*
+ * Can this stack come after the last one within one execution of the endpoint? From the endpoint's frame inwards: where
+ * two frames stand at different places, the code says. Where they stand at the same place, it is one execution of what
+ * is called there, whose frames come next, unless a loop leads back here.
+ */
+static bool reaches(const struct callers *last, const struct stack *stack)
+{
+	int from = last->index, to = stack->verdict.index;
+
+	for (; from >= 0 && to >= 0; from--, to--) {
+		const struct stack_frame *a = &last->stack->frames[from], *b = &stack->frames[to];
+		uint32_t at_a = frame_offset(a), at_b = frame_offset(b);
+		const struct flow *flow = code_flow(b->code);
+
+		if (a->code != b->code)
+			return false;
+		if (!flow || at_a == CODE_NO_OFFSET || at_b == CODE_NO_OFFSET || flow_reaches(flow, at_a, at_b))
+			return true;
+		if (flow_instruction(flow, at_a) != flow_instruction(flow, at_b))
+			return false;
+	}
+	return false;
+}
+
+/* Is the outermost frame one that nobody calls twice? What is called from C is anybody's guess. */
+static bool is_thread_start(const struct code *code)
+{
+	static const char *const starts[] = {"_bootstrap", "Thread._bootstrap", "_run_module_as_main"};
+
+	if (code->kind == CODE_MODULE)
+		return true;
+	for (size_t i = 0; i < sizeof(starts) / sizeof(*starts); i++)
+		if (code->own == CODE_FOREIGN && !strcmp(code->name, starts[i]))
+			return true;
+	return false;
+}
+
+bool calls_repeat_unseen(const struct stack *stack, uint32_t index)
+{
+	if (stack->depth == NT_MAX_FRAMES || !is_thread_start(stack->frames[stack->depth - 1].code))
+		return true;
+	for (uint32_t i = index + 1; i < stack->depth; i++) {
+		const struct stack_frame *frame = &stack->frames[i];
+		uint32_t at = frame_offset(frame);
+
+		if (at == CODE_NO_OFFSET || flow_repeats_unseen(code_flow(frame->code), at))
+			return true;
+	}
+	return false;
+}
+
+static void close_run(struct run_stage *stage, struct open_run *run)
+{
+	struct open_run **link = &run->thread->runs;
+
+	while (*link != run)
+		link = &(*link)->peer;
+	*link = run->peer;
+	run->thread = NULL;
+	book_close(stage, run);
+}
+
+static struct open_run *begin(struct run_stage *stage, struct thread *thread, const struct call *call,
+			      struct stack *stack)
+{
+	const struct stack_verdict *verdict = &stack->verdict;
+	struct callers *callers = calloc(1, sizeof(*callers));
+	struct open_run *run;
+
+	if (!callers)
+		return NULL;
+	run = book_open(stage, RUN_BY_CALLS, thread, call->owner.pid, verdict->code, verdict->endpoint);
+	if (!run) {
+		free(callers);
+		return NULL;
+	}
+	run->callers = callers;
+	remember(stage, callers, call, stack);
+	run->thread = thread;
+	run->peer = thread->runs;
+	thread->runs = run;
+	return run;
+}
+
+struct open_run *calls_run(struct run_stage *stage, struct thread *thread, struct call *call, struct stack *stack)
+{
+	struct open_run *run = thread->runs;
+
+	while (run && run->code != stack->verdict.code)
+		run = run->peer;
+	if (!run)
+		return begin(stage, thread, call, stack);
+	if (!is_same_message(run->callers, call, stack)) {
+		if (callers_moved(run->callers, call, stack) || !reaches(run->callers, stack)) {
+			close_run(stage, run);
+			return begin(stage, thread, call, stack);
+		}
+		if (stack->verdict.repeats_unseen || !run->callers->known)
+			run->run.exact = false;
+	}
+	remember(stage, run->callers, call, stack);
+	return run;
+}
+
+static bool is_on(const struct stack *stack, const struct code *code)
+{
+	for (uint32_t i = 0; stack && i < stack->depth; i++)
+		if (stack->frames[i].code == code)
+			return true;
+	return false;
+}
+
+void calls_leave(struct run_stage *stage, struct thread *thread, const struct stack *stack)
+{
+	struct open_run *run = thread->runs;
+
+	while (run) {
+		struct open_run *next = run->peer;
+
+		if (!is_on(stack, run->code))
+			close_run(stage, run);
+		run = next;
+	}
+}
+
+void calls_leave_endpoint(struct run_stage *stage, struct thread *thread, const struct code *code)
+{
+	struct open_run *run = thread->runs;
+
+	while (run) {
+		struct open_run *next = run->peer;
+
+		if (run->code == code)
+			close_run(stage, run);
+		run = next;
+	}
+}
+
+void calls_flush(struct run_stage *stage, struct thread *thread, uint64_t before)
+{
+	struct open_run *run = thread->runs;
+
+	while (run) {
+		struct open_run *next = run->peer;
+
+		if (!run->open_calls && run->last < before)
+			close_run(stage, run);
+		run = next;
+	}
+}

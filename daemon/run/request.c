@@ -1,0 +1,138 @@
+/*
+ * request.c: runs by the request that the thread is answering, see stage.h.
+ *
+ * A thread answers a request from its first byte until the response was sent, or until it reads the next request. When
+ * several connections have unanswered requests on one thread, it serves them by turns (an event loop, greenlets), and
+ * which one a call is for this way does not know.
+ */
+#include "stage.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+void request_leave_thread(struct request *request)
+{
+	if (!request->thread)
+		return;
+	DL_DELETE2(request->thread->requests, request, thread_prev, thread_next);
+	request->thread = NULL;
+}
+
+/* A thread that reads a request is done with what it has answered, and is in no endpoint's run. */
+static void thread_reads(struct run_stage *stage, struct thread *thread)
+{
+	struct request *request, *next;
+
+	DL_FOREACH_SAFE2(thread->requests, request, next, thread_next)
+	{
+		if (request->call->in_first)
+			request_leave_thread(request);
+	}
+	calls_leave(stage, thread, NULL);
+}
+
+void request_began(struct run_stage *stage, struct call *call)
+{
+	struct process *process = process_find(&stage->codes, call->owner.pid);
+	struct request *request = calloc(1, sizeof(*request));
+
+	call->user = request;
+	if (!request)
+		return;
+	request->call = call;
+	DL_APPEND(stage->requests, request);
+	request->thread = process ? thread_get(stage, process, call->owner.tid) : NULL;
+	if (!request->thread)
+		return;
+	thread_reads(stage, request->thread);
+	DL_APPEND2(request->thread->requests, request, thread_prev, thread_next);
+}
+
+/* The request that the thread is answering. Of several on one connection, answers come in order. */
+static struct request *current(const struct thread *thread)
+{
+	struct request *oldest = thread->requests;
+	const struct request *request;
+
+	DL_FOREACH2(oldest, request, thread_next)
+	{
+		if (request->call->connection != oldest->call->connection)
+			return NULL;
+	}
+	return oldest;
+}
+
+void request_claim(struct thread *thread, char *route)
+{
+	struct request *request = current(thread);
+
+	if (!request)
+		return;
+	request->had_run = true;
+	memcpy(route, request->call->operation, PROTOCOL_OPERATION_SIZE);
+}
+
+struct open_run *request_run(struct run_stage *stage, struct thread *thread, uint32_t pid, const struct stack *stack)
+{
+	const struct stack_verdict *verdict = &stack->verdict;
+	struct request *request = current(thread);
+	struct open_run *run;
+
+	if (!request)
+		return NULL;
+	for (run = request->runs; run; run = run->peer)
+		if (run->run.endpoint == verdict->endpoint)
+			return run;
+	run = book_open(stage, RUN_BY_REQUEST, thread, pid, verdict->code, verdict->endpoint);
+	if (!run)
+		return NULL;
+	run->request = request;
+	run->peer = request->runs;
+	request->runs = run;
+	request->had_run = true;
+	return run;
+}
+
+void request_end_runs(struct run_stage *stage, struct request *request)
+{
+	const struct call *call = request->call;
+
+	while (request->runs) {
+		struct open_run *run = request->runs;
+
+		request->runs = run->peer;
+		run->request = NULL;
+		run->run.began = call->out_last ? call->out_last : call->out_first;
+		run->run.ended = call->in_first;
+		memcpy(run->route, call->operation, sizeof(run->route));
+		book_close(stage, run);
+	}
+}
+
+void request_ended(struct run_stage *stage, struct call *call)
+{
+	struct request *request = call->user;
+	bool had_run = request && request->had_run;
+
+	if (request) {
+		request_end_runs(stage, request);
+		request_leave_thread(request);
+		DL_DELETE(stage->requests, request);
+		free(request);
+	}
+	call->user = NULL;
+	stage->sink.requested(stage->sink.context, call, had_run);
+}
+
+void request_clear(struct run_stage *stage)
+{
+	struct request *request, *next;
+
+	DL_FOREACH_SAFE(stage->requests, request, next)
+	{
+		request_leave_thread(request);
+		DL_DELETE(stage->requests, request);
+		free(request);
+	}
+}

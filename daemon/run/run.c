@@ -1,0 +1,382 @@
+/*
+ * run.c: the API of run.h: records to the tables they belong to, calls to their runs.
+ */
+#include "run.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stage.h"
+
+#define RUN_IDLE UINT64_C(1000000000)	      /* ns without a call after which a run by calls is over */
+#define RUN_THREAD_IDLE UINT64_C(60000000000) /* ns without anything after which a thread is forgotten */
+
+const char *const run_reason_names[RUN_REASON_COUNT] = {
+    [RUN_NO_PYTHON_THREAD] = "no_python_thread",
+    [RUN_NO_ENDPOINT] = "no_endpoint",
+    [RUN_WALK_FAILED] = "walk_failed",
+    [RUN_OWNER_UNKNOWN] = "owner_unknown",
+    [RUN_INTERPRETER_UNSUPPORTED] = "interpreter_unsupported",
+};
+
+struct run_stage *run_stage_new(const struct run_sink *sink)
+{
+	struct run_stage *stage = calloc(1, sizeof(*stage));
+
+	if (!stage)
+		return NULL;
+	stage->sink = *sink;
+	stage->generation = 1;
+	return stage;
+}
+
+/* Ends what goes on in a process, whose program or life is over, and forgets it. */
+static void drop_process(struct run_stage *stage, uint32_t pid)
+{
+	struct process *process = process_find(&stage->codes, pid);
+	struct thread *thread, *next;
+
+	if (!process)
+		return;
+	HASH_ITER(hh, process->threads, thread, next)
+	{
+		thread_remove(stage, process, thread);
+	}
+	process_remove(&stage->codes, process);
+}
+
+/* Without telling the sink, which may be gone. */
+static void free_processes(struct run_stage *stage)
+{
+	struct process *process, *next;
+	struct thread *thread, *next_thread;
+
+	HASH_ITER(hh, stage->codes.processes, process, next)
+	{
+		HASH_ITER(hh, process->threads, thread, next_thread)
+		{
+			thread_free(stage, process, thread);
+		}
+		process_remove(&stage->codes, process);
+	}
+}
+
+void run_stage_free(struct run_stage *stage)
+{
+	if (!stage)
+		return;
+	request_clear(stage);
+	book_clear(stage);
+	free_processes(stage);
+	place_table_clear(&stage->places);
+	endpoint_rules_clear(&stage->rules);
+	free(stage);
+}
+
+/* Where the rules or a name changed: what stacks said by them is found anew. */
+static void forget_verdicts(struct run_stage *stage)
+{
+	if (!++stage->generation)
+		stage->generation = 1;
+}
+
+int run_stage_add_pattern(struct run_stage *stage, const char *pattern)
+{
+	int error = endpoint_rules_add(&stage->rules, pattern);
+	struct process *process, *next;
+	struct code *code, *next_code;
+
+	HASH_ITER(hh, stage->codes.processes, process, next)
+	{
+		HASH_ITER(hh, process->codes, code, next_code)
+		{
+			endpoint_classify(&stage->rules, code);
+		}
+	}
+	forget_verdicts(stage);
+	return error;
+}
+
+/* A pid comes again: what was known of it is another process's, if its start says so. */
+static int take_process(struct run_stage *stage, const struct nt_process *record)
+{
+	struct process *process = process_find(&stage->codes, record->h.pid);
+	uint8_t minor = record->python_major == 3 ? record->python_minor : 0;
+
+	if (process && process->start && process->start != record->start) {
+		drop_process(stage, record->h.pid);
+		process = NULL;
+	}
+	if (!process && minor)
+		process = process_get(&stage->codes, record->h.pid);
+	if (!process)
+		return 0;
+	process->start = record->start;
+	process_set_minor(process, minor);
+	return 0;
+}
+
+/* The child runs the same interpreter; its code objects and stacks it tells of itself. */
+static int take_fork(struct run_stage *stage, const struct nt_fork *record)
+{
+	struct process *parent, *child;
+
+	drop_process(stage, record->child);
+	parent = process_find(&stage->codes, record->h.pid);
+	if (!parent || !parent->minor)
+		return 0;
+	child = process_get(&stage->codes, record->child);
+	if (child)
+		child->minor = parent->minor;
+	return 0;
+}
+
+static int take_code(struct run_stage *stage, const struct nt_code *record)
+{
+	struct code *code;
+	int error = code_take(&stage->codes, record, &code);
+
+	if (code)
+		endpoint_classify(&stage->rules, code);
+	return error;
+}
+
+static int take_module(struct run_stage *stage, const struct nt_module *record)
+{
+	struct process *process = process_find(&stage->codes, record->h.pid);
+	struct code *code = process ? code_find(process, record->code) : NULL;
+	int news;
+
+	if (sizeof(*record) + record->module_size > record->h.size)
+		return -EBADMSG;
+	if (!code)
+		return 0;
+	news = code_set_module(code, (const char *)(record + 1), record->module_size);
+	if (news <= 0)
+		return news;
+	endpoint_classify(&stage->rules, code);
+	if (code->references > 1)
+		forget_verdicts(stage);
+	return 0;
+}
+
+static int take(struct run_stage *stage, const struct nt_head *record)
+{
+	switch (record->type) {
+	case NT_PROCESS:
+		return take_process(stage, (const struct nt_process *)record);
+	case NT_CODE:
+		return take_code(stage, (const struct nt_code *)record);
+	case NT_MODULE:
+		return take_module(stage, (const struct nt_module *)record);
+	case NT_STACK:
+		return stack_take(&stage->codes, (const struct nt_stack *)record);
+	case NT_FUNCTION:
+		return usdt_feed(stage, (const struct nt_function *)record);
+	case NT_FORK:
+		return take_fork(stage, (const struct nt_fork *)record);
+	case NT_EXEC:
+	case NT_EXIT:
+		drop_process(stage, record->pid);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* What the fixed part of each record takes; what is behind it is checked where it is read. */
+static const size_t record_sizes[] = {
+    [NT_PROCESS] = sizeof(struct nt_process),	[NT_CODE] = sizeof(struct nt_code),
+    [NT_MODULE] = sizeof(struct nt_module),	[NT_STACK] = sizeof(struct nt_stack),
+    [NT_FUNCTION] = sizeof(struct nt_function), [NT_FORK] = sizeof(struct nt_fork),
+};
+
+int run_stage_feed(struct run_stage *stage, const struct nt_head *record)
+{
+	int error;
+
+	if (record->type < sizeof(record_sizes) / sizeof(*record_sizes) && record->size < record_sizes[record->type])
+		return -EBADMSG;
+	if (record->time > stage->now)
+		stage->now = record->time;
+	error = take(stage, record);
+	/* A full table shows in stacks_unknown, with each call that it costs. */
+	return error == -ENOSPC ? 0 : error;
+}
+
+/* Finds what a stack says; false while the code objects on it have not all come. */
+static bool judge_stack(struct run_stage *stage, struct stack *stack)
+{
+	struct stack_verdict *verdict = &stack->verdict;
+	int index, site;
+
+	if (verdict->generation == stage->generation)
+		return true;
+	for (uint32_t i = 0; i < stack->depth; i++)
+		if (!stack->frames[i].code->known)
+			return false;
+	*verdict = (struct stack_verdict){0};
+	index = endpoint_find(&stage->rules, stack, &verdict->certain);
+	site = endpoint_find_site(stack, index);
+	if (site >= 0)
+		verdict->site = place_site(&stage->places, &stack->frames[site]);
+	if (index >= 0) {
+		verdict->index = index;
+		verdict->code = stack->frames[index].code;
+		verdict->endpoint = place_endpoint(&stage->places, verdict->code);
+		verdict->repeats_unseen = calls_repeat_unseen(stack, index);
+	}
+	verdict->generation = stage->generation;
+	return true;
+}
+
+/* Why a call's owner has no stack to look at; RUN_REASON_COUNT: it has one. */
+static enum run_reason reason_of(const struct call *call)
+{
+	if (call->kind == CALL_MESSAGE)
+		return RUN_OWNER_UNKNOWN;
+	switch (call->owner.walk) {
+	case NT_WALK_NONE:
+		return RUN_OWNER_UNKNOWN;
+	case NT_WALK_OK:
+		/* CPython knows the thread, but it runs no Python. */
+		return call->owner.stack ? RUN_REASON_COUNT : RUN_NO_ENDPOINT;
+	case NT_WALK_TRUNCATED:
+		return call->owner.stack ? RUN_REASON_COUNT : RUN_WALK_FAILED;
+	case NT_WALK_NO_THREAD:
+		return RUN_NO_PYTHON_THREAD;
+	case NT_WALK_UNSUPPORTED:
+		return RUN_INTERPRETER_UNSUPPORTED;
+	default:
+		return RUN_WALK_FAILED;
+	}
+}
+
+/* The run of a call whose stack has an endpoint, by the best way that there is. */
+static struct open_run *find_run(struct run_stage *stage, struct thread *thread, struct call *call, struct stack *stack)
+{
+	struct open_run *run = usdt_run(stage, thread, call->owner.pid, stack);
+
+	if (!run)
+		run = request_run(stage, thread, call->owner.pid, stack);
+	return run ? run : calls_run(stage, thread, call, stack);
+}
+
+static struct binding *bind(struct run_stage *stage, struct call *call)
+{
+	enum run_reason reason = reason_of(call);
+	struct process *process = process_find(&stage->codes, call->owner.pid);
+	struct stack *stack = process ? stack_find(process, call->owner.stack) : NULL;
+	struct thread *thread;
+	struct open_run *run;
+
+	if (reason != RUN_REASON_COUNT)
+		return book_bind(stage, call, NULL, NULL, reason);
+	if (!stack || !judge_stack(stage, stack)) {
+		stage->stats.stacks_unknown++;
+		return book_bind(stage, call, NULL, NULL, RUN_WALK_FAILED);
+	}
+	thread = thread_get(stage, process, call->owner.tid);
+	if (thread && thread->runs)
+		calls_leave(stage, thread, stack);
+	if (call->owner.walk == NT_WALK_TRUNCATED && !stack->verdict.certain)
+		return book_bind(stage, call, NULL, stack->verdict.site, RUN_WALK_FAILED);
+	if (!stack->verdict.endpoint)
+		return book_bind(stage, call, NULL, stack->verdict.site, RUN_NO_ENDPOINT);
+	run = thread ? find_run(stage, thread, call, stack) : NULL;
+	if (!run)
+		stage->stats.runs_refused++;
+	return book_bind(stage, call, run, stack->verdict.site, RUN_WALK_FAILED);
+}
+
+static void on_began(void *context, struct call *call)
+{
+	struct run_stage *stage = context;
+
+	if (call->out_first > stage->now)
+		stage->now = call->out_first;
+	if (call->kind == CALL_REQUEST)
+		request_began(stage, call);
+	else
+		call->user = bind(stage, call);
+}
+
+/* What these two say is in the call when it ends. */
+static void on_mark(void *context, struct call *call)
+{
+	(void)context;
+	(void)call;
+}
+
+static void on_ended(void *context, struct call *call)
+{
+	struct run_stage *stage = context;
+
+	if (call->in_last > stage->now)
+		stage->now = call->in_last;
+	if (call->kind == CALL_REQUEST)
+		request_ended(stage, call);
+	else
+		book_end_call(stage, call);
+}
+
+struct call_sink run_stage_sink(struct run_stage *stage)
+{
+	return (struct call_sink){
+	    .context = stage,
+	    .began = on_began,
+	    .received = on_mark,
+	    .responding = on_mark,
+	    .ended = on_ended,
+	};
+}
+
+static void flush_thread(struct run_stage *stage, struct process *process, struct thread *thread, uint64_t now,
+			 bool at_end)
+{
+	if (at_end) {
+		usdt_end_all(stage, process->pid, thread, false);
+		calls_leave(stage, thread, NULL);
+		return;
+	}
+	calls_flush(stage, thread, now > RUN_IDLE ? now - RUN_IDLE : 0);
+	if (thread_is_idle(thread) && thread->seen + RUN_THREAD_IDLE < now)
+		thread_remove(stage, process, thread);
+}
+
+void run_stage_flush(struct run_stage *stage, uint64_t now, bool at_end)
+{
+	struct process *process, *next;
+	struct thread *thread, *next_thread;
+	struct request *request;
+
+	if (now > stage->now)
+		stage->now = now;
+	HASH_ITER(hh, stage->codes.processes, process, next)
+	{
+		HASH_ITER(hh, process->threads, thread, next_thread)
+		{
+			flush_thread(stage, process, thread, now, at_end);
+		}
+	}
+	for (request = stage->requests; request && at_end; request = request->next)
+		request_end_runs(stage, request);
+	book_flush(stage, at_end);
+}
+
+uint32_t run_stage_judge(const struct run_stage *stage, uint32_t pid, uint64_t address)
+{
+	const struct process *process;
+	const struct code *code = NULL;
+
+	HASH_FIND(hh, stage->codes.processes, &pid, sizeof(pid), process);
+	if (process)
+		HASH_FIND(hh, process->codes, &address, sizeof(address), code);
+	return code && code->known ? endpoint_judge(&stage->rules, code) : 0;
+}
+
+const struct run_stats *run_stage_stats(const struct run_stage *stage)
+{
+	return &stage->stats;
+}
