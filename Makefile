@@ -96,8 +96,46 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/unit/libcore.a
 
 -include $(CORE_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(UNIT_CORE:.o=.d)
 
+# The two commands of the README begin with nothing: what is missing is installed before make looks for it again.
+packages-%:
+	tests/packages.sh build $*
+
+demo: packages-demo
+	+$(MAKE) all
+	tests/demo.sh
+
+test: packages-test
+	+$(MAKE) -j2 all tools
+	+tests/total.py $(SUITES)
+
+SUITES ?= unit replay lint e2e suites vm
+
+# What the suites need beside the two programs.
+tools: $(UNIT_BIN) $(BUILD)/nettraced.static $(BUILD)/nettrace.static $(BUILD)/verify.static
+
+unit: $(UNIT_BIN)
+	tests/unit/run.sh $(UNIT_BIN)
+
+replay: all
+	tests/replay/run.sh
+
+e2e: all
+	tests/e2e/run.sh
+
+suites: all
+	tests/suites/run.sh
+
+vm: $(BUILD)/nettraced.static $(BUILD)/nettrace.static $(BUILD)/verify.static
+	tests/vm/run.py --build $(BUILD)
+
+bench: all
+	tests/bench/run.sh
+
+lint:
+	tests/lint.sh
+
 .PRECIOUS: $(BUILD)/unit/obj/%.o
-.PHONY: all help clean
+.PHONY: all help clean demo test tools unit replay e2e suites vm bench lint
 
 clean:
 	rm -rf build

@@ -32,6 +32,7 @@ struct replay {
 	struct pipeline *pipeline;
 	bool help;
 	bool output_failed;
+	bool ended;		  /* NT_END was fed: the final summary is printed */
 	uint64_t last, next_tick; /* monotonic ns: the last record's time, and when a summary of --interval is due */
 };
 
@@ -153,6 +154,7 @@ static int feed(struct replay *replay, const struct nt_head *record)
 	int err = 0;
 
 	replay->last = record->time;
+	replay->ended = record->type == NT_END;
 	if (replay->interval >= 0) {
 		if (record->type == NT_TICK)
 			return 0;
@@ -197,7 +199,7 @@ static enum cli_status replay_all(struct replay *replay, struct recording_reader
 	if (!err)
 		return CLI_DONE;
 	say_problem(replay, reader, err);
-	if (replay->output_failed || err == -ENOMEM)
+	if (replay->output_failed || replay->ended || err == -ENOMEM)
 		return CLI_FAILED;
 	err = feed_mark(replay, NT_END, replay->last);
 	if (err)

@@ -164,9 +164,9 @@ static int descendant_add(void *context, pid_t pid)
 	char why[TARGET_WHY_SIZE];
 	struct process *process = process_get(follow, pid);
 
-	if (!process)
+	if (!process || process->python)
 		return 0;
-	if (!process->python && !target_inspect(pid, &process->target, why) &&
+	if (!target_inspect(pid, &process->target, why) &&
 	    !choose_attribution(follow->kernel, &process->target, follow->python, &process->attribution, why))
 		return process_start(follow, process);
 	/* No Python itself, but its children may be. */

@@ -7,11 +7,14 @@
 #include "output.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <string.h>
 
 #include "endpoints.h"
 #include "words.h"
 
+#define LINE_WIDTH 120	 /* that the header keeps to */
+#define LEAST_COMMAND 16 /* of a target's command line, whatever else there is */
 #define CLEAR_SCREEN "\033[H\033[2J"
 
 /* The rungs of the ladder as people call them. */
@@ -33,58 +36,81 @@ static double percent(double part, double whole)
 	return 100 * part / whole;
 }
 
-static void put_target(FILE *stream, const struct summary *summary)
+/* Pieces of a line that go behind each other; what does not fit is left out. */
+struct pieces {
+	char text[512];
+	size_t used;
+};
+
+__attribute__((format(printf, 2, 3))) static void grow(struct pieces *pieces, const char *format, ...)
+{
+	size_t room = sizeof(pieces->text) - pieces->used;
+	va_list arguments;
+
+	va_start(arguments, format);
+	int size = vsnprintf(pieces->text + pieces->used, room, format, arguments);
+
+	va_end(arguments);
+	if (size > 0)
+		pieces->used += (size_t)size < room ? (size_t)size : room - 1;
+}
+
+static void grow_python(struct pieces *pieces, const struct summary *summary)
 {
 	static const char *const ways[] = {
 	    [NT_ATTRIBUTION_NONE] = "", [NT_ATTRIBUTION_STACK] = " by stack", [NT_ATTRIBUTION_USDT] = " by USDT"};
 	const struct summary_target *target = summary->targets;
-	char command[128];
 
-	if (!summary->target_count) {
-		fprintf(stream, "   no target");
-		return;
-	}
-	words_clean(target->command, true, command, sizeof(command));
-	words_cut_middle(command, 48);
-	fprintf(stream, "   pid %u %s", target->pid, command);
 	if (summary->target_count > 1)
-		fprintf(stream, " and %zu more", summary->target_count - 1);
+		grow(pieces, " and %zu more", summary->target_count - 1);
 	if (target->python[0])
-		fprintf(stream, "   Python %u.%u.%u%s", target->python[0], target->python[1], target->python[2],
-			target->attribution <= NT_ATTRIBUTION_USDT ? ways[target->attribution] : "");
+		grow(pieces, "   Python %u.%u.%u%s", target->python[0], target->python[1], target->python[2],
+		     target->attribution <= NT_ATTRIBUTION_USDT ? ways[target->attribution] : "");
 	else
-		fprintf(stream, "   no Python");
+		grow(pieces, "   no Python");
 }
 
-static void put_kernel(FILE *stream, const struct summary_facts *facts)
+static void grow_kernel(struct pieces *pieces, const struct summary_facts *facts)
 {
-	char release[80] = "";
 	const char *words = facts->hooks;
+	char clean[80];
 
 	for (size_t i = 0; words && i < sizeof(hooks) / sizeof(hooks[0]); i++)
 		if (!strcmp(hooks[i].name, facts->hooks))
 			words = hooks[i].words;
 	if (words) {
-		words_clean(words, true, release, sizeof(release));
-		fprintf(stream, "   %s", release);
+		words_clean(words, true, clean, sizeof(clean));
+		grow(pieces, "   %s", clean);
 	}
 	if (facts->release) {
-		words_clean(facts->release, true, release, sizeof(release));
-		fprintf(stream, "%sLinux %s", words ? ", " : "   ", release);
+		words_clean(facts->release, true, clean, sizeof(clean));
+		grow(pieces, "%sLinux %s", words ? ", " : "   ", clean);
 	}
 }
 
+/* The command gives way so that the rest of the line stays in sight. */
 static void put_header(FILE *stream, const struct summary *summary)
 {
 	const struct summary_facts *facts = &summary->facts;
-	char version[32] = "";
+	struct pieces before = {.used = 0}, after = {.used = 0};
+	char version[32] = "", command[128] = "";
 
 	if (facts->version)
 		words_clean(facts->version, true, version, sizeof(version));
-	fprintf(stream, "nettraced%s%s", version[0] ? " " : "", version);
-	put_target(stream, summary);
-	put_kernel(stream, facts);
-	fprintf(stream, "   %.1f s%s\n", (double)facts->duration / 1e9, facts->final ? " in all" : "");
+	grow(&before, "nettraced%s%s   ", version[0] ? " " : "", version);
+	if (summary->target_count) {
+		grow(&before, "pid %u ", summary->targets->pid);
+		words_clean(summary->targets->command, true, command, sizeof(command));
+		grow_python(&after, summary);
+	} else {
+		grow(&before, "no target");
+	}
+	grow_kernel(&after, facts);
+	grow(&after, "   %.1f s%s", (double)facts->duration / 1e9, facts->final ? " in all" : "");
+	size_t rest = words_width(before.text) + words_width(after.text);
+
+	words_cut_middle(command, rest + LEAST_COMMAND < LINE_WIDTH ? LINE_WIDTH - rest : LEAST_COMMAND);
+	fprintf(stream, "%s%s%s\n", before.text, command, after.text);
 }
 
 /* "lost 0", or each kind of loss by its name; put_lost_words() says what they are. */
@@ -183,7 +209,7 @@ static void put_unattributed(FILE *stream, const struct summary *summary, const 
 {
 	if (!summary->unattributed_calls)
 		return;
-	fprintf(stream, "\nunattributed\n");
+	fprintf(stream, "%sunattributed\n", summary->endpoints ? "\n" : "");
 	endpoints_put_backends(stream, &summary->unattributed, style);
 	for (int reason = 0; reason < RUN_REASON_COUNT; reason++)
 		if (summary->reasons[reason])

@@ -91,6 +91,12 @@ static bool is_hex(char c)
 	return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
+/* What names of routes have beside letters and digits. */
+static bool is_mark(char c)
+{
+	return c == '-' || c == '_' || c == '.' || c == '~' || c == ':';
+}
+
 /*
  * Does a part of a path look like data? Numbers, dates, hexadecimal ids, uuids, tokens, and whatever has characters
  * that no name of a route has.
@@ -102,7 +108,7 @@ static bool is_data(const char *text, size_t size)
 	if (size > HTTP_MAX_SEGMENT)
 		return true;
 	for (size_t i = 0; i < size; i++) {
-		if (!is_letter(text[i]) && !is_digit(text[i]) && (text[i] == '\0' || !strchr("-._~:", text[i])))
+		if (!is_letter(text[i]) && !is_digit(text[i]) && !is_mark(text[i]))
 			return true;
 		letters += is_letter(text[i]);
 		digits += is_digit(text[i]);

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 static struct scan_text line_text(const char *text, uint64_t length, size_t size)
 {
@@ -113,14 +112,4 @@ struct scan_text scan_word(struct scan_text *line)
 	line->text += end;
 	line->size -= end;
 	return word;
-}
-
-bool scan_is(struct scan_text text, const char *word)
-{
-	return strlen(word) == text.size && memcmp(text.text, word, text.size) == 0;
-}
-
-bool scan_is_nocase(struct scan_text text, const char *word)
-{
-	return strlen(word) == text.size && strncasecmp(text.text, word, text.size) == 0;
 }

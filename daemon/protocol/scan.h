@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <strings.h>
 
 #include "protocol.h"
 
@@ -67,8 +69,16 @@ int scan_number(const char *text, size_t size, unsigned base, uint64_t max, uint
  */
 struct scan_text scan_word(struct scan_text *line);
 
-/* Is the text this word? The second one ignores the case of ASCII letters. */
-bool scan_is(struct scan_text text, const char *word);
-bool scan_is_nocase(struct scan_text text, const char *word);
+/* Is the text this word? Inline, so that the length of a literal is known. */
+static inline bool scan_is(struct scan_text text, const char *word)
+{
+	return strlen(word) == text.size && memcmp(text.text, word, text.size) == 0;
+}
+
+/* Likewise, but the case of ASCII letters does not matter. */
+static inline bool scan_is_nocase(struct scan_text text, const char *word)
+{
+	return strlen(word) == text.size && strncasecmp(text.text, word, text.size) == 0;
+}
 
 #endif
