@@ -1,6 +1,6 @@
 /*
- * Tests of what is read from files: daemon/target/elf.c, usdt.c and binary.c, on small files made here, whole and broken,
- * and on the interpreter of this machine.
+ * Tests of what is read from files: daemon/target/elf.c, usdt.c and binary.c, on small files made here, whole and
+ * broken, and on the interpreter of this machine.
  */
 #define _GNU_SOURCE
 #include "test.h"

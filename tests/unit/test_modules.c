@@ -145,7 +145,7 @@ static unsigned check_lines(struct module_names *names, pid_t pid, FILE *told, c
 	return checked;
 }
 
-/* Runs python with these arguments (ended by NULL) and compares every function's module, then again when it has ended. */
+/* Runs python with these arguments (up to NULL) and compares every function's module, then again when it has ended. */
 static void check_program(const char *directory, const char *main_name, const char *const *options)
 {
 	char told_path[160], where[160], python_path[200];
