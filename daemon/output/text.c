@@ -14,7 +14,7 @@
 #include "words.h"
 
 #define LINE_WIDTH 120	 /* that the header keeps to */
-#define LEAST_COMMAND 16 /* of a target's command line, whatever else there is */
+#define LEAST_COMMAND 24 /* of a target's command line, whatever else there is */
 #define CLEAR_SCREEN "\033[H\033[2J"
 
 /* The rungs of the ladder as people call them. */
