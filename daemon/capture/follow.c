@@ -328,6 +328,20 @@ int follow_record(struct follow *follow, const struct nt_head *record, size_t si
 	return 0;
 }
 
+/* A forked child that has lived long enough to be worth probes of its own. What it inherited names its parent's file.
+ */
+static int process_late_probes(struct follow *follow, struct process *process)
+{
+	char why[TARGET_WHY_SIZE];
+
+	process->look_from = 0;
+	if (target_inspect(process->pid, &process->target, why))
+		return 0; /* it ends; its exit will come */
+	process->attribution = NT_ATTRIBUTION_USDT;
+	process_attach_probes(follow, process);
+	return process_announce(follow, process);
+}
+
 static int process_retry(struct follow *follow, struct process *process, uint64_t now)
 {
 	int error;
@@ -335,12 +349,8 @@ static int process_retry(struct follow *follow, struct process *process, uint64_
 	if (!process->look_from || now < process->look_from)
 		return 0;
 	process->look_from = now < process->look_until ? now + RETRY_NS : 0;
-	if (process->python) { /* a forked child, old enough for probes of its own */
-		process->look_from = 0;
-		process->attribution = NT_ATTRIBUTION_USDT;
-		process_attach_probes(follow, process);
-		return process_announce(follow, process);
-	}
+	if (process->python)
+		return process_late_probes(follow, process);
 	error = process_look(follow, process);
 	return error == -EAGAIN ? 0 : error;
 }

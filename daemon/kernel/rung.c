@@ -112,9 +112,41 @@ static int rung_select(struct nettraced_bpf *object, enum kernel_rung rung)
 	return 0;
 }
 
-/* What can be seen without loading anything, said in words that name the cause. */
+/* Loads the least fentry program there is: some kernels have all that it takes and refuse it all the same. */
+static int fentry_try(void)
+{
+	struct bpf_insn nothing[] = {
+	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+	    {.code = BPF_JMP | BPF_EXIT},
+	};
+	struct btf *btf = btf__load_vmlinux_btf();
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_FENTRY);
+	int id = btf ? btf__find_by_name_kind(btf, "tcp_sendmsg", BTF_KIND_FUNC) : -ENOENT, fd;
+
+	btf__free(btf);
+	if (id < 0)
+		return id;
+	options.attach_btf_id = id;
+	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "nt_try", "GPL", nothing, sizeof(nothing) / sizeof(nothing[0]),
+			   &options);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+/* What can be seen without loading the whole, said in words that name the cause. */
 static int rung_precheck(enum kernel_rung rung, char *why)
 {
+	int error = rung == RUNG_FENTRY ? fentry_try() : 0;
+
+	if (error) {
+		snprintf(
+		    why, KERNEL_WHY_SIZE,
+		    "this kernel refuses fentry programs (%s): built without CONFIG_FUNCTION_TRACER, or locked down",
+		    strerror(-error));
+		return error;
+	}
 	if (rung == RUNG_KPROBE && access("/sys/bus/event_source/devices/kprobe/type", R_OK)) {
 		snprintf(why, KERNEL_WHY_SIZE, "this kernel has no kprobes (CONFIG_KPROBE_EVENTS is not set)");
 		return -ENOENT;
@@ -122,16 +154,10 @@ static int rung_precheck(enum kernel_rung rung, char *why)
 	return 0;
 }
 
-static int rung_explain(enum kernel_rung rung, const char *step, int error, char *why)
+static int rung_explain(const char *step, int error, char *why)
 {
-	if (rung == RUNG_FENTRY && (error == -EPERM || error == -ENOTSUP || error == -EOPNOTSUPP))
-		snprintf(why, KERNEL_WHY_SIZE,
-			 "this kernel refuses fentry programs (%s: %s): built without CONFIG_FUNCTION_TRACER, or "
-			 "locked down",
-			 step, strerror(-error));
-	else
-		snprintf(why, KERNEL_WHY_SIZE, "%s: %s%s%.160s", step, strerror(-error), last_complaint[0] ? ": " : "",
-			 last_complaint);
+	snprintf(why, KERNEL_WHY_SIZE, "%s: %s%s%.160s", step, strerror(-error), last_complaint[0] ? ": " : "",
+		 last_complaint);
 	return error;
 }
 
@@ -146,7 +172,7 @@ int rung_load(struct kernel *kernel, const struct kernel_options *options, enum 
 	libbpf_set_print(note_complaint);
 	object = nettraced_bpf__open();
 	if (!object)
-		return rung_explain(rung, "cannot open the BPF object", -errno, why);
+		return rung_explain("cannot open the BPF object", -errno, why);
 	if (object->rodata->cfg_abi != NT_ABI) {
 		snprintf(why, KERNEL_WHY_SIZE, "the BPF object is of another build (ABI %u, not %u): build again",
 			 object->rodata->cfg_abi, NT_ABI);
@@ -162,13 +188,13 @@ int rung_load(struct kernel *kernel, const struct kernel_options *options, enum 
 		error = nettraced_bpf__load(object);
 	if (error) {
 		nettraced_bpf__destroy(object);
-		return rung_explain(rung, "loading", error, why);
+		return rung_explain("loading", error, why);
 	}
 	if (options->attach)
 		error = nettraced_bpf__attach(object);
 	if (error) {
 		nettraced_bpf__destroy(object);
-		return rung_explain(rung, "attaching", error, why);
+		return rung_explain("attaching", error, why);
 	}
 	kernel->object = object;
 	kernel->rung = rung;
