@@ -112,11 +112,11 @@ const struct protocol *backend_protocol(const struct call_stage *stage, const st
 
 void backend_forget_all(struct call_stage *stage)
 {
-	struct known_backend *known, *next;
+	struct known_backend *known = stage->backends, *next;
 
-	HASH_ITER(hh, stage->backends, known, next)
-	{
-		HASH_DEL(stage->backends, known);
+	HASH_CLEAR(hh, stage->backends); /* frees the table, not what was in it */
+	for (; known; known = next) {
+		next = known->hh.next;
 		free(known);
 	}
 }

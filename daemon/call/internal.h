@@ -44,10 +44,10 @@ struct connection {
 	UT_hash_handle hh;
 	uint64_t id;
 	struct call_backend backend;
-	const struct protocol *protocol; /* NULL: not known */
-	void *reader;			 /* its state */
-	struct open_call *pending;	 /* calls without an answer, oldest first */
-	struct open_call *requesting;	 /* the youngest of them while a reader is in its request */
+	const struct protocol *protocol;     /* NULL: not known */
+	void *reader;			     /* its state */
+	struct open_call *oldest, *youngest; /* of the calls without an answer: a queue */
+	struct open_call *requesting;	     /* the youngest while a reader is in its request */
 	struct open_call *adopted; /* began before the protocol was known: the reader's first request is this one */
 	struct open_call *connect;
 	struct open_call *message; /* bytes that answer nothing, while they go on */

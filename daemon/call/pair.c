@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
 
 static struct open_call *allocate_call(struct call_stage *stage)
 {
@@ -108,11 +107,34 @@ static void end_call(struct call_stage *stage, struct connection *connection, st
 	release_call(stage, open);
 }
 
+static void append_pending(struct connection *connection, struct open_call *open)
+{
+	open->prev = connection->youngest;
+	if (open->prev)
+		open->prev->next = open;
+	else
+		connection->oldest = open;
+	connection->youngest = open;
+	connection->pending_count++;
+}
+
+static void remove_pending(struct connection *connection, struct open_call *open)
+{
+	if (open->prev)
+		open->prev->next = open->next;
+	else
+		connection->oldest = open->next;
+	if (open->next)
+		open->next->prev = open->prev;
+	else
+		connection->youngest = open->prev;
+	connection->pending_count--;
+}
+
 /* Ends a call of the queue. */
 static void end_pending(struct call_stage *stage, struct connection *connection, struct open_call *open)
 {
-	DL_DELETE(connection->pending, open);
-	connection->pending_count--;
+	remove_pending(connection, open);
 	pair_connect_settle(stage, connection);
 	end_call(stage, connection, open, connection_protocol_name(connection));
 }
@@ -144,15 +166,10 @@ static void add_bytes(const struct connection *connection, struct open_call *ope
 		open->call.bytes_in += bytes;
 }
 
-static struct open_call *youngest(const struct connection *connection)
-{
-	return connection->pending ? connection->pending->prev : NULL; /* utlist: the head's prev is the tail */
-}
-
 /* The request that an answer answers. One that was answered early still waits for its own end, alone in the queue. */
 static struct open_call *oldest_unanswered(const struct connection *connection)
 {
-	struct open_call *open = connection->pending;
+	struct open_call *open = connection->oldest;
 
 	return open && !open->call.answered ? open : NULL;
 }
@@ -180,8 +197,7 @@ static struct open_call *open_request(struct feeding *feeding)
 	open->call.out_last = segment->h.time;
 	open->call.round_trip = connection->round_trip;
 	connection->round_trip = false;
-	DL_APPEND(connection->pending, open);
-	connection->pending_count++;
+	append_pending(connection, open);
 	begin_call(stage, open, &segment->h, &segment->owner, (const uint32_t *)(segment + 1));
 	return open;
 }
@@ -268,7 +284,7 @@ static void request_began(void *context, uint64_t at)
 static void end_lost_request(struct feeding *feeding, uint64_t bytes, bool no_answer)
 {
 	struct connection *connection = feeding->connection;
-	struct open_call *open = youngest(connection);
+	struct open_call *open = connection->youngest;
 
 	if (open)
 		add_bytes(connection, open, PROTOCOL_REQUEST, bytes);
@@ -362,7 +378,7 @@ static void answer_ended(void *context, uint64_t at, const struct protocol_answe
 	} else if (open) {
 		answer_call(feeding, open, first, bytes, answer);
 	} else {
-		if (!connection->pending && connection->pending_lost > 0)
+		if (!connection->oldest && connection->pending_lost > 0)
 			connection->pending_lost--;
 		pass_message(feeding, first, bytes, true);
 	}
@@ -393,7 +409,7 @@ static void rest_of_requests(struct feeding *feeding, uint64_t bytes)
 	if (open)
 		open->call.out_last = connection->last[PROTOCOL_REQUEST];
 	else
-		open = youngest(connection);
+		open = connection->youngest;
 	if (open)
 		add_bytes(connection, open, PROTOCOL_REQUEST, bytes);
 	else
@@ -407,10 +423,12 @@ static void rest_of_answers(struct feeding *feeding, uint64_t bytes)
 
 	if (connection->answer.open) {
 		connection->answer.bytes += bytes;
-		if (open)
+		if (open && open->call.kind == CALL_REQUEST && !open->responding) {
+			open->call.in_first = connection->answer.first;
 			mark_responding(feeding->stage, open);
-	} else if (connection->pending) {
-		add_bytes(connection, connection->pending, PROTOCOL_ANSWER, bytes);
+		}
+	} else if (connection->oldest) {
+		add_bytes(connection, connection->oldest, PROTOCOL_ANSWER, bytes);
 	} else {
 		stray(feeding, feeding->segment->first, bytes);
 	}
@@ -436,7 +454,7 @@ void pair_request_by_turn(struct feeding *feeding, bool turn)
 	uint64_t bytes = take_bytes(feeding, feeding->segment->bytes);
 
 	if (!open && !fresh)
-		open = youngest(connection);
+		open = connection->youngest;
 	if (!open && !connection->in_request)
 		open = open_request(feeding);
 	connection->requesting = NULL;
@@ -521,8 +539,8 @@ void pair_settle(struct call_stage *stage, struct connection *connection, enum e
 	struct open_call *open, *next;
 
 	fold_answer(stage, connection);
-	DL_FOREACH_SAFE(connection->pending, open, next)
-	{
+	for (open = connection->oldest; open; open = next) {
+		next = open->next;
 		if (ending == ENDING_TURN && connection->protocol && !open->whole)
 			continue;
 		judge(connection, &open->call, ending, now, error_number);

@@ -14,8 +14,8 @@
 static bool is_fatal(int error_number)
 {
 	static const int fatal[] = {
-	    ECONNRESET,	  EPIPE,     ETIMEDOUT,	  ECONNREFUSED, ECONNABORTED, ENETRESET,
-	    EHOSTUNREACH, EHOSTDOWN, ENETUNREACH, ENETDOWN,	ENOTCONN,     ESHUTDOWN,
+	    ECONNRESET, EPIPE,	      ETIMEDOUT,   ECONNREFUSED, ECONNABORTED, ENETRESET,
+	    EHOSTDOWN,	EHOSTUNREACH, ENETUNREACH, ENETDOWN,	 EPROTO,
 	};
 
 	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++) {
@@ -148,7 +148,7 @@ static void read_head(struct feeding *feeding, uint32_t size)
 	head.bytes = head.captured = size;
 	head.owner.depth = 0; /* the states are behind the record, not behind this copy */
 	again.segment = &head;
-	connection->adopted = connection->pending ? connection->pending->prev : NULL;
+	connection->adopted = connection->youngest;
 	if (connection->adopted) {
 		if (connection->role == NT_ROLE_SERVER)
 			connection->adopted->call.bytes_in -= size;

@@ -17,15 +17,11 @@ struct call_stage *call_stage_new(const struct call_sink *sink)
 
 void call_stage_free(struct call_stage *stage)
 {
-	struct connection *connection, *next;
-
 	if (!stage)
 		return;
 	call_stage_flush(stage, 0, true);
-	HASH_ITER(hh, stage->connections, connection, next)
-	{
-		connection_remove(stage, connection);
-	}
+	while (stage->connections)
+		connection_remove(stage, stage->connections);
 	backend_forget_all(stage);
 	pair_free_spare(stage);
 	free(stage);
@@ -151,10 +147,7 @@ static void flush_quiet(struct call_stage *stage, struct connection *connection,
 
 void call_stage_flush(struct call_stage *stage, uint64_t now, bool at_end)
 {
-	struct connection *connection, *next;
-
-	HASH_ITER(hh, stage->connections, connection, next)
-	{
+	for (struct connection *connection = stage->connections; connection; connection = connection->hh.next) {
 		if (!at_end) {
 			flush_quiet(stage, connection, now);
 			continue;

@@ -226,7 +226,7 @@ static int take_word(struct request *request)
 
 	if (word.size == 0)
 		return 0;
-	if (index == 0) {
+	if (!command) {
 		request->command = find_command(word);
 		return request->command ? 0 : -EILSEQ;
 	}

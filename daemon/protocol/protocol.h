@@ -64,13 +64,18 @@ struct protocol {
 	size_t state_size; /* of one connection's state: zeroed memory is a state in which nothing was read */
 	/*
 	 * Reads a chunk. Returns 0, or -EILSEQ when the bytes make no sense or a hole swallowed what was
-	 * needed: the caller then counts what was left as unparsed and calls `resync` at the next turn.
+	 * needed: the caller then counts what was left as unparsed and calls `finish` (for a request at once, for an
+	 * answer at the next turn) and at the next turn `resync`.
 	 */
 	int (*feed)(void *state, enum protocol_side side, const struct protocol_chunk *chunk,
 		    const struct protocol_events *events);
 	/* Forgets what is half read on this side: the next byte begins a request or an answer. */
 	void (*resync)(void *state, enum protocol_side side);
-	/* This side sends no more: ends what only the end of the stream ends. May be NULL. */
+	/*
+	 * This side sends no more, or cannot be followed any further: ends what only the end of the stream ends, a
+	 * request that is known by name, and an answer that feed() lost. An answer that was merely cut short does not
+	 * end. Events have `at` 0. May be NULL.
+	 */
 	void (*finish)(void *state, enum protocol_side side, const struct protocol_events *events);
 };
 

@@ -72,6 +72,7 @@ static void sink_responding(void *context, struct call *call)
 	(void)context;
 	assert_int_equal(call->kind, CALL_REQUEST);
 	assert_false(seen->responding);
+	assert_true(call->in_first > 0);
 	seen->responding = true;
 }
 
