@@ -178,7 +178,7 @@ static int take_record(const struct taking *taking)
 static bool find_word(const char *const *words, size_t count, const char *word, int *ret_index)
 {
 	for (size_t i = 0; i < count; i++) {
-		if (strcmp(words[i], word))
+		if (strcmp(words[i], word) != 0)
 			continue;
 		*ret_index = (int)i;
 		return true;
@@ -290,7 +290,6 @@ static void make_tables(struct getopt_tables *tables)
 {
 	char *letter = tables->letters;
 
-	memset(tables, 0, sizeof(*tables));
 	*letter++ = '+'; /* the words stay in their order */
 	*letter++ = ':'; /* a missing argument is told from an unknown option */
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -331,7 +330,7 @@ static int refuse_option(const struct taking *taking, int code, const char *word
 
 static int take_all(int argc, char **argv, struct taking *taking)
 {
-	struct getopt_tables tables;
+	struct getopt_tables tables = {0};
 	int code, err;
 
 	make_tables(&tables);

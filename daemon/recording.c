@@ -187,7 +187,7 @@ static int read_header(struct recording_reader *reader)
 	struct recording_header header;
 	int err = read_bytes(reader, &header, sizeof(header));
 
-	if (err == -ENODATA || (!err && memcmp(header.magic, RECORDING_MAGIC, sizeof(header.magic))))
+	if (err == -ENODATA || (!err && memcmp(header.magic, RECORDING_MAGIC, sizeof(header.magic)) != 0))
 		return -ENOEXEC;
 	if (err)
 		return err;

@@ -118,7 +118,7 @@ static bool is_first_of_protocol(const struct summary_endpoint *endpoint, const 
 {
 	const struct summary_backend *row = endpoint->backends;
 
-	while (strcmp(row->key.protocol, backend->key.protocol))
+	while (strcmp(row->key.protocol, backend->key.protocol) != 0)
 		row = row->hh.next;
 	return row == backend;
 }

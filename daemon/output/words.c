@@ -117,7 +117,7 @@ void words_cut_middle(char *text, size_t width)
 	char *rest = character_at(text, now - tail);
 
 	/* At least four characters go, so that three dots have room in front of what stays. */
-	memcpy(cut, "...", 3);
+	memset(cut, '.', 3);
 	memmove(cut + 3, rest, strlen(rest) + 1);
 }
 

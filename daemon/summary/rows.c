@@ -203,32 +203,41 @@ int row_add_site(struct summary_backend *backend, const char *function, const ch
 	return 0;
 }
 
-static void free_operations(struct summary_backend *backend)
+/* The rows of a cleared table are still linked in their order. */
+static void free_operations(struct summary_operation *row)
 {
-	struct summary_operation *row, *next;
+	while (row) {
+		struct summary_operation *next = row->hh.next;
 
-	HASH_ITER(hh, backend->operations, row, next)
-	{
-		HASH_DEL(backend->operations, row);
 		histogram_free(&row->latency);
 		free(row->name);
 		free(row);
+		row = next;
+	}
+}
+
+static void free_backends(struct summary_backend *row)
+{
+	while (row) {
+		struct summary_backend *next = row->hh.next;
+		struct summary_operation *operations = row->operations;
+
+		HASH_CLEAR(hh, row->operations);
+		free_operations(operations);
+		histogram_free(&row->latency);
+		histogram_free(&row->wait);
+		free(row->sites);
+		free(row);
+		row = next;
 	}
 }
 
 void row_clear_endpoint(struct summary_endpoint *endpoint)
 {
-	struct summary_backend *row, *next;
+	struct summary_backend *backends = endpoint->backends;
 
-	HASH_ITER(hh, endpoint->backends, row, next)
-	{
-		HASH_DEL(endpoint->backends, row);
-		free_operations(row);
-		histogram_free(&row->latency);
-		histogram_free(&row->wait);
-		free(row->sites);
-		free(row);
-	}
+	HASH_CLEAR(hh, endpoint->backends);
+	free_backends(backends);
 	histogram_free(&endpoint->wall);
 	histogram_free(&endpoint->network);
 	free(endpoint->route);
@@ -237,12 +246,14 @@ void row_clear_endpoint(struct summary_endpoint *endpoint)
 
 void row_free_endpoints(struct summary *summary)
 {
-	struct summary_endpoint *row, *next;
+	struct summary_endpoint *row = summary->endpoints;
 
-	HASH_ITER(hh, summary->endpoints, row, next)
-	{
-		HASH_DEL(summary->endpoints, row);
+	HASH_CLEAR(hh, summary->endpoints);
+	while (row) {
+		struct summary_endpoint *next = row->hh.next;
+
 		row_clear_endpoint(row);
 		free(row);
+		row = next;
 	}
 }

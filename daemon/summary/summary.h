@@ -124,7 +124,7 @@ struct summary {
 	uint64_t unattributed_calls;
 	uint64_t reasons[RUN_REASON_COUNT];
 	struct summary_endpoint unattributed; /* its backends */
-	bool truncated; /* some table was full: "(other)" is in use, or targets are not listed */
+	bool truncated;			      /* some table was full: "(other)" is in use, or targets are not listed */
 };
 
 /* Returns NULL without memory. */

@@ -1,5 +1,6 @@
 /*
- * test_pipeline.c: the gate for records, and what the pipeline makes of settings, losses, cost, targets, ticks and the end.
+ * test_pipeline.c: the gate for records, and what the pipeline makes of settings, losses, cost, targets, ticks and the
+ * end.
  */
 #include "test.h"
 
