@@ -104,9 +104,11 @@ class Backend:
         self.numbers = _number_dict()
         self.operations = collections.defaultdict(lambda: {"calls": 0, "keys": 0, "errors": 0})
         self.latencies = []  # ns, one an exchange
+        self.answered = 0  # calls
 
-    def add_call(self, operation, keys, failed):
+    def add_call(self, operation, keys, failed, answered=False):
         numbers = self.numbers
+        self.answered += answered
         numbers["calls"] += 1
         numbers["keys"] += keys
         numbers["errors"] += failed == "error"
@@ -159,9 +161,10 @@ def _add_exchange(endpoint, process, exchange):
     backend.numbers["bytes_out"] += exchange.bytes_out
     backend.numbers["bytes_in"] += exchange.bytes_in
     backend.numbers["round_trips"] += 1
-    if exchange.end:
+    answered = exchange.end is not None
+    if answered:
         backend.latencies.append(exchange.end - exchange.start)
     for position, ask in enumerate(exchange.asks):
-        backend.add_call(ask[4], ask[5], exchange.failure(position))
+        backend.add_call(ask[4], ask[5], exchange.failure(position), answered)
     if not exchange.asks:
-        backend.add_call(None, 1, exchange.failure(0))
+        backend.add_call(None, 1, exchange.failure(0), answered)
