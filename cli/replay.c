@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../daemon/output/output.h"
@@ -207,10 +208,23 @@ static enum cli_status replay_all(struct replay *replay, struct recording_reader
 	return CLI_FAILED;
 }
 
+/* Would the output empty the recording? */
+static bool is_same_file(const char *one, const char *other)
+{
+	struct stat first, second;
+
+	return !stat(one, &first) && !stat(other, &second) && first.st_dev == second.st_dev &&
+	       first.st_ino == second.st_ino;
+}
+
 static bool open_output(struct replay *replay)
 {
 	struct winsize size;
 
+	if (replay->output_path && is_same_file(replay->path, replay->output_path)) {
+		cli_say("--output %s is the recording itself", replay->output_path);
+		return false;
+	}
 	replay->stream = replay->output_path ? fopen(replay->output_path, "we") : stdout;
 	if (!replay->stream) {
 		cli_say("cannot write %s: %s", replay->output_path, strerror(errno));

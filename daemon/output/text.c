@@ -185,7 +185,7 @@ static void put_requests(FILE *stream, const struct summary *summary)
 		fprintf(stream, "   p50 %s   p99 %s", p50, p99);
 	}
 	if (summary->requests_without_endpoint)
-		fprintf(stream, "   %llu without a run of an endpoint",
+		fprintf(stream, "   %llu in which no endpoint made a call",
 			(unsigned long long)summary->requests_without_endpoint);
 	fputc('\n', stream);
 }

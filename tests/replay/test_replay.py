@@ -173,6 +173,13 @@ def test_output_file(shop_file, tmp_path):
     assert target.read_bytes() == replay(shop_file, "--json").stdout
 
 
+def test_output_is_not_the_recording(shop_file):
+    before = shop_file.read_bytes()
+    result = replay(shop_file, "-o", shop_file)
+    assert result.returncode == 1 and result.stdout == b"" and shop_file.read_bytes() == before
+    assert_one_line(result, "the recording itself")
+
+
 def test_unwritable_output(shop_file):
     result = replay(shop_file, "-o", "/nowhere/at/all")
     assert result.returncode == 1 and result.stdout == b""
