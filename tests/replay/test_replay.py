@@ -2,7 +2,7 @@
 
     /usr/bin/python3 -m pytest tests/replay
 
-NETTRACE=FILE is the program under test (default: the sanitizers' build if there is one, else build/nettrace).
+NETTRACE=FILE is the program under test (default: the newer one of build/nettrace and `make ASAN=1`'s).
 NETTRACE_SEED=N repeats a run of the random damage. NETTRACE_GOLDEN=write writes the golden files anew: read the difference.
 """
 
@@ -24,11 +24,12 @@ TIMEOUT = 60
 
 
 def find_nettrace():
-    candidates = [os.environ.get("NETTRACE"), ROOT / "build/asan/nettrace", ROOT / "build/nettrace"]
-    for candidate in candidates:
-        if candidate and Path(candidate).exists():
-            return str(candidate)
-    pytest.exit("build/nettrace is not there: run make first", returncode=1)
+    if os.environ.get("NETTRACE"):
+        return os.environ["NETTRACE"]
+    builds = [path for path in (ROOT / "build/asan/nettrace", ROOT / "build/nettrace") if path.exists()]
+    if not builds:
+        pytest.exit("build/nettrace is not there: run make first", returncode=1)
+    return str(max(builds, key=lambda path: path.stat().st_mtime))
 
 
 NETTRACE = find_nettrace()
