@@ -276,17 +276,19 @@ int endpoint_find(const struct endpoint_rules *rules, const struct stack *stack,
 	struct search search = {.stack = stack, .least = least_own(stack)};
 	int found;
 
-	*ret_certain = true;
-	if (rules->patterns)
-		return find_named(stack);
+	if (rules->patterns) {
+		found = find_named(stack);
+		*ret_certain = found >= 0;
+		return found;
+	}
 	found = find_dispatched(&search, false);
 	if (found < 0)
 		found = find_called(&search);
 	if (found < 0)
 		found = find_dispatched(&search, true);
+	*ret_certain = found >= 0;
 	if (found >= 0)
 		return found;
-	*ret_certain = false;
 	found = find_own(&search, stack->depth, CODE_FUNCTION);
 	return found >= 0 ? found : find_own(&search, stack->depth, CODE_MODULE);
 }
