@@ -20,10 +20,20 @@ void callers_free(struct run_stage *stage, struct callers *callers)
 	free(callers);
 }
 
+/* The states of the frames outside the endpoint's: those of the outermost frames came. NULL: not all of them did. */
+static const uint32_t *states_outside(const struct call *call, const struct stack *stack)
+{
+	uint32_t count = stack->depth - stack->verdict.index - 1;
+
+	if (!call->owner.states || call->owner.depth < count)
+		return NULL;
+	return call->owner.states + call->owner.depth - count;
+}
+
 /* Remembers a call as the last one of its run. */
 static void remember(struct run_stage *stage, struct callers *callers, const struct call *call, struct stack *stack)
 {
-	uint32_t outside = stack->verdict.index + 1;
+	const uint32_t *states = states_outside(call, stack);
 
 	if (callers->stack != stack) {
 		stack_release(&stage->codes, callers->stack);
@@ -32,10 +42,10 @@ static void remember(struct run_stage *stage, struct callers *callers, const str
 	callers->connection = call->connection;
 	callers->first = call->out_first;
 	callers->index = stack->verdict.index;
-	callers->count = stack->depth - outside;
-	callers->known = call->owner.states && call->owner.depth == stack->depth;
-	if (callers->known)
-		memcpy(callers->states, call->owner.states + outside, callers->count * sizeof(callers->states[0]));
+	callers->count = stack->depth - stack->verdict.index - 1;
+	callers->known = states != NULL;
+	if (states)
+		memcpy(callers->states, states, callers->count * sizeof(callers->states[0]));
 }
 
 /* Another request in the same message, or in the same system call. */
@@ -50,6 +60,7 @@ static bool callers_moved(const struct callers *last, const struct call *call, c
 {
 	uint32_t outside = stack->verdict.index + 1;
 	const struct stack_frame *before = last->stack->frames + last->index + 1;
+	const uint32_t *states = states_outside(call, stack);
 
 	if (last->count != stack->depth - outside)
 		return true;
@@ -57,9 +68,7 @@ static bool callers_moved(const struct callers *last, const struct call *call, c
 		if (before[i].code != stack->frames[outside + i].code ||
 		    before[i].instruction != stack->frames[outside + i].instruction)
 			return true;
-	if (!last->known || !call->owner.states || call->owner.depth != stack->depth)
-		return false;
-	return memcmp(last->states, call->owner.states + outside, last->count * sizeof(last->states[0])) != 0;
+	return last->known && states && memcmp(last->states, states, last->count * sizeof(last->states[0])) != 0;
 }
 
 /*
@@ -159,7 +168,7 @@ struct open_run *calls_run(struct run_stage *stage, struct thread *thread, struc
 			close_run(stage, run);
 			return begin(stage, thread, call, stack);
 		}
-		if (stack->verdict.repeats_unseen || !run->callers->known)
+		if (stack->verdict.repeats_unseen || !run->callers->known || !states_outside(call, stack))
 			run->run.exact = false;
 	}
 	remember(stage, run->callers, call, stack);

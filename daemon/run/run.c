@@ -376,6 +376,17 @@ uint32_t run_stage_judge(const struct run_stage *stage, uint32_t pid, uint64_t a
 	return code && code->known ? endpoint_judge(&stage->rules, code) : 0;
 }
 
+uint8_t run_stage_states_from(struct run_stage *stage, uint32_t pid, uint64_t id)
+{
+	struct process *process = process_find(&stage->codes, pid);
+	struct stack *stack = process ? stack_find(process, id) : NULL;
+
+	if (!stack || !judge_stack(stage, stack))
+		return 0;
+	/* The record of a stack has at most NT_MAX_FRAMES. */
+	return (uint8_t)(stack->verdict.endpoint ? stack->verdict.index + 1u : stack->depth);
+}
+
 const struct run_stats *run_stage_stats(const struct run_stage *stage)
 {
 	return &stage->stats;

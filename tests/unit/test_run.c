@@ -542,6 +542,25 @@ static void states_that_did_not_come_are_not_exact(void **state)
 	assert_run(world, 0, "job.job", RUN_BY_CALLS, 2, false);
 }
 
+/* The kernel side sends the states of the callers only, once it was told which those are. */
+static void the_callers_states_are_enough(void **state)
+{
+	struct world *world = *state;
+
+	stacks_of_job(world);
+	STACK(world, PID, 8, WORKER, BEFORE, REDIS, BEFORE);
+	assert_int_equal(run_stage_states_from(world->stage, PID, 1), 2);
+	assert_int_equal(run_stage_states_from(world->stage, PID, 8), 2); /* no endpoint: none */
+	assert_int_equal(run_stage_states_from(world->stage, PID, 99), 0);
+	assert_int_equal(run_stage_states_from(world->stage, PID + 1, 1), 0);
+	do_call(world, (struct from){PID, TID, 1, 1, 5, 1});
+	do_call(world, HERE(2, 5)); /* one of three is the caller's */
+	do_call(world, (struct from){PID, TID, 2, 1, 6, 1});
+	flush(world);
+	assert_int_equal(world->run_count, 2);
+	assert_run(world, 0, "job.job", RUN_BY_CALLS, 2, true);
+}
+
 static void recursion_is_the_outermost(void **state)
 {
 	struct world *world = *state;
