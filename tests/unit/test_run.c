@@ -1407,6 +1407,7 @@ int main(void)
 	    TEST(a_caller_that_may_repeat_unseen_is_not_exact),
 	    TEST(unknown_code_is_one_run_and_not_exact),
 	    TEST(states_that_did_not_come_are_not_exact),
+	    TEST(the_callers_states_are_enough),
 	    TEST(recursion_is_the_outermost),
 	    TEST(a_pipeline_is_in_one_run),
 	    TEST(threads_have_runs_of_their_own),
