@@ -131,10 +131,10 @@ static void release_bindings(struct run_stage *stage, struct open_run *run)
 
 void book_flush(struct run_stage *stage, bool at_end)
 {
-	struct open_run *run, *next;
+	struct open_run *next;
 
-	DL_FOREACH_SAFE(stage->runs, run, next)
-	{
+	for (struct open_run *run = stage->runs; run; run = next) {
+		next = run->next;
 		if (!at_end && (!run->over || run->open_calls))
 			continue;
 		release_bindings(stage, run);
@@ -197,23 +197,20 @@ void book_end_call(struct run_stage *stage, const struct call *call)
 
 static void bindings_free(struct binding **bindings)
 {
-	struct binding *binding, *next;
+	struct binding *next;
 
-	DL_FOREACH_SAFE(*bindings, binding, next)
-	{
-		DL_DELETE(*bindings, binding);
+	for (struct binding *binding = *bindings; binding; binding = next) {
+		next = binding->next;
 		free(binding);
 	}
+	*bindings = NULL;
 }
 
 void book_clear(struct run_stage *stage)
 {
-	struct open_run *run, *next;
-
-	DL_FOREACH_SAFE(stage->runs, run, next)
-	{
-		bindings_free(&run->bindings);
-		run_free(stage, run);
+	while (stage->runs) {
+		bindings_free(&stage->runs->bindings);
+		run_free(stage, stage->runs);
 	}
 	bindings_free(&stage->loose);
 }

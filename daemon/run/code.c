@@ -44,13 +44,10 @@ struct process *process_get(struct code_table *table, uint32_t pid)
 
 void process_set_minor(struct process *process, uint8_t minor)
 {
-	struct code *code, *next;
-
 	if (process->minor == minor)
 		return;
 	process->minor = minor;
-	HASH_ITER(hh, process->codes, code, next)
-	{
+	for (struct code *code = process->codes; code; code = code->hh.next) {
 		code->minor = minor;
 		flow_free(code->flow);
 		code->flow = NULL;
@@ -60,17 +57,17 @@ void process_set_minor(struct process *process, uint8_t minor)
 
 void process_empty(struct code_table *table, struct process *process)
 {
-	struct code *code, *next_code;
-	struct stack *stack, *next_stack;
+	struct code *code = process->codes, *next_code;
+	struct stack *stack = process->stacks, *next_stack;
 
-	HASH_ITER(hh, process->stacks, stack, next_stack)
-	{
-		HASH_DEL(process->stacks, stack);
+	HASH_CLEAR(hh, process->stacks);
+	HASH_CLEAR(hh, process->codes);
+	for (; stack; stack = next_stack) {
+		next_stack = stack->hh.next;
 		stack_release(table, stack);
 	}
-	HASH_ITER(hh, process->codes, code, next_code)
-	{
-		HASH_DEL(process->codes, code);
+	for (; code; code = next_code) {
+		next_code = code->hh.next;
 		code_release(table, code);
 	}
 }

@@ -70,7 +70,7 @@ static int pattern_add_plain(struct endpoint_rules *rules, const char *text)
 			size--;
 		if (size <= 1)
 			break;
-		memcpy(shorter + size, last, last_size);
+		memcpy(shorter + size, last, last_size + 1);
 		error = pattern_add(rules, true, NULL, 0, shorter, size + last_size);
 		size--; /* the dot */
 	}

@@ -91,11 +91,11 @@ const struct run_site *place_site(struct place_table *table, const struct stack_
 
 static void places_free(struct place **places)
 {
-	struct place *place, *next;
+	struct place *place = *places, *next;
 
-	HASH_ITER(hh, *places, place, next)
-	{
-		HASH_DEL(*places, place);
+	HASH_CLEAR(hh, *places);
+	for (; place; place = next) {
+		next = place->hh.next;
 		free(place);
 	}
 }

@@ -22,10 +22,10 @@ void request_leave_thread(struct request *request)
 /* A thread that reads a request is done with what it has answered, and is in no endpoint's run. */
 static void thread_reads(struct run_stage *stage, struct thread *thread)
 {
-	struct request *request, *next;
+	struct request *next;
 
-	DL_FOREACH_SAFE2(thread->requests, request, next, thread_next)
-	{
+	for (struct request *request = thread->requests; request; request = next) {
+		next = request->thread_next;
 		if (request->call->in_first)
 			request_leave_thread(request);
 	}
@@ -53,13 +53,10 @@ void request_began(struct run_stage *stage, struct call *call)
 static struct request *current(const struct thread *thread)
 {
 	struct request *oldest = thread->requests;
-	const struct request *request;
 
-	DL_FOREACH2(oldest, request, thread_next)
-	{
+	for (const struct request *request = oldest; request; request = request->thread_next)
 		if (request->call->connection != oldest->call->connection)
 			return NULL;
-	}
 	return oldest;
 }
 
@@ -127,10 +124,9 @@ void request_ended(struct run_stage *stage, struct call *call)
 
 void request_clear(struct run_stage *stage)
 {
-	struct request *request, *next;
+	while (stage->requests) {
+		struct request *request = stage->requests;
 
-	DL_FOREACH_SAFE(stage->requests, request, next)
-	{
 		request_leave_thread(request);
 		DL_DELETE(stage->requests, request);
 		free(request);

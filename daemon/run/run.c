@@ -35,29 +35,22 @@ struct run_stage *run_stage_new(const struct run_sink *sink)
 static void drop_process(struct run_stage *stage, uint32_t pid)
 {
 	struct process *process = process_find(&stage->codes, pid);
-	struct thread *thread, *next;
 
 	if (!process)
 		return;
-	HASH_ITER(hh, process->threads, thread, next)
-	{
-		thread_remove(stage, process, thread);
-	}
+	while (process->threads)
+		thread_remove(stage, process, process->threads);
 	process_remove(&stage->codes, process);
 }
 
 /* Without telling the sink, which may be gone. */
 static void free_processes(struct run_stage *stage)
 {
-	struct process *process, *next;
-	struct thread *thread, *next_thread;
+	while (stage->codes.processes) {
+		struct process *process = stage->codes.processes;
 
-	HASH_ITER(hh, stage->codes.processes, process, next)
-	{
-		HASH_ITER(hh, process->threads, thread, next_thread)
-		{
-			thread_free(stage, process, thread);
-		}
+		while (process->threads)
+			thread_free(stage, process, process->threads);
 		process_remove(&stage->codes, process);
 	}
 }
@@ -84,16 +77,10 @@ static void forget_verdicts(struct run_stage *stage)
 int run_stage_add_pattern(struct run_stage *stage, const char *pattern)
 {
 	int error = endpoint_rules_add(&stage->rules, pattern);
-	struct process *process, *next;
-	struct code *code, *next_code;
 
-	HASH_ITER(hh, stage->codes.processes, process, next)
-	{
-		HASH_ITER(hh, process->codes, code, next_code)
-		{
+	for (struct process *process = stage->codes.processes; process; process = process->hh.next)
+		for (struct code *code = process->codes; code; code = code->hh.next)
 			endpoint_classify(&stage->rules, code);
-		}
-	}
 	forget_verdicts(stage);
 	return error;
 }
@@ -347,20 +334,17 @@ static void flush_thread(struct run_stage *stage, struct process *process, struc
 
 void run_stage_flush(struct run_stage *stage, uint64_t now, bool at_end)
 {
-	struct process *process, *next;
-	struct thread *thread, *next_thread;
-	struct request *request;
+	struct thread *next;
 
 	if (now > stage->now)
 		stage->now = now;
-	HASH_ITER(hh, stage->codes.processes, process, next)
-	{
-		HASH_ITER(hh, process->threads, thread, next_thread)
-		{
+	for (struct process *process = stage->codes.processes; process; process = process->hh.next) {
+		for (struct thread *thread = process->threads; thread; thread = next) {
+			next = thread->hh.next;
 			flush_thread(stage, process, thread, now, at_end);
 		}
 	}
-	for (request = stage->requests; request && at_end; request = request->next)
+	for (struct request *request = stage->requests; request && at_end; request = request->next)
 		request_end_runs(stage, request);
 	book_flush(stage, at_end);
 }

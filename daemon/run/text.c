@@ -82,7 +82,9 @@ static char *text_fit(char *out, size_t length)
 
 	out[length] = '\0';
 	fitted = realloc(out, length + 1);
-	return fitted ? fitted : out;
+	if (!fitted)
+		return out;
+	return fitted;
 }
 
 char *text_utf8(const uint8_t *data, size_t size, unsigned kind)
