@@ -1,10 +1,10 @@
 /*
  * opcodes.c: one table a version, see opcodes.h.
  *
- * From each interpreter's own `opcode` and `_opcode_metadata` modules (3.11, 3.12: its opcode.h): the specialised and
- * the instrumented forms have the inline caches of the instruction that they replace. What is not named has no caches
- * and does not matter. A new version is a table here (docs/add-a-python-version.md); tests/unit/test_flow.c checks each
- * against code that the version compiled.
+ * Written by make_opcodes.py, from each interpreter's own `opcode` and `_opcode_metadata` modules (3.11, 3.12: its
+ * opcode.h): the specialised and the instrumented forms have the inline caches of the instruction that they replace.
+ * What is not named has no caches and does not matter. A new version is a table here, and a fixture that
+ * tests/unit/make_code_fixtures.py writes: test_flow.c and test_lines.c hold what is read here against it.
  */
 #include "opcodes.h"
 
