@@ -20,7 +20,7 @@ void request_leave_thread(struct request *request)
 }
 
 /* A thread that reads a request is done with what it has answered, and is in no endpoint's run. */
-static void thread_reads(struct run_stage *stage, struct thread *thread)
+static void thread_reads(struct run_stage *stage, struct thread *thread, uint32_t pid)
 {
 	struct request *next;
 
@@ -29,6 +29,7 @@ static void thread_reads(struct run_stage *stage, struct thread *thread)
 		if (request->call->in_first)
 			request_leave_thread(request);
 	}
+	usdt_end_dispatched(stage, pid, thread);
 	calls_leave(stage, thread, NULL);
 }
 
@@ -45,7 +46,7 @@ void request_began(struct run_stage *stage, struct call *call)
 	request->thread = process ? thread_get(stage, process, call->owner.tid) : NULL;
 	if (!request->thread)
 		return;
-	thread_reads(stage, request->thread);
+	thread_reads(stage, request->thread, call->owner.pid);
 	DL_APPEND2(request->thread->requests, request, thread_prev, thread_next);
 }
 

@@ -138,6 +138,8 @@ int usdt_feed(struct run_stage *stage, const struct nt_function *record);
 struct open_run *usdt_run(struct run_stage *stage, struct thread *thread, uint32_t pid, const struct stack *stack);
 /* Ends all of a thread's: at `now`, because nothing of it goes on. */
 void usdt_end_all(struct run_stage *stage, uint32_t pid, struct thread *thread, bool exact);
+/* The thread reads the next request: what a dispatcher called for the last one has returned, unseen. */
+void usdt_end_dispatched(struct run_stage *stage, uint32_t pid, struct thread *thread);
 
 /* request.c */
 void request_began(struct run_stage *stage, struct call *call);

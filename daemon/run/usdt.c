@@ -131,6 +131,17 @@ void usdt_end_all(struct run_stage *stage, uint32_t pid, struct thread *thread, 
 		end_innermost(stage, pid, thread, stage->now, exact);
 }
 
+void usdt_end_dispatched(struct run_stage *stage, uint32_t pid, struct thread *thread)
+{
+	unsigned outermost = 0;
+
+	while (outermost < thread->active_count &&
+	       (thread->active[outermost].rank == RANK_OUTERMOST || thread->active[outermost].rank == RANK_NAMED))
+		outermost++;
+	while (thread->active_count > outermost)
+		end_innermost(stage, pid, thread, stage->now, false);
+}
+
 static int push(struct thread *thread, const struct nt_function *record, struct code *code, enum rank rank, bool sure)
 {
 	if (!thread->active)
