@@ -289,26 +289,41 @@ def _patch_accept():
     return wrapper
 
 
-def _patch_redis(connection):
-    """redis-py says itself which commands it packs: the second source of truth beside the bytes."""
-    pack, pack_many = connection.pack_command, connection.pack_commands
+def _patch_redis(module):
+    """redis-py says itself which commands it sends: the second source of truth beside the bytes."""
+    connection = module.Connection
+    send, pack_many, read = connection.send_command, connection.pack_commands, connection.read_response
 
-    def pack_command(self, *arguments):
-        if not getattr(self, "witness_packs_many", False):  # pack_commands() of some versions uses pack_command()
-            ask(self._sock, "redis", str(arguments[0]).upper(), redis_keys(arguments))
-        return pack(self, *arguments)
+    def asks(self, *commands):
+        state = self.__dict__.setdefault("witness", {"sent": 0, "read": 0})
+        if state["sent"] == state["read"]:
+            state.update(sent=0, read=0)
+        state["sent"] += len(commands)
+        for command in commands:
+            ask(self._sock, "redis", redis_operation(command), redis_keys(command))
+
+    def send_command(self, *arguments, **more):
+        if self._sock is None:
+            self.connect()
+        asks(self, arguments)
+        return send(self, *arguments, **more)
 
     def pack_commands(self, commands):
         commands = list(commands)
-        for command in commands:
-            ask(self._sock, "redis", str(command[0]).upper(), redis_keys(command))
-        self.witness_packs_many = True
-        try:
-            return pack_many(self, commands)
-        finally:
-            self.witness_packs_many = False
+        asks(self, *commands)
+        return pack_many(self, commands)
 
-    connection.pack_command, connection.pack_commands = pack_command, pack_commands
+    def read_response(self, *arguments, **more):
+        position = self.witness["read"]
+        self.witness["read"] += 1
+        try:
+            return read(self, *arguments, **more)
+        except module.ResponseError:
+            failed(self._sock, "error", position)
+            raise
+
+    connection.send_command, connection.pack_commands = send_command, pack_commands
+    connection.read_response = read_response
 
 
 def _patch_pymemcache(client):
@@ -340,10 +355,15 @@ def _patch_http(connection):
     connection.putrequest, connection._send_output = putrequest, send_output
 
 
+def redis_operation(command):
+    """CLIENT's second word is part of its name."""
+    return " ".join(str(word).upper() for word in command[: 2 if command[0] == "CLIENT" else 1])
+
+
 def redis_keys(command):
     """How many keys a command of those that the tests use names."""
     name, count = str(command[0]).upper(), len(command) - 1
-    if name in ("PING", "MULTI", "EXEC"):
+    if name in ("PING", "MULTI", "EXEC", "CLIENT", "HELLO"):
         return 0
     if name in ("MGET", "DEL", "EXISTS", "UNLINK"):
         return count
@@ -403,7 +423,7 @@ def watch_libraries():
         import pymemcache.client.base
         import redis.connection
 
-        _patch_redis(redis.connection.Connection)
+        _patch_redis(redis.connection)
         _patch_pymemcache(pymemcache.client.base.Client)
         _patch_http(http.client.HTTPConnection)
 

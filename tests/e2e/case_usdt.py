@@ -19,7 +19,8 @@ def _add_usdt():
     def run(lab, name):
         need_working_probes(lab)
         summary, _ = traced(lab, LOADS[name], "usdt", every_run=True)
-        check_wall_source(summary, "usdt")
+        if name != "forked_after_attach":  # a child's first runs come before its probes
+            check_wall_source(summary, "usdt")
 
     for name in USDT_LOADS:
         CASES["usdt_" + name] = lambda lab, name=name: run(lab, name)
