@@ -1,9 +1,10 @@
 """Cases of what nettraced cannot or should not do: one line on standard error, nothing on standard output."""
 
 import os
+import shutil
 import subprocess
 
-from lab import Skip, check, one_line
+from lab import APPS, Skip, check, one_line
 from registry import case
 
 
@@ -94,11 +95,18 @@ def without_privileges(lab):
 
 @case
 def unsupported_python(lab):
-    """A Python that has no row in the table of versions is named, and so are those that have one."""
-    other = os.environ.get("NETTRACE_UNSUPPORTED_PYTHON")
-    if not other:
-        raise Skip("NETTRACE_UNSUPPORTED_PYTHON names no interpreter")
-    code = "import sys; print('ready', flush=True); sys.stdin.read()"
-    target = lab.start([other, "-c", code])
-    target.expect("^ready$")
-    expect_refusal(lab, [lab.nettraced, "--pid", target.pid, "-d", 1], (1,), "python", "3.11")
+    """A Python that is too old, or newer than we know, is named, and so are those that are supported."""
+    compiler = shutil.which("cc")
+    if not compiler:
+        raise Skip("no C compiler to make a Python of another version with")
+    for major, minor in ((3, 7), (3, 99)):
+        program = lab.path("python%d.%d" % (major, minor))
+        version = "-DVERSION=0x%02x%02x00f0" % (major, minor)
+        command = [compiler, "-rdynamic", version, "-o", program, os.path.join(APPS, "other_python.c")]
+        status, _, err = lab.run(*command)
+        check(status == 0, "it does not compile: " + err)
+        target = lab.start([program])
+        target.expect("^ready$")
+        words = ("Python %d.%d" % (major, minor), "3.9", "3.11", "3.13")
+        expect_refusal(lab, [lab.nettraced, "--pid", target.pid, "-d", 1], (1,), *words)
+        os.unlink(program)
