@@ -19,16 +19,16 @@ void request_leave_thread(struct request *request)
 	request->thread = NULL;
 }
 
-/* A thread that reads a request is done with what it has answered, and is in no endpoint's run. */
+/*
+ * A thread that reads a request is done with what it has answered, and is in no endpoint's run. Only its youngest
+ * request can be answered and still be here (request_responding()).
+ */
 static void thread_reads(struct run_stage *stage, struct thread *thread, uint32_t pid)
 {
-	struct request *next;
+	struct request *youngest = thread->requests ? thread->requests->thread_prev : NULL;
 
-	for (struct request *request = thread->requests; request; request = next) {
-		next = request->thread_next;
-		if (request->call->in_first)
-			request_leave_thread(request);
-	}
+	if (youngest && youngest->call->in_first)
+		request_leave_thread(youngest);
 	usdt_end_dispatched(stage, pid, thread);
 	calls_leave(stage, thread, NULL);
 }
@@ -48,6 +48,17 @@ void request_began(struct run_stage *stage, struct call *call)
 		return;
 	thread_reads(stage, request->thread, call->owner.pid);
 	DL_APPEND2(request->thread->requests, request, thread_prev, thread_next);
+}
+
+void request_responding(struct call *call)
+{
+	struct request *request = call->user;
+
+	/* While it answers, others wait on its thread: after this it is their turn, unless they are in line behind it.
+	 */
+	if (request && request->thread && request->thread_next &&
+	    request->thread_next->call->connection != call->connection)
+		request_leave_thread(request);
 }
 
 /* The request that the thread is answering. Of several on one connection, answers come in order. */
@@ -85,7 +96,6 @@ struct open_run *request_run(struct run_stage *stage, struct thread *thread, uin
 	run = book_open(stage, RUN_BY_REQUEST, thread, pid, verdict->code, verdict->endpoint);
 	if (!run)
 		return NULL;
-	run->request = request;
 	run->peer = request->runs;
 	request->runs = run;
 	request->had_run = true;
@@ -100,7 +110,6 @@ void request_end_runs(struct run_stage *stage, struct request *request)
 		struct open_run *run = request->runs;
 
 		request->runs = run->peer;
-		run->request = NULL;
 		run->run.began = call->out_last ? call->out_last : call->out_first;
 		run->run.ended = call->in_first;
 		memcpy(run->route, call->operation, sizeof(run->route));

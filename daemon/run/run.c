@@ -289,11 +289,17 @@ static void on_began(void *context, struct call *call)
 		call->user = bind(stage, call);
 }
 
-/* What these two say is in the call when it ends. */
-static void on_mark(void *context, struct call *call)
+/* When that was is in the call when it ends. */
+static void on_received(void *context, struct call *call)
 {
 	(void)context;
 	(void)call;
+}
+
+static void on_responding(void *context, struct call *call)
+{
+	(void)context;
+	request_responding(call);
 }
 
 static void on_ended(void *context, struct call *call)
@@ -313,8 +319,8 @@ struct call_sink run_stage_sink(struct run_stage *stage)
 	return (struct call_sink){
 	    .context = stage,
 	    .began = on_began,
-	    .received = on_mark,
-	    .responding = on_mark,
+	    .received = on_received,
+	    .responding = on_responding,
 	    .ended = on_ended,
 	};
 }

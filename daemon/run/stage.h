@@ -50,7 +50,6 @@ struct open_run {
 	struct run run;
 	struct open_run *prev, *next; /* all of the stage's */
 	struct open_run *peer;	      /* the next one of the same request, or of the same thread by calls */
-	struct request *request;      /* by request, until that ended */
 	struct thread *thread;	      /* by calls, until it is over */
 	struct code *code;	      /* the endpoint's */
 	struct binding *bindings;     /* its calls that have not ended */
@@ -143,6 +142,7 @@ void usdt_end_dispatched(struct run_stage *stage, uint32_t pid, struct thread *t
 
 /* request.c */
 void request_began(struct run_stage *stage, struct call *call);
+void request_responding(struct call *call);
 void request_ended(struct run_stage *stage, struct call *call);
 /* The run of this endpoint within the request that the thread is answering; NULL: it is answering none. */
 struct open_run *request_run(struct run_stage *stage, struct thread *thread, uint32_t pid, const struct stack *stack);
