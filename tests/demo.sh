@@ -111,7 +111,7 @@ main() {
 
 	say "starting redis, memcached, the stock service and the shop"
 	start_backends
-	start_server shop /usr/bin/gunicorn -w 2 -b 127.0.0.1:PORT --chdir "$work" shop.wsgi:app
+	start_server shop env "GUNICORN_CMD_ARGS=--bind 127.0.0.1:PORT --chdir $work" gunicorn -w 2 shop.wsgi:app
 	local master=$started
 	start_load "$port"
 

@@ -89,6 +89,27 @@ def killed_tracer_leaves_the_target_alone(lab):
 
 
 @case
+def no_endpoint_matches(lab):
+    """A pattern that names no function: all calls are there, unattributed, with the reason."""
+    load = LOADS["plain_script"]
+    target = lab.target(load.script, options_of(lab, load), load.backends)
+    tracer = lab.trace(target.pid, "-i", 0, "--python", "stack", *patterns("no_such_function"))
+    target.say("go")
+    target.expect("^done$")
+    summary = tracer.finish()[-1]
+    quit_target(target)
+    backends = [backend for endpoint in lab.truth().values() for backend in endpoint.backends.values()]
+    calls, out = (sum(backend.numbers[name] for backend in backends) for name in ("calls", "bytes_out"))
+    found = summary["unattributed"]
+    check(summary["endpoints"] == [], "%d endpoints" % len(summary["endpoints"]))
+    check(found["calls"] == calls, "%d unattributed calls, truly %d" % (found["calls"], calls))
+    check(found["reasons"] == {"no_endpoint": calls}, "reasons %s" % found["reasons"])
+    bytes_out = sum(backend["bytes_out"] for backend in found["backends"])
+    check(bytes_out == out, "%d bytes out, truly %d" % (bytes_out, out))
+    check_none(lost(summary))
+
+
+@case
 def endpoint_found_by_itself(lab):
     """Without -e it is the outermost function of the application's own code, and no call is missing."""
     load = LOADS["plain_script"]

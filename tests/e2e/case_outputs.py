@@ -6,7 +6,7 @@ import random
 import signal
 import time
 
-from lab import check, one_line
+from lab import APPS, check, one_line
 from loads import LOADS, options_of, patterns, quit_target
 from registry import case
 
@@ -62,6 +62,32 @@ def broken_recordings(lab, recording):
         check(status == 1 or (name == "changed" and status == 0), "%s recording: status %d" % (name, status))
         check(status == 0 or one_line(err), "%s recording: %r" % (name, err))
         check(out == "" or name in ("cut", "changed"), "%s recording: a summary" % name)
+
+
+@case
+def where_calls_are_made(lab):
+    """The innermost line of the application's own code that made a backend's calls; here without the witness's frames."""
+    with open(os.path.join(APPS, "plain.py"), encoding="utf-8") as source:
+        lines = source.read().splitlines()
+    for scenario, function in (("latency", "timed"), ("shapes", "_exchange")):
+        start = lines.index(next(line for line in lines if line.startswith("def %s(" % function)))
+        line = next(number for number in range(start, len(lines)) if "sock.sendall(" in lines[number]) + 1
+        options = {"scenario": scenario, "runs": lab.number(50, 10), "micros": 0}
+        target = lab.target("plain", options, ("raw",), witness=False)
+        tracer = lab.trace(target.pid, "-i", 0, "--python", "stack")
+        target.say("go")
+        target.expect("^done$")
+        summary = tracer.finish()[-1]
+        quit_target(target)
+        check(len(summary["endpoints"]) == 1, "%d endpoints" % len(summary["endpoints"]))
+        backend = summary["endpoints"][0]["backends"][0]
+        place = {
+            "function": "plain." + function,
+            "file": lab.seen_by_target(lab.path("plain.py")),
+            "line": line,
+            "calls": backend["calls"],
+        }
+        check(backend["where"] == [place], "where is %s, truly %s" % (backend["where"], place))
 
 
 @case

@@ -1,6 +1,7 @@
 """pytest's side of the lab: one for the whole session, cleaned up after each case."""
 
 import os
+import signal
 import sys
 
 import pytest
@@ -13,6 +14,7 @@ from lab import Lab  # noqa: E402
 
 @pytest.fixture(scope="session")
 def session_lab():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     with Lab() as lab:
         yield lab
 

@@ -13,6 +13,8 @@ set from outside:
 """
 
 import contextlib
+import ctypes
+import getpass
 import json
 import os
 import random
@@ -58,6 +60,15 @@ def one_line(text):
     return text.endswith("\n") and text.count("\n") == 1 and len(text) > 10
 
 
+_libc = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent():
+    """Runs in the child: where the tests are killed and can clean up nothing, the kernel does."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class Child:
     """A process of ours, in a process group of its own, with pipes; ended at the latest by close()."""
 
@@ -67,7 +78,7 @@ class Child:
         options.setdefault("stdin", subprocess.PIPE)
         options.setdefault("stdout", subprocess.PIPE)
         options.setdefault("stderr", subprocess.PIPE)
-        self.process = subprocess.Popen(command, start_new_session=True, **options)
+        self.process = subprocess.Popen(command, start_new_session=True, preexec_fn=_die_with_parent, **options)
         self.pid = self.process.pid
 
     def expect(self, pattern, stream="stdout"):
@@ -278,7 +289,8 @@ class Lab:
             command = [program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no",
                        "--dir", self.directory]
         else:
-            command = [program, "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-u", "nobody"]
+            # Another user than ours would lose _die_with_parent()'s promise.
+            command = [program, "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-u", getpass.getuser()]
         self.start(command, stack=self.session, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL)
         self.wait_for_port(port)
@@ -294,17 +306,18 @@ class Lab:
                 raise Failure("nobody listens on port %d" % port)
             time.sleep(0.02)
 
-    def target(self, script, options, backends=(), wait=True):
-        """Starts a script of apps/ under the witness; with `wait`, until it is ready to be traced."""
+    def target(self, script, options, backends=(), witness=True):
+        """Starts a script of apps/, normally under the witness, and waits until it is ready to be traced."""
         options = dict(options)
         options.setdefault("seed", self.seed)
         for kind in backends:
             options[kind] = self.backend(kind)
-        environment = dict(os.environ, WITNESS=self.seen_by_target(self.path("seen")), PYTHONDONTWRITEBYTECODE="1")
+        environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1")
+        if witness:
+            environment["WITNESS"] = self.seen_by_target(self.path("seen"))
         command = self.python + [self.seen_by_target(self.path(script + ".py")), json.dumps(options)]
         target = self.start(command, env=environment)
-        if wait:
-            target.expect("^ready$")
+        target.expect("^ready$")
         return target
 
     def trace(self, pid, *options, json_format=True):
