@@ -36,6 +36,7 @@ enum { BPF_RB_AVAIL_DATA = 0 };
 
 /* Only asked whether it knows a helper; the value here does not matter. */
 enum bpf_func_id {
+	BPF_FUNC_get_current_task_btf = 158,
 	BPF_FUNC_task_pt_regs = 175,
 	BPF_FUNC_get_attach_cookie = 174,
 };

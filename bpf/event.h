@@ -93,15 +93,15 @@ enum nt_walk {
 
 /*
  * Who did it: part of the records that have an owner. Behind the fixed part of such a record
- * come `depth` 32-bit caller states, innermost frame first: a hash of the frame's instruction
- * and the pointers in its locals. As long as a caller's state is the same it has not moved on, and
- * consecutive events below it may belong to one run (docs/inside.md).
+ * come the 32-bit states of the outermost `states` frames, the outermost last: hashes of the frame's
+ * instruction and the pointers in its locals. As long as a caller's state is the same it has not moved
+ * on, and consecutive events below it may belong to one run (docs/inside.md).
  */
 struct nt_owner {
 	__u64 stack;	 /* id of an NT_STACK that was sent before; 0: none */
 	__u64 coroutine; /* outermost frame that a coroutine owns; 0: none. An address: names nothing for long */
 	__u8 walk;	 /* enum nt_walk */
-	__u8 depth;	 /* number of caller states behind the record */
+	__u8 states;	 /* number of them behind the record */
 	__u16 reserved[3];
 };
 _Static_assert(sizeof(struct nt_owner) == 24, "layout");
@@ -113,7 +113,7 @@ struct nt_connect {
 	__u8 reserved[3];
 	__s32 error;	       /* errno, positive; 0 none */
 	struct nt_owner owner; /* of the beginning only */
-			       /* then owner.depth caller states, padded to 8 bytes */
+			       /* then owner.states states, padded to 8 bytes */
 };
 _Static_assert(sizeof(struct nt_connect) == 64, "layout");
 
@@ -138,7 +138,7 @@ struct nt_segment {
 	__u8 flags; /* NT_SEGMENT_* */
 	__u16 reserved;
 	struct nt_owner owner;
-	/* then owner.depth caller states padded to 8 bytes, then `captured` bytes padded to 8 */
+	/* then owner.states states padded to 8 bytes, then `captured` bytes padded to 8 */
 };
 _Static_assert(sizeof(struct nt_segment) == 88, "layout");
 
@@ -312,6 +312,17 @@ _Static_assert(sizeof(struct nt_target) == 72, "layout");
 #define NT_CODE_MODULE 0x08	 /* a module's body */
 #define NT_CODE_DISPATCHER 0x10	 /* what it calls is an endpoint */
 #define NT_CODE_ENDPOINT 0x20	 /* named by --endpoint */
+
+/*
+ * Value of the `stacks` map (key: the stack's id). Only the callers of an endpoint need states: the daemon says from
+ * which frame on, once it knows the endpoint.
+ */
+struct nt_stack_note {
+	__u32 pid;
+	__u8 states_from; /* index of the first frame whose state is wanted; 0 all, or not judged yet */
+	__u8 reserved[3];
+};
+_Static_assert(sizeof(struct nt_stack_note) == 8, "layout");
 
 struct nt_code_key {
 	__u64 code;

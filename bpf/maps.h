@@ -71,12 +71,12 @@ struct {
 	__type(value, struct socket_state);
 } sockets SEC(".maps");
 
-/* Stacks whose NT_STACK was sent, by id; the value is the process, so that the daemon can clear up after it. */
+/* Stacks whose NT_STACK was sent, by id. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 32768);
 	__type(key, __u64);
-	__type(value, __u32);
+	__type(value, struct nt_stack_note);
 } stacks SEC(".maps");
 
 struct {
@@ -114,7 +114,9 @@ struct {
  * length, which even the verifier of 5.10 can follow. A per-CPU value has 32 KiB at most. */
 #define RECORD_SIZE (PAYLOAD_START + 2 * NT_MAX_PAYLOAD + 8)
 #define CODE_SIZE (sizeof(struct nt_code) + 2 * NT_MAX_NAME + 2 * NT_MAX_TABLE)
-#define FRAME_WINDOW 192 /* bytes read of a frame: its head and the first 14 or so of its locals */
+
+#define WINDOW_SIZE 2048 /* a dozen frames of ordinary size; a power of two: offsets in it are masked */
+#define LOCALS_SIZE 128	 /* the first 16 pointers of them */
 
 /*
  * What does not fit the 512-byte stack of a program. One a CPU for programs in system calls, one for
@@ -123,14 +125,19 @@ struct {
  */
 struct scratch {
 	__u32 busy;
-	__u32 depth;	 /* frames walked */
+	__u32 depth; /* frames walked */
+	__u32 reserved;
 	__u32 end;	 /* of the record that is being put together */
 	__u32 room;	 /* bytes of payload that this record may have */
 	__u64 hash;	 /* of the frames walked: names the stack within the process */
 	__u64 coroutine; /* outermost of them that a coroutine owns */
 	struct nt_owner owner;
-	__u8 window[256]; /* FRAME_WINDOW of it are used: any masked offset stays inside */
-	__u32 states[NT_MAX_FRAMES + 1];
+	struct nt_layout layout;  /* of the process that is walked */
+	__u64 window_at;	  /* address in the target of what the window has; 0 nothing */
+	__u8 window[WINDOW_SIZE]; /* memory of the target, of several frames at once where they lie side by side */
+	__u8 locals[LOCALS_SIZE]; /* a frame's locals and evaluation stack */
+	__u32 states[NT_MAX_FRAMES + 1];    /* of the outermost frames */
+	__u64 addresses[NT_MAX_FRAMES + 1]; /* of the frames */
 	struct nt_stack stack;
 	struct nt_frame frames[NT_MAX_FRAMES + 1];
 	union {

@@ -18,8 +18,9 @@
 #define GLIBC_SPECIFIC_KEYS 32 /* keys in that block; a thread state's key is among the process's first */
 #define MAX_THREADS 512	       /* of a process, looked through when there is no slot */
 #define HEAP_FRAME_BASE 16     /* 3.8-3.10: a frame's window starts at its ob_size */
-#define FRAME_SLOTS ((FRAME_WINDOW - 72) / 8) /* pointers of a frame's locals and stack that are looked at, at most */
-#define MAX_FRAME_BYTES 8192 /* a callee further away is in another chunk of the data stack, or no neighbour */
+#define HEAP_FRAME_HEAD 104    /* bytes from there to what the walk needs */
+#define FRAME_HEAD 80	       /* likewise of an interpreter frame */
+#define MAX_FRAME_BYTES 8192   /* a callee further away is in another chunk of the data stack, or no neighbour */
 #define OWNER_GENERATOR 1
 #define OWNER_C_STACK 3 /* the interpreter's own entry frames: 3 from 3.12, and 4 from 3.14 */
 
@@ -127,67 +128,62 @@ static __always_inline bool frame_top(const struct nt_layout *layout, __u64 tsta
 	return read_user(ret_frame, at);
 }
 
-/* Eight bytes of the window at a field's offset. */
-static __always_inline __u64 window_read(const struct scratch *s, __u32 at)
+/*
+ * Brings `size` bytes at `at` into the window; false if they cannot be read. From 3.11 on, frames that call each other
+ * lie side by side on a stack of CPython's own, the caller below: so one read brings several (`neighbours`), and
+ * those that come next are there already.
+ */
+static __always_inline bool window_bring(struct scratch *s, __u64 at, __u64 size, bool neighbours)
 {
-	return *(const __u64 *)(s->window + (at & 0xf8));
+	if (s->window_at && at - s->window_at <= WINDOW_SIZE - size)
+		return true;
+	s->window_at = at + size - WINDOW_SIZE;
+	if (neighbours && !bpf_probe_read_user(s->window, WINDOW_SIZE, (const void *)s->window_at))
+		return true;
+	s->window_at = at;
+	if (!bpf_probe_read_user(s->window, size, (const void *)at))
+		return true;
+	s->window_at = 0;
+	return false;
 }
 
-/*
- * A number that stays as long as the frame in the window does not move on: from its instruction (in `seed`) and the
- * pointers among its locals and evaluation stack, which are at `locals` in the window and end at `limit`. Global: see
- * tstate_search().
- */
-__noinline __u64 frame_state(__u64 locals, __u64 limit, __u64 seed)
+/* Eight bytes of the window, of the field at an address. Fields are aligned, so the mask cuts nothing off. */
+static __always_inline __u64 window_read(const struct scratch *s, __u64 at)
 {
-	__u32 which = SCRATCH_SYSCALL;
-	const struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
-
-	if (!s)
-		return 0;
-#pragma unroll
-	for (int i = 0; i < FRAME_SLOTS; i++) {
-		__u64 at = locals + i * 8, inside = (__s64)(at + 7 - limit) >> 63;
-
-		seed = (seed ^ (window_read(s, at) & inside)) * 0x100000001b3ull;
-	}
-	seed ^= seed >> 32;
-	return seed * 0x9e3779b97f4a7c15ull >> 32;
+	return *(const __u64 *)(s->window + ((at - s->window_at) & (WINDOW_SIZE - 8)));
 }
 
-/*
- * Walks into the scratch's frames, states, depth, hash and coroutine; returns an enum nt_walk.
- */
+/* Walks by s->layout into s->frames, addresses, depth, hash and coroutine; returns an enum nt_walk. */
 __noinline int python_walk_frames(__u64 frame)
 {
-	__u32 pid = bpf_get_current_pid_tgid() >> 32, which = SCRATCH_SYSCALL;
-	const struct nt_target *target = bpf_map_lookup_elem(&targets, &pid);
+	__u32 which = SCRATCH_SYSCALL;
 	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
 
-	if (!target || !s)
+	if (!s)
 		return NT_WALK_FAILED;
-	const struct nt_layout *layout = &target->layout;
-	bool heap = layout->frame_kind == 0;
-	__u32 base = heap ? HEAP_FRAME_BASE : 0;
-	__u64 hash = 0xcbf29ce484222325ull, callee = 0;
+	const struct nt_layout *layout = &s->layout;
+	bool heap = layout->frame_kind == 0, near = !heap;
+	__u64 hash = 0xcbf29ce484222325ull;
 	__u32 depth;
 
 	s->depth = 0;
 	s->coroutine = 0;
+	s->window_at = 0;
 	for (int i = 0; i < NT_MAX_FRAMES + 1 && frame; i++) {
-		if (bpf_probe_read_user(s->window, heap ? 104 : FRAME_WINDOW, (const void *)(frame + base)) &&
-		    bpf_probe_read_user(s->window, heap ? 104 : 80, (const void *)(frame + base)))
+		if (!window_bring(s, heap ? frame + HEAP_FRAME_BASE : frame, heap ? HEAP_FRAME_HEAD : FRAME_HEAD, near))
 			return NT_WALK_FAILED;
-		__u64 code = window_read(s, layout->frame_code - base) & ~1ull; /* 3.14 tags it */
-		__u64 previous = window_read(s, layout->frame_previous - base);
-		__u64 at = window_read(s, layout->frame_instruction - base);
+		__u64 code = window_read(s, frame + layout->frame_code) & ~1ull; /* 3.14 tags it */
+		__u64 previous = window_read(s, frame + layout->frame_previous);
+		__u64 at = window_read(s, frame + layout->frame_instruction);
 		__u8 owner = 0;
 
 		if (heap)
 			at = (__u32)at;
 		else
-			owner = window_read(s, layout->frame_owner) >> (layout->frame_owner & 7) * 8;
+			owner = window_read(s, frame + (layout->frame_owner & ~7)) >> (layout->frame_owner & 7) * 8;
+		near = !heap && frame - previous < WINDOW_SIZE;
 		if (owner >= OWNER_C_STACK) {
+			near = !heap; /* it is on the C stack, its caller where the others are */
 			frame = previous;
 			continue;
 		}
@@ -201,28 +197,81 @@ __noinline int python_walk_frames(__u64 frame)
 		out->code = code;
 		out->instruction = at;
 		out->owner = owner;
+		s->addresses[depth & NT_MAX_FRAMES] = frame;
 		__u64 step = (code ^ at << 48) * 0x9e3779b97f4a7c15ull;
 		hash = (hash ^ step ^ step >> 29) * 0x100000001b3ull;
-
-		__u64 locals = layout->frame_locals, limit = callee - frame;
-		if (heap) {
-			limit = window_read(s, 0) * 8;
-			if (bpf_probe_read_user(s->window, FRAME_SLOTS * 8, (const void *)(frame + locals)))
-				limit = 0;
-			locals = 0;
-		} else if (owner || limit > MAX_FRAME_BYTES) {
-			/* A generator's frame lies in its own object: what is behind it is not its. */
-			limit = 0;
-		}
-		s->states[depth & NT_MAX_FRAMES] = frame_state(locals, limit, step ^ frame);
 		if (owner == OWNER_GENERATOR)
 			s->coroutine = frame;
 		s->depth = depth + 1;
-		callee = frame;
 		frame = previous;
 	}
-	s->hash = hash ^ pid * 0x9e3779b97f4a7c15ull;
+	s->hash = hash ^ (bpf_get_current_pid_tgid() >> 32) * 0x9e3779b97f4a7c15ull;
 	return frame ? NT_WALK_TRUNCATED : NT_WALK_OK;
+}
+
+/*
+ * Reads the frame's locals and evaluation stack into s->locals; returns how many bytes of it are its own. Those of an
+ * interpreter frame end where its callee's frame begins, which lies behind it on the same data stack.
+ */
+static __always_inline __u64 frame_read_locals(struct scratch *s, __u32 i)
+{
+	__u64 frame = s->addresses[i & NT_MAX_FRAMES], size = 0;
+
+	if (s->layout.frame_kind == 0) { /* heap frames say their number of slots, in ob_size */
+		if (!read_user(&size, frame + HEAP_FRAME_BASE))
+			return 0;
+		size *= 8;
+	} else {
+		/* A generator's frame lies in its own object: what is behind it is not its. */
+		size = s->addresses[(i - 1) & NT_MAX_FRAMES] - frame - s->layout.frame_locals;
+		if (!i || s->frames[i & NT_MAX_FRAMES].owner || size > MAX_FRAME_BYTES)
+			return 0;
+	}
+	if (bpf_probe_read_user(s->locals, LOCALS_SIZE, (const void *)(frame + s->layout.frame_locals)))
+		return 0;
+	return size;
+}
+
+/* Mixes the first `own` bytes of s->locals, pointers, into `h`. Global: see tstate_search(). */
+__noinline __u64 locals_hash(__u64 h, __u64 own)
+{
+	__u32 which = SCRATCH_SYSCALL;
+	const struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
+
+	if (!s)
+		return 0;
+	for (__u64 at = 0; at < LOCALS_SIZE; at += 8) {
+		if (at + 8 > own)
+			break;
+		h = (h ^ *(const __u64 *)(s->locals + at)) * 0x100000001b3ull;
+	}
+	h ^= h >> 32;
+	return h * 0x9e3779b97f4a7c15ull >> 32;
+}
+
+/*
+ * Fills s->states with the states of the walked frames from number `from` on, each a number that stays as long as
+ * the frame does not move on. Returns how many. Global: see tstate_search().
+ */
+__noinline int python_read_states(__u32 from)
+{
+	__u32 which = SCRATCH_SYSCALL;
+	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
+
+	if (!s)
+		return 0;
+	for (__u32 n = 0; n < NT_MAX_FRAMES; n++) {
+		__u32 i = from + n;
+
+		if (i >= s->depth)
+			break;
+		__u64 own = frame_read_locals(s, i);
+		const struct nt_frame *frame = &s->frames[i & NT_MAX_FRAMES];
+		__u64 h = frame->code ^ (__u64)frame->instruction << 32 ^ s->addresses[i & NT_MAX_FRAMES];
+
+		s->states[n & NT_MAX_FRAMES] = locals_hash(h, own);
+	}
+	return from < s->depth ? s->depth - from : 0;
 }
 
 /* Copies a Python string's bytes to `to`; returns how many, and their width. */
@@ -341,7 +390,8 @@ static __always_inline __u32 code_announce(__u64 code, __u32 which)
 /* Sends the stack that was just walked, with the code objects in it. 1 if it was sent. */
 __noinline int stack_send(__u64 hash)
 {
-	__u32 pid = bpf_get_current_pid_tgid() >> 32, which = SCRATCH_SYSCALL, depth;
+	struct nt_stack_note note = {.pid = bpf_get_current_pid_tgid() >> 32};
+	__u32 which = SCRATCH_SYSCALL, depth;
 	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
 
 	if (!s)
@@ -363,16 +413,18 @@ __noinline int stack_send(__u64 hash)
 	head_fill(&s->stack.h, NT_STACK, size, bpf_ktime_get_ns());
 	if (record_send(&s->stack, size, wakeup_flags()))
 		return 0;
-	if (bpf_map_update_elem(&stacks, &hash, &pid, BPF_NOEXIST))
+	if (bpf_map_update_elem(&stacks, &hash, &note, BPF_NOEXIST))
 		stat_add(NT_STAT_STACK_TABLE, 1);
 	return 1;
 }
 
-/* Finds out who runs: fills s->owner, and s->states with s->owner.depth states. */
+/* Finds out who runs: fills s->owner, and s->states with s->owner.states states. */
 static __always_inline void python_walk(const struct nt_target *target, struct thread *thread, struct scratch *s)
 {
 	struct nt_owner *owner = &s->owner;
+	const struct nt_stack_note *note;
 	__u64 tstate, frame = 0;
+	__u32 from = 0;
 
 	s->depth = 0;
 	if (!(target->flags & NT_TARGET_PYTHON)) {
@@ -389,15 +441,20 @@ static __always_inline void python_walk(const struct nt_target *target, struct t
 		stat_add(NT_STAT_STACKS, 1);
 		return;
 	}
+	s->layout = target->layout;
 	owner->walk = python_walk_frames(frame);
-	if (owner->walk == NT_WALK_FAILED || (!bpf_map_lookup_elem(&stacks, &s->hash) && !stack_send(s->hash))) {
+	note = bpf_map_lookup_elem(&stacks, &s->hash);
+	if (note)
+		from = note->states_from;
+	if (owner->walk == NT_WALK_FAILED || (!note && !stack_send(s->hash))) {
 		owner->walk = NT_WALK_FAILED;
 		stat_add(NT_STAT_STACKS, 1);
 		return;
 	}
 	owner->stack = s->hash;
 	owner->coroutine = s->coroutine;
-	owner->depth = s->depth;
+	if (from < s->depth)
+		owner->states = python_read_states(from);
 }
 
 #endif

@@ -33,24 +33,50 @@ static __always_inline bool socket_is_tcp(struct sock *sk)
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP;
 }
 
+/* Where the current process's table of files has a descriptor; NULL: it is none. */
+static __always_inline struct file **file_slot(__s32 fd)
+{
+	struct fdtable *table;
+
+	if (fd < 0)
+		return NULL;
+	/* Typed pointers are followed without a call; the helper that gives one came with 5.11. */
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf)) {
+		struct task_struct *task = bpf_get_current_task_btf();
+
+		table = task->files->fdt;
+		return (__u32)fd < table->max_fds ? table->fd + fd : NULL;
+	}
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	table = BPF_CORE_READ(task, files, fdt);
+	return (__u32)fd < BPF_CORE_READ(table, max_fds) ? BPF_CORE_READ(table, fd) + fd : NULL;
+}
+
 /* The socket behind a file descriptor of the current process; NULL if it is none, or none of TCP. */
 static __noinline struct sock *socket_of_fd(__s32 fd)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-	struct socket *socket = NULL;
-	struct file *file = NULL, **slots;
+	struct file *file = NULL, **slot = file_slot(fd);
+	struct {
+		struct file *file;
+		struct sock *sk;
+	} pair = {};
+	struct socket *socket;
 
-	if (fd < 0 || (__u32)fd >= BPF_CORE_READ(table, max_fds))
-		return NULL;
-	slots = BPF_CORE_READ(table, fd);
-	if (bpf_probe_read_kernel(&file, sizeof(file), slots + fd) || !file)
+	if (!slot || bpf_probe_read_kernel(&file, sizeof(file), slot) || !file)
 		return NULL;
 	socket = BPF_CORE_READ(file, private_data);
-	/* Only a socket's private data points back at the file: stricter than the inode's type, and one read less. */
-	if (!socket || BPF_CORE_READ(socket, file) != file)
+	if (!socket)
 		return NULL;
-	return BPF_CORE_READ(socket, sk);
+	/* Neighbours on all kernels so far: one read. */
+	if (bpf_core_field_offset(socket->sk) == bpf_core_field_offset(socket->file) + 8) {
+		bpf_probe_read_kernel(&pair, sizeof(pair), (void *)socket + bpf_core_field_offset(socket->file));
+	} else {
+		pair.file = BPF_CORE_READ(socket, file);
+		pair.sk = BPF_CORE_READ(socket, sk);
+	}
+	/* Only a socket's private data points back at the file: stricter than the inode's type, and one read less. */
+	return pair.file == file ? pair.sk : NULL;
 }
 
 static __always_inline void address_read(struct sock *sk, struct nt_socket *record)
@@ -200,10 +226,12 @@ static __noinline void payload_read(struct scratch *s, const struct syscall_view
 }
 
 /* Appends the walked frames' states; returns the record's new end. */
-static __always_inline __u32 states_append(struct scratch *s, __u32 at, __u32 depth)
+static __always_inline __u32 states_append(struct scratch *s, __u32 at, __u32 count)
 {
-	__u32 size = depth * 4;
+	__u32 size = count * 4;
 
+	if (!count)
+		return at;
 	if (size > NT_MAX_FRAMES * 4)
 		return at;
 	bpf_probe_read_kernel(s->record + at, size, s->states);
@@ -266,7 +294,7 @@ static __noinline void segment_send(const struct nt_target *target, struct threa
 	record->owner = s->owner;
 	record->calls = 1;
 	record->flags = (call->turn ? NT_SEGMENT_TURN : 0) | (!call->bytes && !call->error ? NT_SEGMENT_EOF : 0);
-	at = states_append(s, at, s->owner.depth);
+	at = states_append(s, at, s->owner.states);
 	s->end = at;
 	s->room = call->allowed < NT_MAX_PAYLOAD ? call->allowed : NT_MAX_PAYLOAD;
 	if (record->bytes)
@@ -428,7 +456,7 @@ static __noinline void connect_begin_send(const struct nt_target *target, struct
 	python_walk(target, thread, s);
 	__builtin_memset(record, 0, sizeof(*record));
 	record->owner = s->owner;
-	at = states_append(s, at, s->owner.depth);
+	at = states_append(s, at, s->owner.states);
 	head_fill(&record->h, NT_CONNECT, at, bpf_ktime_get_ns());
 	record->connection = state->connection;
 	if (at <= sizeof(*record) + STATES_SIZE)

@@ -351,3 +351,8 @@ uint32_t pipeline_judge(const struct pipeline *pipeline, uint32_t pid, uint64_t 
 {
 	return run_stage_judge(pipeline->runs, pid, code);
 }
+
+uint8_t pipeline_states_from(struct pipeline *pipeline, uint32_t pid, uint64_t stack)
+{
+	return run_stage_states_from(pipeline->runs, pid, stack);
+}

@@ -32,6 +32,9 @@ int pipeline_feed(struct pipeline *pipeline, const void *record, size_t size);
 /* See run_stage_judge(). */
 uint32_t pipeline_judge(const struct pipeline *pipeline, uint32_t pid, uint64_t code);
 
+/* See run_stage_states_from(). */
+uint8_t pipeline_states_from(struct pipeline *pipeline, uint32_t pid, uint64_t stack);
+
 /* Is this record well-formed: sizes, counts, lengths within it? 0, -EBADMSG or -EPROTO. */
 int record_check(const void *record, size_t size);
 

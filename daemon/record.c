@@ -18,12 +18,12 @@ static uint64_t pad8(uint64_t size)
 
 static bool check_owner(const struct nt_owner *owner)
 {
-	return owner->walk <= NT_WALK_UNSUPPORTED && owner->depth <= NT_MAX_FRAMES;
+	return owner->walk <= NT_WALK_UNSUPPORTED && owner->states <= NT_MAX_FRAMES;
 }
 
 static uint64_t states_size(const struct nt_owner *owner)
 {
-	return pad8(owner->depth * sizeof(uint32_t));
+	return pad8(owner->states * sizeof(uint32_t));
 }
 
 /* Each check gets a record whose fixed part is there, and says how many bytes follow it; false: nonsense. */

@@ -39,8 +39,9 @@ struct call_owner {
 	uint64_t stack;
 	uint64_t coroutine;
 	uint8_t walk; /* enum nt_walk */
-	uint8_t depth;
-	const uint32_t *states; /* `depth` caller states (event.h), innermost first; NULL outside `began` */
+	uint8_t state_count;
+	const uint32_t *states; /* of the outermost `state_count` frames (event.h), the outermost last; NULL outside
+				   `began` */
 };
 
 /*

@@ -89,7 +89,7 @@ static void begin_call(struct call_stage *stage, struct open_call *open, const s
 		call->owner.stack = owner->stack;
 		call->owner.coroutine = owner->coroutine;
 		call->owner.walk = owner->walk;
-		call->owner.depth = owner->depth;
+		call->owner.state_count = owner->states;
 		call->owner.states = states;
 	}
 	stage->sink.began(stage->sink.context, call);

@@ -27,7 +27,7 @@ static bool is_fatal(int error_number)
 
 static const uint8_t *segment_payload(const struct nt_segment *segment)
 {
-	return (const uint8_t *)(segment + 1) + nt_pad8(segment->owner.depth * sizeof(uint32_t));
+	return (const uint8_t *)(segment + 1) + nt_pad8(segment->owner.states * sizeof(uint32_t));
 }
 
 static void finish_side(struct call_stage *stage, struct connection *connection, enum protocol_side side)
@@ -146,7 +146,7 @@ static void read_head(struct feeding *feeding, uint32_t size)
 	struct feeding again = *feeding;
 
 	head.bytes = head.captured = size;
-	head.owner.depth = 0; /* the states are behind the record, not behind this copy */
+	head.owner.states = 0; /* the states are behind the record, not behind this copy */
 	again.segment = &head;
 	connection->adopted = connection->youngest;
 	if (connection->adopted) {

@@ -312,11 +312,24 @@ static int on_code(struct follow *follow, const struct nt_code *code)
 	return flags ? kernel_judge_code(follow->kernel, code->h.pid, code->code, flags) : 0;
 }
 
+/* The walk need not look at the locals of frames that tell no runs apart. */
+static void on_stack(struct follow *follow, const struct nt_stack *stack)
+{
+	uint8_t from = pipeline_states_from(follow->stream->pipeline, stack->h.pid, stack->stack);
+
+	if (from)
+		kernel_note_stack(follow->kernel, stack->h.pid, stack->stack, from);
+}
+
 int follow_record(struct follow *follow, const struct nt_head *record, size_t size)
 {
 	switch (record->type) {
 	case NT_CODE:
 		return size >= sizeof(struct nt_code) ? on_code(follow, (const struct nt_code *)record) : 0;
+	case NT_STACK:
+		if (size >= sizeof(struct nt_stack))
+			on_stack(follow, (const struct nt_stack *)record);
+		break;
 	case NT_FORK:
 		return size >= sizeof(struct nt_fork) ? on_fork(follow, (const struct nt_fork *)record) : 0;
 	case NT_EXEC:

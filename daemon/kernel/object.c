@@ -117,9 +117,9 @@ static void map_sweep(struct bpf_map *map, size_t key_size, bool (*mine)(struct 
 
 static bool stack_is_of(struct bpf_map *map, const void *key, pid_t pid)
 {
-	uint32_t owner = 0;
+	struct nt_stack_note note = {};
 
-	return !bpf_map__lookup_elem(map, key, sizeof(uint64_t), &owner, sizeof(owner), 0) && owner == (uint32_t)pid;
+	return !bpf_map__lookup_elem(map, key, sizeof(uint64_t), &note, sizeof(note), 0) && note.pid == (uint32_t)pid;
 }
 
 static bool code_is_of(struct bpf_map *map, const void *key, pid_t pid)
@@ -156,6 +156,14 @@ int kernel_judge_code(struct kernel *kernel, pid_t pid, uint64_t code, uint32_t 
 
 	flags |= NT_CODE_KNOWN;
 	return bpf_map__update_elem(kernel->object->maps.codes, &key, sizeof(key), &flags, sizeof(flags), BPF_ANY);
+}
+
+int kernel_note_stack(struct kernel *kernel, pid_t pid, uint64_t stack, uint8_t states_from)
+{
+	struct nt_stack_note note = {.pid = pid, .states_from = states_from};
+
+	/* Only if it is still there: its process may have ended, and its place been given up. */
+	return bpf_map__update_elem(kernel->object->maps.stacks, &stack, sizeof(stack), &note, sizeof(note), BPF_EXIST);
 }
 
 int kernel_read(struct kernel *kernel, int timeout_ms, int wake_fd, kernel_record_fn record, void *context)

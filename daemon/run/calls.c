@@ -25,9 +25,9 @@ static const uint32_t *states_outside(const struct call *call, const struct stac
 {
 	uint32_t count = stack->depth - stack->verdict.index - 1;
 
-	if (!call->owner.states || call->owner.depth < count)
+	if (!call->owner.states || call->owner.state_count < count)
 		return NULL;
-	return call->owner.states + call->owner.depth - count;
+	return call->owner.states + call->owner.state_count - count;
 }
 
 /* Remembers a call as the last one of its run. */

@@ -125,9 +125,9 @@ static inline void record_segment(union record *record, __u64 time, __u32 pid, _
 	if (direction == NT_OUT) {
 		record->segment.owner.walk = stack ? NT_WALK_OK : NT_WALK_NO_THREAD;
 		record->segment.owner.stack = stack;
-		record->segment.owner.depth = stack ? 1 : 0;
+		record->segment.owner.states = stack ? 1 : 0;
 	}
-	if (record->segment.owner.depth)
+	if (record->segment.owner.states)
 		record_append(record, &state, sizeof(state));
 	record_append(record, text, strlen(text));
 }

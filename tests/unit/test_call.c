@@ -44,9 +44,9 @@ static void sink_began(void *context, struct call *call)
 	assert_non_null(seen);
 	assert_null(call->user);
 	assert_non_null(call->protocol);
-	if (call->owner.depth > 0) {
+	if (call->owner.state_count > 0) {
 		assert_non_null(call->owner.states);
-		for (unsigned i = 0; i < call->owner.depth; i++)
+		for (unsigned i = 0; i < call->owner.state_count; i++)
 			assert_int_equal(call->owner.states[i], 100 + i);
 	}
 	seen->stack = call->owner.stack;
@@ -187,7 +187,7 @@ static void move_hole(struct world *world, uint64_t connection, enum nt_directio
 	segment->flags = flags & 0xff;
 	if (!(flags & NO_TURN))
 		segment->flags |= NT_SEGMENT_TURN;
-	segment->owner = (struct nt_owner){.stack = world->now, .walk = NT_WALK_OK, .depth = 3};
+	segment->owner = (struct nt_owner){.stack = world->now, .walk = NT_WALK_OK, .states = 3};
 	record_append(&world->record, states, sizeof(states));
 	record_append(&world->record, data, captured);
 	if (connection < MAX_CONNECTIONS)
@@ -244,7 +244,7 @@ static void connect_socket(struct world *world, uint64_t connection, bool ended,
 	world->record.connect.ended = ended;
 	world->record.connect.error = error;
 	if (!ended) {
-		world->record.connect.owner = (struct nt_owner){.stack = world->now, .walk = NT_WALK_OK, .depth = 2};
+		world->record.connect.owner = (struct nt_owner){.stack = world->now, .walk = NT_WALK_OK, .states = 2};
 		record_append(&world->record, states, sizeof(states));
 	}
 	feed(world);

@@ -361,7 +361,7 @@ static void make_each(union record *record, enum nt_type type)
 	default:
 		record_begin(record, type, fixed[type] ? fixed[type] : sizeof(struct nt_head), 1, PID);
 		if (type == NT_CONNECT) {
-			record->connect.owner.depth = 3;
+			record->connect.owner.states = 3;
 			record_append(record, bytes, 3 * sizeof(__u32));
 		}
 	}
@@ -424,12 +424,12 @@ static void test_check_values(void **state)
 	REFUSED(NT_SOCKET, record.socket.transport = 4);
 	REFUSED(NT_SOCKET, record.socket.role = 3);
 	REFUSED(NT_CONNECT, record.connect.owner.walk = 9);
-	REFUSED(NT_CONNECT, record.connect.owner.depth = NT_MAX_FRAMES + 1);
+	REFUSED(NT_CONNECT, record.connect.owner.states = NT_MAX_FRAMES + 1);
 	REFUSED(NT_SEGMENT, record.segment.direction = 2);
 	REFUSED(NT_SEGMENT, record.segment.captured = 5);
 	REFUSED(NT_SEGMENT, record.segment.captured = 0xfffffff9);
 	REFUSED(NT_SEGMENT, record.segment.bytes = 2);
-	REFUSED(NT_SEGMENT, record.segment.owner.depth = 4);
+	REFUSED(NT_SEGMENT, record.segment.owner.states = 4);
 	REFUSED(NT_STACK, record.stack.depth = 2);
 	REFUSED(NT_STACK, record.stack.depth = 0x10000000);
 	REFUSED(NT_CODE, record.code.file_kind = 3);

@@ -205,7 +205,7 @@ static struct call *begin_kind(struct world *world, enum call_kind kind, struct 
 					  .tid = from.tid,
 					  .stack = from.stack,
 					  .walk = NT_WALK_OK,
-					  .depth = from.depth,
+					  .state_count = from.depth,
 					  .states = states};
 	call->out_first = call->out_last = world->now;
 	call->round_trip = true;
@@ -1091,6 +1091,29 @@ static void a_run_by_entry_knows_its_request(void **state)
 	assert_int_equal(world->requests_with_run, 2);
 }
 
+/* The probes were off for a while, or the record was lost: the next request is another run. */
+static void a_lost_return_does_not_take_the_next_request(void **state)
+{
+	struct world *world = *state;
+	struct call *request;
+
+	stacks_of_view(world);
+	request = begin_request(world, TID, 1, "GET /one");
+	function(world, TID, VIEW, FLASK, 0x100, false);
+	do_call(world, VIEW_OF(TID));
+	respond(world, request);
+	end_request(world, request);
+	assert_int_equal(world->run_count, 0);
+	request = begin_request(world, TID, 1, "GET /two");
+	assert_int_equal(world->run_count, 1);
+	assert_run(world, 0, "views.homepage", RUN_BY_USDT, 1, false);
+	do_call(world, VIEW_OF(TID));
+	respond(world, request);
+	end_request(world, request);
+	assert_run(world, 1, "views.homepage", RUN_BY_REQUEST, 1, true);
+	assert_string_equal(world->runs[1].route, "GET /two");
+}
+
 static void patterns_alone_decide(void **state)
 {
 	struct world *world = *state;
@@ -1435,6 +1458,7 @@ int main(void)
 	    TEST(a_packages_view),
 	    TEST(without_an_entry_it_is_by_request_or_calls),
 	    TEST(a_run_by_entry_knows_its_request),
+	    TEST(a_lost_return_does_not_take_the_next_request),
 	    TEST(patterns_alone_decide),
 	    TEST(the_capture_ends_inside),
 	    TEST(deep_nesting_is_bounded),
