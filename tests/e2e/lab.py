@@ -53,7 +53,7 @@ def check(condition, message):
 def check_none(problems):
     if problems:
         more = " (and %d more)" % (len(problems) - 12) if len(problems) > 12 else ""
-        raise Failure("; ".join(problems[:12]) + more)
+        raise Failure("; ".join(problem[:300] for problem in problems[:12]) + more)
 
 
 def one_line(text):
