@@ -133,7 +133,8 @@ struct scratch {
 	__u64 coroutine; /* outermost of them that a coroutine owns */
 	struct nt_owner owner;
 	struct nt_layout layout;  /* of the process that is walked */
-	__u64 window_at;	  /* address in the target of what the window has; 0 nothing */
+	__u64 window_at;	  /* the target's memory that the window has: from here */
+	__u64 window_end;	  /* to here; 0: none */
 	__u8 window[WINDOW_SIZE]; /* memory of the target, of several frames at once where they lie side by side */
 	__u8 locals[LOCALS_SIZE]; /* a frame's locals and evaluation stack */
 	__u32 states[NT_MAX_FRAMES + 1];    /* of the outermost frames */

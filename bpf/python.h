@@ -135,15 +135,16 @@ static __always_inline bool frame_top(const struct nt_layout *layout, __u64 tsta
  */
 static __always_inline bool window_bring(struct scratch *s, __u64 at, __u64 size, bool neighbours)
 {
-	if (s->window_at && at - s->window_at <= WINDOW_SIZE - size)
+	if (at >= s->window_at && at + size <= s->window_end)
 		return true;
 	s->window_at = at + size - WINDOW_SIZE;
+	s->window_end = at + size;
 	if (neighbours && !bpf_probe_read_user(s->window, WINDOW_SIZE, (const void *)s->window_at))
 		return true;
 	s->window_at = at;
 	if (!bpf_probe_read_user(s->window, size, (const void *)at))
 		return true;
-	s->window_at = 0;
+	s->window_end = 0;
 	return false;
 }
 
@@ -168,7 +169,7 @@ __noinline int python_walk_frames(__u64 frame)
 
 	s->depth = 0;
 	s->coroutine = 0;
-	s->window_at = 0;
+	s->window_end = 0;
 	for (int i = 0; i < NT_MAX_FRAMES + 1 && frame; i++) {
 		if (!window_bring(s, heap ? frame + HEAP_FRAME_BASE : frame, heap ? HEAP_FRAME_HEAD : FRAME_HEAD, near))
 			return NT_WALK_FAILED;

@@ -287,7 +287,7 @@ static __noinline void segment_send(const struct nt_target *target, struct threa
 	__builtin_memset(&s->owner, 0, sizeof(s->owner));
 	/* Who sends owns the call; the other direction's bytes need no owner of their own. First of all, because the
 	 * walk may use the record's place for records of its own. */
-	if (call->turn && call->view.direction == NT_OUT && state->role != NT_ROLE_SERVER)
+	if (call->view.direction == NT_OUT && state->role != NT_ROLE_SERVER && (call->turn || call->allowed))
 		python_walk(target, thread, s);
 	__builtin_memset(record, 0, sizeof(*record));
 	segment_fill(record, call, state->connection, segment_part(call, call->bytes));

@@ -52,9 +52,10 @@ struct connection {
 	struct open_call *connect;
 	struct open_call *message; /* bytes that answer nothing, while they go on */
 	struct open_answer answer;
-	uint64_t bytes[2];    /* by enum nt_direction, of all segments */
-	uint64_t last[2];     /* by enum protocol_side: when the last byte of it was moved */
-	uint64_t peer_closed; /* when; 0: not */
+	struct nt_owner owner; /* of the last segment that had one, its states left out: later ones may have none */
+	uint64_t bytes[2];     /* by enum nt_direction, of all segments */
+	uint64_t last[2];      /* by enum protocol_side: when the last byte of it was moved */
+	uint64_t peer_closed;  /* when; 0: not */
 	int peer_error;
 	uint32_t pending_count, pending_lost; /* lost ones were asked after those in the queue */
 	uint8_t role;			      /* enum nt_role */

@@ -198,7 +198,10 @@ static struct open_call *open_request(struct feeding *feeding)
 	open->call.round_trip = connection->round_trip;
 	connection->round_trip = false;
 	append_pending(connection, open);
-	begin_call(stage, open, &segment->h, &segment->owner, (const uint32_t *)(segment + 1));
+	/* In the rest of what one system call sent: who began it goes on. */
+	begin_call(stage, open, &segment->h,
+		   segment->owner.walk == NT_WALK_NONE && !server ? &connection->owner : &segment->owner,
+		   (const uint32_t *)(segment + 1));
 	return open;
 }
 

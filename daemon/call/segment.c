@@ -234,6 +234,10 @@ static void take_bytes(struct call_stage *stage, struct connection *connection, 
 
 	connection->direction = segment->direction;
 	connection->bytes[segment->direction] += segment->bytes;
+	if (segment->owner.walk != NT_WALK_NONE) {
+		connection->owner = segment->owner;
+		connection->owner.states = 0;
+	}
 	if (turn) {
 		pair_end_message(stage, connection);
 		if (!connection->role_sure)
