@@ -120,16 +120,16 @@ replay: all
 	tests/replay/run.sh
 
 e2e: all
-	tests/e2e/run.sh
+	/usr/bin/python3 -B -m pytest -q -p no:cacheprovider tests/e2e
 
 suites: all
 	tests/suites/run.sh
 
-vm: $(BUILD)/nettraced.static $(BUILD)/nettrace.static $(BUILD)/verify.static
+vm: all $(BUILD)/nettraced.static $(BUILD)/nettrace.static $(BUILD)/verify.static
 	tests/vm/run.py --build $(BUILD)
 
 bench: all
-	tests/bench/run.sh
+	/usr/bin/python3 -B tests/bench/run.py --json $(BUILD)/bench.json
 
 lint:
 	tests/lint.sh
