@@ -233,14 +233,21 @@ static __always_inline __u64 frame_read_locals(struct scratch *s, __u32 i)
 	return size;
 }
 
-/* Mixes the first `own` bytes of s->locals, pointers, into `h`. Global: see tstate_search(). */
-__noinline __u64 locals_hash(__u64 h, __u64 own)
+/*
+ * A number that stays as long as walked frame `i` does not move on: a hash of its place, its instruction and the
+ * pointers among its locals. Global: see tstate_search().
+ */
+__noinline __u64 frame_state(__u32 i)
 {
 	__u32 which = SCRATCH_SYSCALL;
-	const struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
+	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
 
 	if (!s)
 		return 0;
+	const struct nt_frame *frame = &s->frames[i & NT_MAX_FRAMES];
+	__u64 h = frame->code ^ (__u64)frame->instruction << 32 ^ s->addresses[i & NT_MAX_FRAMES];
+	__u64 own = frame_read_locals(s, i);
+
 	for (__u64 at = 0; at < LOCALS_SIZE; at += 8) {
 		if (at + 8 > own)
 			break;
@@ -250,9 +257,7 @@ __noinline __u64 locals_hash(__u64 h, __u64 own)
 	return h * 0x9e3779b97f4a7c15ull >> 32;
 }
 
-/*
- * Fills s->states with the states of the walked frames from number `from` on, each a number that stays as long as
- * the frame does not move on. Returns how many. Global: see tstate_search().
+/* Fills s->states with those of the walked frames from number `from` on. Returns how many. Global: see tstate_search().
  */
 __noinline int python_read_states(__u32 from)
 {
@@ -262,15 +267,9 @@ __noinline int python_read_states(__u32 from)
 	if (!s)
 		return 0;
 	for (__u32 n = 0; n < NT_MAX_FRAMES; n++) {
-		__u32 i = from + n;
-
-		if (i >= s->depth)
+		if (from + n >= s->depth)
 			break;
-		__u64 own = frame_read_locals(s, i);
-		const struct nt_frame *frame = &s->frames[i & NT_MAX_FRAMES];
-		__u64 h = frame->code ^ (__u64)frame->instruction << 32 ^ s->addresses[i & NT_MAX_FRAMES];
-
-		s->states[n & NT_MAX_FRAMES] = locals_hash(h, own);
+		s->states[n & NT_MAX_FRAMES] = frame_state(from + n);
 	}
 	return from < s->depth ? s->depth - from : 0;
 }

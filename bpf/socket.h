@@ -172,6 +172,7 @@ static __always_inline bool payload_append(struct scratch *s, __u32 start, __u64
 {
 	__u64 at = s->end & 0x3fff, room = start + s->room - at, n = want < room ? want : room;
 
+	barrier_var(n); /* the compiler knows more than the verifier of 6.1 and would leave the check out */
 	if (at >= PAYLOAD_START + NT_MAX_PAYLOAD || n > NT_MAX_PAYLOAD)
 		return false;
 	if (bpf_probe_read_user(s->record + at, n, (const void *)address)) {
