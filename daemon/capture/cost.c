@@ -7,8 +7,8 @@
 
 #include "cost.h"
 
-#define SAMPLE_ON_NS 100000000ull
-#define SAMPLE_OFF_NS 900000000ull
+#define SAMPLE_ON_NS 20000000ull
+#define SAMPLE_OFF_NS 480000000ull
 
 static uint64_t own_cpu(void)
 {
@@ -66,9 +66,7 @@ void cost_begin(struct cost *cost, struct kernel *kernel, struct follow *follow,
 	cost->since = now;
 	cost->daemon_cpu = own_cpu();
 	cost->target_cpu = follow_cpu(follow);
-	sample_on(cost, now);
-	if (!cost->on_since)
-		cost->off_since = now;
+	cost->off_since = now;
 }
 
 void cost_step(struct cost *cost, uint64_t now)

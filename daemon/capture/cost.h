@@ -23,7 +23,7 @@ struct cost {
 
 void cost_begin(struct cost *cost, struct kernel *kernel, struct follow *follow, uint64_t now);
 
-/* Switches the kernel's accounting on and off: it costs itself, so it is on for a tenth of the time. */
+/* Switches the kernel's accounting on and off: it costs itself, so it is on for a twenty-fifth of the time. */
 void cost_step(struct cost *cost, uint64_t now);
 
 /* Puts NT_COST for the span that ends now and begins a new one. 0 or negative errno. */

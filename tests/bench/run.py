@@ -23,6 +23,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -31,6 +32,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
 from lab import Child, Tracer  # noqa: E402
 
 WAYS = ("untraced", "floor", "nettraced", "witness")
+SETTLE = 0.5  # seconds before each loop: the kernel still frees the maps of the last tracer, and patches its code
 LIMIT = 120  # seconds for any step
 PYTHON = os.environ.get("NETTRACE_PYTHON", "/usr/bin/python3")
 
@@ -81,6 +83,7 @@ class Bench:
         return client
 
     def loop(self, client):
+        time.sleep(SETTLE)
         client.say("run %d" % self.options.count)
         found = json.loads(client.expect(r"^{.*}$").group(0))
         count = self.options.count
@@ -161,15 +164,23 @@ def summarise(rounds, facts, options):
             "throughput_ratio": median(way, lambda own, base: base["wall_us"] / own["wall_us"]),
             "cpu_added_us": median(way, lambda own, base: own["cpu_us"] - base["cpu_us"]),
         }
-    added = {way: ways[way]["cpu_added_us"] for way in WAYS}
+
+    def share(part):
+        """Of what the witness adds in the same round: the machine's speed changes from one round to the next."""
+        def of(round_):
+            base = round_["untraced"]["cpu_us"]
+            witness = round_["witness"]["cpu_us"] - base
+            return part({way: round_[way]["cpu_us"] - base for way in WAYS}) / witness
+        return statistics.median(of(round_) for round_ in rounds)
+
     return {
         "rounds": len(rounds), "round_trips": options.count, "seed": options.seed, **facts, "ways": ways,
         "daemon_cpu_us": statistics.median(round_["nettraced"]["daemon_cpu_us"] for round_ in rounds),
         "lost": sum(round_["nettraced"]["lost"] for round_ in rounds),
         "added_as_fraction_of_witness": {
-            "nettraced": added["nettraced"] / added["witness"],
-            "floor": added["floor"] / added["witness"],
-            "nettraced_above_floor": (added["nettraced"] - added["floor"]) / added["witness"],
+            "nettraced": share(lambda added: added["nettraced"]),
+            "floor": share(lambda added: added["floor"]),
+            "nettraced_above_floor": share(lambda added: added["nettraced"] - added["floor"]),
         },
     }
 
