@@ -125,8 +125,10 @@ struct {
  */
 struct scratch {
 	__u32 busy;
-	__u32 depth; /* frames walked */
-	__u32 reserved;
+	__u32 depth;	 /* frames walked */
+	__u8 near;	 /* the next frame probably lies beside the last one */
+	__u8 unreadable; /* a frame could not be read */
+	__u16 reserved;
 	__u32 end;	 /* of the record that is being put together */
 	__u32 room;	 /* bytes of payload that this record may have */
 	__u64 hash;	 /* of the frames walked: names the stack within the process */

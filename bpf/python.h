@@ -21,6 +21,7 @@
 #define HEAP_FRAME_HEAD 104    /* bytes from there to what the walk needs */
 #define FRAME_HEAD 80	       /* likewise of an interpreter frame */
 #define MAX_FRAME_BYTES 8192   /* a callee further away is in another chunk of the data stack, or no neighbour */
+#define WALK_SOME 8	       /* frames that one call walks; divides NT_MAX_FRAMES + 1 */
 #define OWNER_GENERATOR 1
 #define OWNER_C_STACK 3 /* the interpreter's own entry frames: 3 from 3.12, and 4 from 3.14 */
 
@@ -154,25 +155,28 @@ static __always_inline __u64 window_read(const struct scratch *s, __u64 at)
 	return *(const __u64 *)(s->window + ((at - s->window_at) & (WINDOW_SIZE - 8)));
 }
 
-/* Walks by s->layout into s->frames, addresses, depth, hash and coroutine; returns an enum nt_walk. */
-__noinline int python_walk_frames(__u64 frame)
+/*
+ * Walks some frames on from `frame`, into s->frames, addresses, depth, hash and coroutine. Returns the next frame; 0:
+ * none, or one that cannot be read. A few at a time, by a global function, because the verifier's work grows with the
+ * rounds of a loop: of one with them all it was most of the time that attaching took.
+ */
+__noinline __u64 python_walk_some(__u64 frame)
 {
-	__u32 which = SCRATCH_SYSCALL;
+	__u32 which = SCRATCH_SYSCALL, depth;
 	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
 
 	if (!s)
-		return NT_WALK_FAILED;
+		return 0;
 	const struct nt_layout *layout = &s->layout;
-	bool heap = layout->frame_kind == 0, near = !heap;
-	__u64 hash = 0xcbf29ce484222325ull;
-	__u32 depth;
+	bool heap = layout->frame_kind == 0, near = s->near;
+	__u64 hash = s->hash;
 
-	s->depth = 0;
-	s->coroutine = 0;
-	s->window_end = 0;
-	for (int i = 0; i < NT_MAX_FRAMES + 1 && frame; i++) {
-		if (!window_bring(s, heap ? frame + HEAP_FRAME_BASE : frame, heap ? HEAP_FRAME_HEAD : FRAME_HEAD, near))
-			return NT_WALK_FAILED;
+	for (int i = 0; i < WALK_SOME && frame; i++) {
+		if (!window_bring(s, heap ? frame + HEAP_FRAME_BASE : frame, heap ? HEAP_FRAME_HEAD : FRAME_HEAD,
+				  near)) {
+			s->unreadable = 1;
+			return 0;
+		}
 		__u64 code = window_read(s, frame + layout->frame_code) & ~1ull; /* 3.14 tags it */
 		__u64 previous = window_read(s, frame + layout->frame_previous);
 		__u64 at = window_read(s, frame + layout->frame_instruction);
@@ -206,7 +210,30 @@ __noinline int python_walk_frames(__u64 frame)
 		s->depth = depth + 1;
 		frame = previous;
 	}
-	s->hash = hash ^ (bpf_get_current_pid_tgid() >> 32) * 0x9e3779b97f4a7c15ull;
+	s->hash = hash;
+	s->near = near;
+	return frame;
+}
+
+/* Walks by s->layout from the innermost frame on; returns an enum nt_walk. */
+__noinline int python_walk_frames(__u64 frame)
+{
+	__u32 which = SCRATCH_SYSCALL;
+	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
+
+	if (!s)
+		return NT_WALK_FAILED;
+	s->depth = 0;
+	s->coroutine = 0;
+	s->window_end = 0;
+	s->unreadable = 0;
+	s->near = s->layout.frame_kind != 0;
+	s->hash = 0xcbf29ce484222325ull;
+	for (int i = 0; i < (NT_MAX_FRAMES + 1) / WALK_SOME && frame; i++)
+		frame = python_walk_some(frame);
+	if (s->unreadable)
+		return NT_WALK_FAILED;
+	s->hash ^= (bpf_get_current_pid_tgid() >> 32) * 0x9e3779b97f4a7c15ull;
 	return frame ? NT_WALK_TRUNCATED : NT_WALK_OK;
 }
 
@@ -372,8 +399,8 @@ __noinline int code_send(__u64 code, __u32 which)
 	return record_send(record, at, wakeup_flags()) == 0;
 }
 
-/* Makes sure that the daemon knows a code object; returns what it said of it so far. */
-static __always_inline __u32 code_announce(__u64 code, __u32 which)
+/* Makes sure that the daemon knows a code object; returns what it said of it so far. Global: see tstate_search(). */
+__noinline __u32 code_announce(__u64 code, __u32 which)
 {
 	struct nt_code_key key = {.code = code, .pid = bpf_get_current_pid_tgid() >> 32};
 	__u32 *known = bpf_map_lookup_elem(&codes, &key), flags = NT_CODE_KNOWN;
