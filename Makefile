@@ -78,7 +78,8 @@ $(BUILD)/nettraced.bpf.o: $(BPF_DEPS)
 	  -I. -I/usr/include/$(shell $(CC) -dumpmachine) -c bpf/nettraced.bpf.c -o $@
 
 $(BUILD)/nettraced.skel.h: $(BUILD)/nettraced.bpf.o
-	$(BPFTOOL) gen skeleton $< name nettraced_bpf > $@.tmp && mv $@.tmp $@
+	{ echo '/* NOLINTBEGIN: generated */'; $(BPFTOOL) gen skeleton $< name nettraced_bpf; echo '/* NOLINTEND */'; } > $@.tmp
+	mv $@.tmp $@
 
 # Unit tests link the core compiled with the sanitizers, so that they check it and not only themselves.
 UNIT_CORE := $(CORE_SRC:%.c=$(BUILD)/unit/obj/%.o) $(patsubst %.c,$(BUILD)/unit/obj/%.o,$(wildcard daemon/target/*.c))

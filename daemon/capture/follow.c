@@ -71,8 +71,13 @@ void follow_free(struct follow *follow)
 
 	if (!follow)
 		return;
-	HASH_ITER(hh, follow->processes, process, next)
-	process_drop(follow, process);
+	process = follow->processes;
+	HASH_CLEAR(hh, follow->processes); /* the table; its elements still know their next one */
+	for (; process; process = next) {
+		next = process->hh.next;
+		kernel_usdt_detach(process->usdt);
+		free(process);
+	}
 	module_names_free(follow->modules);
 	free(follow);
 }
@@ -376,9 +381,9 @@ int follow_retry(struct follow *follow, uint64_t now)
 	if (now - follow->last_retry < RETRY_NS)
 		return 0;
 	follow->last_retry = now;
-	HASH_ITER(hh, follow->processes, process, next)
-	if (!error)
-		error = process_retry(follow, process, now);
+	HASH_ITER (hh, follow->processes, process, next)
+		if (!error)
+			error = process_retry(follow, process, now);
 	return error;
 }
 

@@ -199,8 +199,7 @@ static uint64_t read_misses(struct kernel *kernel)
 	struct bpf_program *program;
 	uint64_t misses = 0;
 
-	bpf_object__for_each_program(program, kernel->object->obj)
-	{
+	bpf_object__for_each_program (program, kernel->object->obj) {
 		struct bpf_prog_info info;
 		uint32_t size = sizeof(info);
 
@@ -231,8 +230,7 @@ void kernel_read_cost(struct kernel *kernel, uint64_t *ret_ns, uint64_t *ret_run
 	struct bpf_program *program;
 
 	*ret_ns = *ret_runs = 0;
-	bpf_object__for_each_program(program, kernel->object->obj)
-	{
+	bpf_object__for_each_program (program, kernel->object->obj) {
 		struct bpf_prog_info info;
 		uint32_t size = sizeof(info);
 

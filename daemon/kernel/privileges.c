@@ -97,7 +97,7 @@ static int check_machine(char *why)
 
 	if (uname(&name))
 		return -errno;
-	if (strcmp(name.machine, "x86_64")) {
+	if (strcmp(name.machine, "x86_64") != 0) {
 		snprintf(why, KERNEL_WHY_SIZE, "this machine is %.32s; only x86-64 is supported so far", name.machine);
 		return -ENOTSUP;
 	}
