@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 
 #define KERNEL_FLOOR_MAJOR 5
 #define KERNEL_FLOOR_MINOR 10
+#define FIRST_PID_NAMESPACE 0xeffffffc /* PROC_PID_INIT_INO of the kernel */
 
 static const struct {
 	int capability;
@@ -110,10 +112,25 @@ static int check_machine(char *why)
 	return 0;
 }
 
+/* BPF programs see the ids of the first pid namespace. From within another one every process would go unnoticed. */
+static int check_namespace(char *why)
+{
+	struct stat own;
+
+	if (stat("/proc/self/ns/pid", &own) || own.st_ino == FIRST_PID_NAMESPACE)
+		return 0;
+	snprintf(why, KERNEL_WHY_SIZE,
+		 "nettraced runs in a pid namespace of its own; run it in the host's (docker run --pid=host, hostPID: "
+		 "true)");
+	return -ENOTSUP;
+}
+
 int kernel_check_privileges(char *why)
 {
 	int error = check_machine(why);
 
+	if (!error)
+		error = check_namespace(why);
 	if (!error)
 		error = check_capabilities(why);
 	if (!error)
