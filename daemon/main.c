@@ -70,7 +70,7 @@ static int open_output(struct nettraced *daemon, char *why)
 	daemon->style.show_data = daemon->options.show_data;
 	if (isatty(fileno(daemon->stream_out)) && !ioctl(fileno(daemon->stream_out), TIOCGWINSZ, &size)) {
 		daemon->style.columns = size.ws_col;
-		daemon->style.in_place = true;
+		daemon->style.rows = size.ws_row;
 	}
 	return 0;
 }

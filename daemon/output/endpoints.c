@@ -6,29 +6,25 @@
  */
 #include "endpoints.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
 #include "words.h"
 
-#define MAX_SHOWN 50	  /* endpoints; JSON has them all */
 #define MAX_BACKENDS 8	  /* lines under an endpoint */
 #define MAX_OPERATIONS 3  /* named in a backend's line, and in an endpoint's line of errors */
 #define CELL_SIZE 640	  /* bytes of a cell, its NUL included */
 #define NARROWEST_NAME 24 /* a terminal's column of names is not cut below this */
 #define NARROWEST_TAIL 16 /* nor the last column */
 #define GAP 2		  /* spaces between columns */
+#define LINE_WIDTH 120	  /* that optional words keep to where there is no terminal */
 
 struct view {
 	const struct summary_endpoint *row;
 	double seconds; /* that the summary covers */
 };
-
-static double mean(const struct histogram *times)
-{
-	return times->count ? (double)times->sum / (double)times->count : 0;
-}
 
 /* Are its wall times lower bounds: taken from the first call to the last one, for most runs? */
 static bool is_lower_bound(const struct summary_endpoint *row)
@@ -78,21 +74,16 @@ static void cell_wall_p99(const struct view *view, char *ret_cell, size_t size)
 	put_quantile(&view->row->wall, 0.99, "", ret_cell, size);
 }
 
-/* The mean run's network time and its share of the mean wall time. */
+/* A run's network time, and the share of it in the wall time of all runs. */
 static void cell_network(const struct view *view, char *ret_cell, size_t size)
 {
-	double network = mean(&view->row->network), wall = mean(&view->row->wall);
-	char time[32];
+	double network = (double)view->row->network.sum, wall = (double)view->row->wall.sum;
+	size_t used;
 
-	if (!view->row->network.count) {
-		snprintf(ret_cell, size, "-");
-		return;
-	}
-	words_time(network, time, sizeof(time));
-	if (wall > 0)
-		snprintf(ret_cell, size, "%s %3.0f%%", time, fmin(100 * network / wall, 100));
-	else
-		snprintf(ret_cell, size, "%s", time);
+	put_quantile(&view->row->network, 0.50, "", ret_cell, size);
+	used = strlen(ret_cell);
+	if (view->row->network.count && wall > 0)
+		snprintf(ret_cell + used, size - used, " %3.0f%%", fmin(100 * network / wall, 100));
 }
 
 static void cell_calls(const struct view *view, char *ret_cell, size_t size)
@@ -150,7 +141,7 @@ static const struct column {
 } columns[] = {
     {"ENDPOINT", 24, true, cell_name},	 {"RUNS", 5, false, cell_runs},
     {"/s", 6, false, cell_rate},	 {"WALL p50", 9, false, cell_wall_p50},
-    {"p99", 7, false, cell_wall_p99},	 {"NETWORK     ", 12, false, cell_network},
+    {"p99", 7, false, cell_wall_p99},	 {"NETWORK p50 ", 12, false, cell_network},
     {"CALLS/RUN", 9, false, cell_calls}, {"BACKENDS", 0, true, cell_backends},
 };
 
@@ -158,14 +149,14 @@ static const struct column {
 #define NAME 0 /* the columns that can be cut */
 #define TAIL (COLUMNS - 1)
 
-static void measure(const struct summary *summary, double seconds, size_t *ret_widths)
+static void measure(const struct summary *summary, double seconds, unsigned most, size_t *ret_widths)
 {
 	char cell[CELL_SIZE];
 	size_t shown = 0;
 
 	for (size_t i = 0; i < COLUMNS; i++)
 		ret_widths[i] = columns[i].width;
-	for (const struct summary_endpoint *row = summary->endpoints; row && shown < MAX_SHOWN; row = row->hh.next) {
+	for (const struct summary_endpoint *row = summary->endpoints; row && shown < most; row = row->hh.next) {
 		struct view view = {row, seconds};
 
 		for (size_t i = 0; i < COLUMNS; i++) {
@@ -272,25 +263,73 @@ static void grow_operations(struct line *line, const struct summary_backend *bac
 		grow(line, "  +%u more", total - named);
 }
 
+/* The place that made most of the calls, where there is room for it. */
+static void grow_site(struct line *line, const struct summary_backend *backend, size_t width)
+{
+	const struct summary_site *site = backend->sites;
+	struct line place = {.used = 0};
+	char file[NAME_MAX];
+
+	if (!backend->site_count || !*site->file)
+		return;
+	words_clean(words_file(site->file), true, file, sizeof(file));
+	grow(&place, "  at %s:%u", file, site->line);
+	if (backend->site_count > 1)
+		grow(&place, " +%zu", backend->site_count - 1);
+	if (words_width(line->text) + words_width(place.text) <= width)
+		grow(line, "%s", place.text);
+}
+
+static const char *plural(uint64_t count)
+{
+	return count == 1 ? "" : "s";
+}
+
+/* "  2 errors", or nothing for none. */
+static void grow_count(struct line *line, uint64_t count, const char *what)
+{
+	if (count)
+		grow(line, "  %llu %s%s", (unsigned long long)count, what, plural(count));
+}
+
 static void put_backend(FILE *stream, const struct summary_backend *row, const struct output_style *style)
 {
 	struct line line = {.used = 0};
 	char p50[32], p99[32];
 
-	put_quantile(&row->latency, 0.50, "", p50, sizeof(p50));
-	put_quantile(&row->latency, 0.99, "", p99, sizeof(p99));
-	grow(&line, "    %-9s %-21s %7llu calls  p50 %6s  p99 %6s", row->key.protocol, row->address,
-	     (unsigned long long)row->calls, p50, p99);
-	if (row->errors)
-		grow(&line, "  %llu %s", (unsigned long long)row->errors, row->errors == 1 ? "error" : "errors");
-	if (row->client_errors)
-		grow(&line, "  %llu client %s", (unsigned long long)row->client_errors,
-		     row->client_errors == 1 ? "error" : "errors");
-	if (row->connects)
-		grow(&line, "  %llu %s", (unsigned long long)row->connects,
-		     row->connects == 1 ? "connect" : "connects");
+	grow(&line, "    %-8s %-21s %5llu call%s", row->key.protocol, row->address, (unsigned long long)row->calls,
+	     plural(row->calls));
+	if (row->latency.count) { /* else none was answered */
+		put_quantile(&row->latency, 0.50, "", p50, sizeof(p50));
+		put_quantile(&row->latency, 0.99, "", p99, sizeof(p99));
+		grow(&line, "%s  p50 %6s  p99 %6s", row->calls == 1 ? " " : "", p50, p99);
+	}
+	grow_count(&line, row->errors, "error");
+	grow_count(&line, row->client_errors, "client error");
+	grow_count(&line, row->connects, "connect");
 	grow_operations(&line, row);
+	grow_site(&line, row, style->columns ? style->columns : LINE_WIDTH);
 	put_line(stream, &line, style);
+}
+
+/* Where the function is, and what most of its requests asked for. */
+static void put_place(FILE *stream, const struct summary_endpoint *endpoint, const struct output_style *style)
+{
+	struct line line = {.used = 0};
+	char text[NAME_MAX];
+
+	if (*endpoint->file) {
+		words_clean(words_file(endpoint->file), true, text, sizeof(text));
+		grow(&line, "    %s", text);
+		if (endpoint->line)
+			grow(&line, ":%u", endpoint->line);
+	}
+	if (endpoint->route) {
+		words_clean(endpoint->route, true, text, sizeof(text));
+		grow(&line, "%s%s", line.used ? "  " : "    ", text);
+	}
+	if (line.used)
+		put_line(stream, &line, style);
 }
 
 void endpoints_put_backends(FILE *stream, const struct summary_endpoint *endpoint, const struct output_style *style)
@@ -302,7 +341,7 @@ void endpoints_put_backends(FILE *stream, const struct summary_endpoint *endpoin
 		shown++;
 	}
 	if (total > shown)
-		fprintf(stream, "    and %u more backends\n", total - shown);
+		fprintf(stream, "    and %u more backend%s\n", total - shown, plural(total - shown));
 }
 
 /* Names what failed, the backend with most calls first. */
@@ -312,7 +351,7 @@ static void put_errors(FILE *stream, const struct summary_endpoint *endpoint, co
 	char name[PROTOCOL_OPERATION_SIZE];
 	unsigned named = 0, more = 0;
 
-	grow(&line, "    errors   ");
+	grow(&line, "    errors  ");
 	for (const struct summary_backend *backend = endpoint->backends; backend; backend = backend->hh.next) {
 		for (const struct summary_operation *row = backend->operations; row; row = row->hh.next) {
 			if (!row->errors)
@@ -333,7 +372,7 @@ static void put_errors(FILE *stream, const struct summary_endpoint *endpoint, co
 	put_line(stream, &line, style);
 }
 
-void endpoints_put(FILE *stream, const struct summary *summary, const struct output_style *style,
+void endpoints_put(FILE *stream, const struct summary *summary, const struct output_style *style, unsigned most,
 		   struct endpoints_signs *ret_signs)
 {
 	double seconds = (double)summary->facts.duration / 1e9;
@@ -341,12 +380,13 @@ void endpoints_put(FILE *stream, const struct summary *summary, const struct out
 	size_t widths[COLUMNS];
 
 	*ret_signs = (struct endpoints_signs){false, false};
-	measure(summary, seconds, widths);
+	measure(summary, seconds, most, widths);
 	if (style->columns)
 		fit(widths, style->columns);
 	put_titles(stream, widths);
-	for (const struct summary_endpoint *row = summary->endpoints; row && shown < MAX_SHOWN; row = row->hh.next) {
+	for (const struct summary_endpoint *row = summary->endpoints; row && shown < most; row = row->hh.next) {
 		put_row(stream, &(struct view){row, seconds}, widths, style->columns > 0);
+		put_place(stream, row, style);
 		endpoints_put_backends(stream, row, style);
 		if (row->errors)
 			put_errors(stream, row, style);
@@ -355,6 +395,6 @@ void endpoints_put(FILE *stream, const struct summary *summary, const struct out
 		shown++;
 	}
 	if (total > shown)
-		fprintf(stream, "and %u more endpoints, with less network time: --format json has them\n",
-			total - shown);
+		fprintf(stream, "... and %u more endpoint%s, with less network time; --json has them all\n",
+			total - shown, plural(total - shown));
 }

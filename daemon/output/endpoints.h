@@ -14,8 +14,10 @@ struct endpoints_signs {
 	bool lower_bound; /* >= before WALL */
 };
 
-/* The table, and under each endpoint its backends. */
-void endpoints_put(FILE *stream, const struct summary *summary, const struct output_style *style,
+#define ENDPOINTS_MAX_SHOWN 50 /* JSON has them all */
+
+/* The table with at most `most` endpoints, and under each its place and backends. */
+void endpoints_put(FILE *stream, const struct summary *summary, const struct output_style *style, unsigned most,
 		   struct endpoints_signs *ret_signs);
 
 /* The lines about an endpoint's backends. */

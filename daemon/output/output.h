@@ -12,13 +12,14 @@
 #include "../summary/summary.h"
 
 struct output_style {
-	bool in_place; /* the stream is a terminal: a new interval replaces the last one */
 	bool show_data;
 	unsigned columns; /* of the terminal; 0: not one */
+	unsigned rows;	  /* that a summary which a next one replaces may take; 0: any number */
 };
 
 struct output {
 	const char *name; /* of --format */
+	bool in_place;	  /* on a terminal a new interval's summary replaces the last one's */
 	/* Writes one sorted summary and flushes. 0 or negative errno (-ENOSPC, -EPIPE ... of the stream). */
 	int (*write)(FILE *stream, const struct summary *summary, const struct output_style *style);
 };

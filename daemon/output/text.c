@@ -8,27 +8,58 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "endpoints.h"
 #include "words.h"
 
-#define LINE_WIDTH 120	 /* that the header keeps to */
-#define LEAST_COMMAND 24 /* of a target's command line, whatever else there is */
-#define CLEAR_SCREEN "\033[H\033[2J"
+#define LINE_WIDTH 120	  /* that the page keeps to where there is no terminal; the header always */
+#define LEAST_WIDTH 40	  /* of a terminal: below that, lines are cut */
+#define SEPARATOR "   "	  /* between the pieces of a line */
+#define INDENT "    "	  /* of a line that goes on */
+#define ROOM_FOR_COUNT 24 /* a number of 64 bits and what is around it */
+#define HINT_SHARE 100	  /* what is unattributed gets a hint from one call in so many on */
 
 /* The rungs of the ladder as people call them. */
 static const struct {
 	const char *name, *words;
 } hooks[] = {{"fentry", "fentry"}, {"kprobe", "kprobes"}, {"tracepoint", "tracepoints"}};
 
-/* Why calls are unattributed, by enum run_reason. */
-static const char *const reasons[RUN_REASON_COUNT] = {
-    [RUN_NO_PYTHON_THREAD] = "made by threads that Python does not know",
-    [RUN_NO_ENDPOINT] = "made by Python code outside of any endpoint (--endpoint can name one)",
-    [RUN_WALK_FAILED] = "made while the Python stack could not be read",
-    [RUN_OWNER_UNKNOWN] = "answers or streams whose request was not seen, as on connections older than the capture",
-    [RUN_INTERPRETER_UNSUPPORTED] = "made by a process whose interpreter we cannot read",
+/* Why calls are unattributed, by enum run_reason, and what helps. */
+static const struct {
+	const char *words, *hint;
+} reasons[RUN_REASON_COUNT] = {
+    [RUN_NO_PYTHON_THREAD] = {"made by threads that Python does not know",
+			      "a native library's own threads run no Python code"},
+    [RUN_NO_ENDPOINT] = {"made by Python code outside of any endpoint",
+			 "name one: --endpoint 'MODULE.FUNCTION' ('*' stands for any part)"},
+    [RUN_WALK_FAILED] = {"made while the Python stack could not be read",
+			 "nettraced --check --pid PID says whether --python usdt works there"},
+    [RUN_OWNER_UNKNOWN] = {"answers or streams whose request was not seen",
+			   "these connections are older than the capture: begin it before they open"},
+    [RUN_INTERPRETER_UNSUPPORTED] = {"made by a process whose interpreter we cannot read",
+				     "nettraced --check --pid PID says which versions can be"},
+};
+
+/* What helps against a loss, by its name in summary_lost_kinds. */
+static const struct {
+	const char *name, *hint;
+} loss_hints[] = {
+    {"records", "make them smaller (--capture 1024) or trace fewer processes"},
+    {"stacks", "calls without one are unattributed"},
+    {"payload", "these calls are counted, what they asked is not known"},
+    {"unparsed", "their bytes are counted"},
+    {"bytes", "another process may share the connection: trace it too"},
+    {"sockets", "trace fewer processes at a time"},
+    {"processes", "trace fewer processes at a time"},
+    {"probes", "--hooks tracepoint skips none"},
+    {"calls", "they are not counted"},
+    {"connections", "trace fewer processes at a time"},
+    {"orphans", "they follow from other losses"},
+    {"runs", "trace fewer processes at a time"},
+    {"malformed", "the recording is damaged, or this is a bug"},
+    {"summaries", "the last one has their calls; a longer --interval helps"},
 };
 
 static double percent(double part, double whole)
@@ -36,41 +67,84 @@ static double percent(double part, double whole)
 	return 100 * part / whole;
 }
 
-/* Pieces of a line that go behind each other; what does not fit is left out. */
-struct pieces {
+/* A piece of a line; what does not fit is left out. */
+struct piece {
 	char text[512];
 	size_t used;
 };
 
-__attribute__((format(printf, 2, 3))) static void grow(struct pieces *pieces, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void grow(struct piece *piece, const char *format, ...)
 {
-	size_t room = sizeof(pieces->text) - pieces->used;
+	size_t room = sizeof(piece->text) - piece->used;
 	va_list arguments;
 
 	va_start(arguments, format);
-	int size = vsnprintf(pieces->text + pieces->used, room, format, arguments);
+	int size = vsnprintf(piece->text + piece->used, room, format, arguments);
 
 	va_end(arguments);
 	if (size > 0)
-		pieces->used += (size_t)size < room ? (size_t)size : room - 1;
+		piece->used += (size_t)size < room ? (size_t)size : room - 1;
 }
 
-static void grow_python(struct pieces *pieces, const struct summary *summary)
+/* A line of pieces that goes on in a next one where the next piece would pass its width. */
+struct flow {
+	FILE *stream;
+	size_t width, used;
+};
+
+static struct flow begin_line(FILE *stream, const struct output_style *style)
+{
+	size_t width = style->columns ? style->columns : LINE_WIDTH;
+
+	width = width < LINE_WIDTH ? width : LINE_WIDTH;
+	return (struct flow){.stream = stream, .width = width > LEAST_WIDTH ? width : LEAST_WIDTH};
+}
+
+static void put_piece(struct flow *flow, const struct piece *piece)
+{
+	size_t width = words_width(piece->text);
+
+	if (flow->used && flow->used + strlen(SEPARATOR) + width <= flow->width) {
+		flow->used += strlen(SEPARATOR);
+		fputs(SEPARATOR, flow->stream);
+	} else if (flow->used) {
+		flow->used = strlen(INDENT);
+		fputs("\n" INDENT, flow->stream);
+	}
+	flow->used += width;
+	fputs(piece->text, flow->stream);
+}
+
+static void grow_target(struct piece *piece, const struct summary *summary, size_t width)
+{
+	const struct summary_target *target = summary->targets;
+	char command[512], more[32] = "";
+
+	if (!summary->target_count) {
+		grow(piece, "no target");
+		return;
+	}
+	if (summary->target_count > 1)
+		snprintf(more, sizeof(more), " and %zu more", summary->target_count - 1);
+	grow(piece, "pid %u ", target->pid);
+	words_clean(words_command(target->command), true, command, sizeof(command));
+	words_cut_end(command, width - words_width(piece->text) - words_width(more));
+	grow(piece, "%s%s", command, more);
+}
+
+static void grow_python(struct piece *piece, const struct summary_target *target)
 {
 	static const char *const ways[] = {
 	    [NT_ATTRIBUTION_NONE] = "", [NT_ATTRIBUTION_STACK] = " by stack", [NT_ATTRIBUTION_USDT] = " by USDT"};
-	const struct summary_target *target = summary->targets;
 
-	if (summary->target_count > 1)
-		grow(pieces, " and %zu more", summary->target_count - 1);
 	if (target->python[0])
-		grow(pieces, "   Python %u.%u.%u%s", target->python[0], target->python[1], target->python[2],
+		grow(piece, "Python %u.%u.%u%s", target->python[0], target->python[1], target->python[2],
 		     target->attribution <= NT_ATTRIBUTION_USDT ? ways[target->attribution] : "");
 	else
-		grow(pieces, "   no Python");
+		grow(piece, "no Python");
 }
 
-static void grow_kernel(struct pieces *pieces, const struct summary_facts *facts)
+static void grow_kernel(struct piece *piece, const struct summary_facts *facts)
 {
 	const char *words = facts->hooks;
 	char clean[80];
@@ -80,95 +154,124 @@ static void grow_kernel(struct pieces *pieces, const struct summary_facts *facts
 			words = hooks[i].words;
 	if (words) {
 		words_clean(words, true, clean, sizeof(clean));
-		grow(pieces, "   %s", clean);
+		grow(piece, "%s", clean);
 	}
 	if (facts->release) {
 		words_clean(facts->release, true, clean, sizeof(clean));
-		grow(pieces, "%sLinux %s", words ? ", " : "   ", clean);
+		grow(piece, "%sLinux %s", words ? ", " : "", clean);
 	}
 }
 
-/* The command gives way so that the rest of the line stays in sight. */
-static void put_header(FILE *stream, const struct summary *summary)
+/* What was traced. The command's end gives way so that it stays in the first line; the rest may go into a second. */
+static void put_header(FILE *stream, const struct summary *summary, const struct output_style *style)
 {
 	const struct summary_facts *facts = &summary->facts;
-	struct pieces before = {.used = 0}, after = {.used = 0};
-	char version[32] = "", command[128] = "";
+	struct flow line = begin_line(stream, style);
+	struct piece name = {.used = 0}, target = {.used = 0}, python = {.used = 0}, kernel = {.used = 0},
+		     time = {.used = 0};
+	char version[32] = "";
 
 	if (facts->version)
 		words_clean(facts->version, true, version, sizeof(version));
-	grow(&before, "nettraced%s%s   ", version[0] ? " " : "", version);
+	grow(&name, "nettraced%s%s", version[0] ? " " : "", version);
+	put_piece(&line, &name);
+	grow_target(&target, summary, line.width - line.used - strlen(SEPARATOR));
+	put_piece(&line, &target);
 	if (summary->target_count) {
-		grow(&before, "pid %u ", summary->targets->pid);
-		words_clean(summary->targets->command, true, command, sizeof(command));
-		grow_python(&after, summary);
-	} else {
-		grow(&before, "no target");
+		grow_python(&python, summary->targets);
+		put_piece(&line, &python);
 	}
-	grow_kernel(&after, facts);
-	grow(&after, "   %.1f s%s", (double)facts->duration / 1e9, facts->final ? " in all" : "");
-	size_t rest = words_width(before.text) + words_width(after.text);
-
-	words_cut_middle(command, rest + LEAST_COMMAND < LINE_WIDTH ? LINE_WIDTH - rest : LEAST_COMMAND);
-	fprintf(stream, "%s%s%s\n", before.text, command, after.text);
+	grow_kernel(&kernel, facts);
+	if (kernel.used)
+		put_piece(&line, &kernel);
+	grow(&time, "%.1f s%s", (double)facts->duration / 1e9, facts->final ? " in all" : "");
+	put_piece(&line, &time);
+	fputc('\n', stream);
 }
 
 /* "lost 0", or each kind of loss by its name; put_lost_words() says what they are. */
-static void put_lost(FILE *stream, const struct summary *summary)
+static void put_lost(struct flow *line, const struct summary *summary)
 {
 	struct summary_lost lost = summary->facts.lost;
+	struct piece piece = {.used = 0};
 	bool any = false;
 
-	fprintf(stream, "lost");
+	grow(&piece, "lost");
 	for (const struct summary_lost_kind *kind = summary_lost_kinds; kind->name; kind++) {
 		uint64_t count = *summary_lost_count(&lost, kind);
 
-		if (count)
-			fprintf(stream, "%s %s %llu", any ? "," : "", kind->name, (unsigned long long)count);
-		any |= count > 0;
+		if (!count)
+			continue;
+		/* Many kinds at once take several lines. */
+		if (words_width(piece.text) + strlen(kind->name) + ROOM_FOR_COUNT > line->width) {
+			grow(&piece, ",");
+			put_piece(line, &piece);
+			piece = (struct piece){.used = 0};
+			any = false;
+		}
+		grow(&piece, "%s%s %llu", any ? ", " : piece.used ? " " : "", kind->name, (unsigned long long)count);
+		any = true;
 	}
 	if (!any)
-		fprintf(stream, " 0");
+		grow(&piece, " 0");
+	put_piece(line, &piece);
+}
+
+static const char *find_loss_hint(const char *name)
+{
+	for (size_t i = 0; i < sizeof(loss_hints) / sizeof(loss_hints[0]); i++)
+		if (!strcmp(loss_hints[i].name, name))
+			return loss_hints[i].hint;
+	return NULL;
 }
 
 static void put_lost_words(FILE *stream, const struct summary *summary)
 {
 	struct summary_lost lost = summary->facts.lost;
 
-	for (const struct summary_lost_kind *kind = summary_lost_kinds; kind->name; kind++)
-		if (*summary_lost_count(&lost, kind))
-			fprintf(stream, "lost %s: %llu %s\n", kind->name,
-				(unsigned long long)*summary_lost_count(&lost, kind), kind->words);
+	for (const struct summary_lost_kind *kind = summary_lost_kinds; kind->name; kind++) {
+		uint64_t count = *summary_lost_count(&lost, kind);
+		const char *hint = find_loss_hint(kind->name);
+
+		if (count)
+			fprintf(stream, "lost %s: %llu %s%s%s\n", kind->name, (unsigned long long)count, kind->words,
+				hint ? "; " : "", hint ? hint : "");
+	}
 }
 
-static void put_cost(FILE *stream, const struct summary_facts *facts)
+static void grow_cost(struct piece *piece, const struct summary_facts *facts)
 {
 	const struct nt_cost *cost = &facts->cost;
 	char size[32];
 
-	fprintf(stream, "   cost: ");
+	grow(piece, "cost: ");
 	if (!cost->wall) {
-		fprintf(stream, "not measured");
+		grow(piece, "not measured");
 		return;
 	}
 	if (cost->probe_runs)
-		fprintf(stream, "target +%.1f %%", percent((double)cost->probe_ns, (double)cost->wall));
+		grow(piece, "target +%.1f %%", percent((double)cost->probe_ns, (double)cost->wall));
 	else
-		fprintf(stream, "target not measured");
+		grow(piece, "target not measured");
 	words_size(cost->daemon_rss, size, sizeof(size));
-	fprintf(stream, ", nettraced %.1f %% CPU %s", percent((double)cost->daemon_cpu, (double)cost->wall), size);
+	grow(piece, ", nettraced %.1f %% CPU %s", percent((double)cost->daemon_cpu, (double)cost->wall), size);
 	if (facts->ring_bytes) {
 		words_size(facts->ring_bytes, size, sizeof(size));
-		fprintf(stream, " + %s ring", size);
+		grow(piece, " + %s ring", size);
 	}
 }
 
-static void put_facts(FILE *stream, const struct summary *summary)
+static void put_facts(FILE *stream, const struct summary *summary, const struct output_style *style)
 {
-	put_lost(stream, summary);
-	fprintf(stream, "   unattributed %llu of %llu calls", (unsigned long long)summary->unattributed_calls,
-		(unsigned long long)summary_calls(summary));
-	put_cost(stream, &summary->facts);
+	struct flow line = begin_line(stream, style);
+	struct piece unattributed = {.used = 0}, cost = {.used = 0};
+
+	put_lost(&line, summary);
+	grow(&unattributed, "unattributed %llu of %llu calls", (unsigned long long)summary->unattributed_calls,
+	     (unsigned long long)summary_calls(summary));
+	put_piece(&line, &unattributed);
+	grow_cost(&cost, &summary->facts);
+	put_piece(&line, &cost);
 	fputc('\n', stream);
 }
 
@@ -205,6 +308,19 @@ static void put_nothing(FILE *stream, const struct summary *summary)
 		fprintf(stream, "no calls yet: put load on the service\n");
 }
 
+static void put_reason(FILE *stream, const struct summary *summary, int reason)
+{
+	uint64_t count = summary->reasons[reason];
+	bool high = count >= (summary_calls(summary) + HINT_SHARE - 1) / HINT_SHARE;
+
+	if (!count)
+		return;
+	fprintf(stream, "    %s %llu: %s\n", run_reason_names[reason], (unsigned long long)count,
+		reasons[reason].words);
+	if (high)
+		fprintf(stream, "        %s\n", reasons[reason].hint);
+}
+
 static void put_unattributed(FILE *stream, const struct summary *summary, const struct output_style *style)
 {
 	if (!summary->unattributed_calls)
@@ -212,9 +328,7 @@ static void put_unattributed(FILE *stream, const struct summary *summary, const 
 	fprintf(stream, "%sunattributed\n", summary->endpoints ? "\n" : "");
 	endpoints_put_backends(stream, &summary->unattributed, style);
 	for (int reason = 0; reason < RUN_REASON_COUNT; reason++)
-		if (summary->reasons[reason])
-			fprintf(stream, "    %s %llu: %s\n", run_reason_names[reason],
-				(unsigned long long)summary->reasons[reason], reasons[reason]);
+		put_reason(stream, summary, reason);
 }
 
 static void put_legend(FILE *stream, const struct summary *summary, const struct endpoints_signs *signs)
@@ -230,28 +344,92 @@ static void put_legend(FILE *stream, const struct summary *summary, const struct
 	put_lost_words(stream, summary);
 }
 
-static int write_text(FILE *stream, const struct summary *summary, const struct output_style *style)
+/* The page with at most `most` endpoints. */
+static void put_page(FILE *stream, const struct summary *summary, const struct output_style *style, unsigned most)
 {
 	struct endpoints_signs signs = {false, false};
 
-	errno = 0;
-	if (style->in_place)
-		fputs(CLEAR_SCREEN, stream);
-	put_header(stream, summary);
-	put_facts(stream, summary);
+	put_header(stream, summary, style);
+	put_facts(stream, summary, style);
 	put_requests(stream, summary);
 	fputc('\n', stream);
 	if (summary->endpoints)
-		endpoints_put(stream, summary, style, &signs);
+		endpoints_put(stream, summary, style, most, &signs);
 	else if (!summary->unattributed_calls)
 		put_nothing(stream, summary);
 	put_unattributed(stream, summary, style);
 	put_legend(stream, summary, &signs);
-	if (!summary->facts.final)
-		fputc('\n', stream);
-	if (fflush(stream) || ferror(stream))
-		return errno ? -errno : -EIO;
+}
+
+/* As put_page(), in memory, to be freed; NULL without any. */
+static char *make_page(const struct summary *summary, const struct output_style *style, unsigned most,
+		       unsigned *ret_rows)
+{
+	char *page = NULL;
+	size_t size;
+	FILE *stream = open_memstream(&page, &size);
+	bool failed;
+
+	if (!stream)
+		return NULL;
+	put_page(stream, summary, style, most);
+	failed = ferror(stream);
+	if (fclose(stream) || failed) {
+		free(page);
+		return NULL;
+	}
+	*ret_rows = 0;
+	for (const char *end = page; (end = strchr(end, '\n')); end++)
+		++*ret_rows;
+	return page;
+}
+
+/* On a terminal nothing wraps, and the top of a page that the next one replaces stays in sight. */
+static void put_lines(FILE *stream, char *page, const struct output_style *style)
+{
+	unsigned rows = 0;
+	char *line;
+
+	while ((line = strsep(&page, "\n")) && page && (!style->rows || rows++ < style->rows)) {
+		words_cut_end(line, style->columns);
+		fprintf(stream, "%s\n", line);
+	}
+}
+
+/* With as many endpoints as there are rows for. */
+static int put_on_terminal(FILE *stream, const struct summary *summary, const struct output_style *style)
+{
+	unsigned most = HASH_COUNT(summary->endpoints), rows;
+	char *page;
+
+	if (most > ENDPOINTS_MAX_SHOWN)
+		most = ENDPOINTS_MAX_SHOWN;
+	page = make_page(summary, style, most, &rows);
+	while (page && style->rows && rows > style->rows && most > 1) {
+		free(page);
+		page = make_page(summary, style, --most, &rows);
+	}
+	if (!page)
+		return -ENOMEM;
+	put_lines(stream, page, style);
+	free(page);
 	return 0;
 }
 
-const struct output output_text = {.name = "text", .write = write_text};
+static int write_text(FILE *stream, const struct summary *summary, const struct output_style *style)
+{
+	int err = 0;
+
+	errno = 0;
+	if (style->columns)
+		err = put_on_terminal(stream, summary, style);
+	else
+		put_page(stream, summary, style, ENDPOINTS_MAX_SHOWN);
+	if (!summary->facts.final && !style->rows)
+		fputc('\n', stream);
+	if (fflush(stream) || ferror(stream))
+		return errno ? -errno : -EIO;
+	return err;
+}
+
+const struct output output_text = {.name = "text", .in_place = true, .write = write_text};

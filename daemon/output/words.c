@@ -156,6 +156,90 @@ void words_size(uint64_t bytes, char *ret_text, size_t size)
 	snprintf(ret_text, size, "%.*f %s", unit && value < 9.95 ? 1 : 0, value, names[unit]);
 }
 
+static const char *skip_spaces(const char *text)
+{
+	return text + strspn(text, " ");
+}
+
+static const char *next_word(const char *text)
+{
+	return skip_spaces(text + strcspn(text, " "));
+}
+
+/* The first word behind its last slash. */
+static const char *skip_directories(const char *text)
+{
+	const char *base = text;
+
+	for (; *text && *text != ' '; text++)
+		if (*text == '/' && text[1] && text[1] != ' ')
+			base = text + 1;
+	return base;
+}
+
+/* python, python3, python3.11, python3.13t, python3-dbg */
+static bool is_interpreter(const char *base)
+{
+	static const char name[] = "python";
+	size_t size = sizeof(name) - 1;
+
+	return !strncmp(base, name, size) && strchr(" ", base[size + strspn(base + size, "0123456789.-dbgt")]);
+}
+
+/*
+ * What an interpreter's option, a group of letters or a long one, leaves to be read: the next word, or for -m the
+ * module. NULL: behind it no program's name comes (-c).
+ */
+static const char *skip_option(const char *option, bool *ret_module)
+{
+	const char *letter = option + 1;
+
+	if (*letter == '-') /* the only one with a value of its own */
+		return !strncmp(option, "--check-hash-based-pycs ", 24) ? next_word(next_word(option))
+									: next_word(option);
+	while (*letter && !strchr(" cmWX", *letter))
+		letter++;
+	bool attached = *letter && letter[1] && letter[1] != ' ';
+
+	if (*letter == 'c')
+		return NULL;
+	*ret_module = *letter == 'm';
+	if (*letter == 'm')
+		return attached ? letter + 1 : next_word(letter);
+	if ((*letter == 'W' || *letter == 'X') && !attached)
+		return next_word(next_word(letter));
+	return next_word(letter);
+}
+
+const char *words_command(const char *command)
+{
+	const char *all = skip_directories(skip_spaces(command)), *rest;
+	bool module = false;
+
+	if (*command == '[') /* a name in place of a command line that is empty */
+		return command;
+	if (!is_interpreter(all))
+		return all;
+	rest = next_word(all);
+	while (rest && *rest == '-' && rest[1] && rest[1] != ' ' && !module)
+		rest = skip_option(rest, &module);
+	if (!rest || !*rest || *rest == '-') /* it reads a prompt, standard input or the command line */
+		return all;
+	return module ? rest : skip_directories(rest);
+}
+
+const char *words_file(const char *file)
+{
+	const char *last = strrchr(file, '/');
+	const char *start = last;
+
+	if (!last)
+		return file;
+	while (start > file && start[-1] != '/')
+		start--;
+	return start == last ? last + 1 : start;
+}
+
 void words_date(uint64_t ns, char *ret_text, size_t size)
 {
 	time_t seconds = (time_t)(ns / 1000000000u);

@@ -32,6 +32,15 @@ void words_time(double ns, char *ret_text, size_t size);
 /* 11 MiB */
 void words_size(uint64_t bytes, char *ret_text, size_t size);
 
+/*
+ * Where in a process's command line its program begins, as people know it: without the interpreter's path and options
+ * and without the program's directories. `/usr/bin/python3 -u /srv/run/gunicorn -w 2 app` begins at `gunicorn`.
+ */
+const char *words_command(const char *command);
+
+/* A source file with its directory, which is what tells files apart: the end of `file`. */
+const char *words_file(const char *file);
+
 /* Wall time in ns since the epoch as ISO 8601, UTC, with ms. */
 void words_date(uint64_t ns, char *ret_text, size_t size);
 

@@ -30,6 +30,7 @@ const struct summary_lost_kind summary_lost_kinds[] = {
     LOST(orphans, "records of unknown connections"),
     LOST(runs, "runs beyond the table"),
     LOST(malformed, "malformed records"),
+    LOST(summaries, "summaries that their reader was too slow for"),
     {NULL, NULL, 0},
 };
 

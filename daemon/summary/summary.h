@@ -86,6 +86,7 @@ struct summary_target {
 struct summary_lost {
 	uint64_t records, stacks, payload, unparsed, bytes, sockets, processes, probes;
 	uint64_t calls, connections, orphans, runs, malformed;
+	uint64_t summaries; /* that their reader was too slow for: counted where they are written, not by the core */
 };
 
 struct summary_lost_kind {

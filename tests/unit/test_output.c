@@ -14,21 +14,21 @@
 #define MS 1000000ull
 
 static const struct output_style plain = {.columns = 0};
-static const struct output_style terminal = {.columns = 120, .in_place = true};
+static const struct output_style terminal = {.columns = 120, .rows = 30};
 
 static struct summary *make_summary(void)
 {
 	struct summary *summary = summary_new();
 	struct {
 		struct nt_process process;
-		char command[24];
+		char command[56];
 	} target = {.process = {.h = {.pid = 1234},
 				.python_major = 3,
 				.python_minor = 11,
 				.python_micro = 2,
 				.attribution = NT_ATTRIBUTION_STACK,
-				.command_size = 18},
-		    .command = "gunicorn shop.wsgi"};
+				.command_size = 49},
+		    .command = "/usr/bin/python3 /usr/bin/gunicorn -w 2 shop.wsgi"};
 
 	assert_int_equal(summary_set_target(summary, &target.process), 0);
 	summary->facts.version = strdup("0.1.0");
@@ -131,6 +131,17 @@ static void assert_has_not(const char *text, const char *part)
 		fail_msg("'%s' is in:\n%s", part, text);
 }
 
+/* Fails if a line is wider than `width`. */
+static void assert_fits(const char *text, size_t width)
+{
+	char *copy = strdup(text), *rest = copy;
+
+	for (char *line; (line = strsep(&rest, "\n"));)
+		if (words_width(line) > width)
+			fail_msg("wider than %zu: %s", width, line);
+	free(copy);
+}
+
 static void test_text(void **state)
 {
 	struct summary *summary = make_shop(RUN_BY_REQUEST, true);
@@ -139,15 +150,17 @@ static void test_text(void **state)
 	(void)state;
 	assert_has(
 	    text,
-	    "nettraced 0.1.0   pid 1234 gunicorn shop.wsgi   Python 3.11.2 by stack   kprobes, Linux 6.1.0   10.0 s\n");
+	    "nettraced 0.1.0   pid 1234 gunicorn -w 2 shop.wsgi   Python 3.11.2 by stack   kprobes, Linux 6.1.0   "
+	    "10.0 s\n");
 	assert_has(text, "\nlost 0   unattributed 3 of 275 calls   cost: target +1.2 %, nettraced 0.8 % CPU 11 MiB + "
 			 "8.0 MiB ring\n");
 	assert_has(text, "\nENDPOINT ");
 	assert_has(text, "redis 18.2  http 6  memcache 3\n");
 	assert_has(text, "40.0ms  80%");
-	assert_has(text, "\n    redis     10.0.0.5:6379");
-	assert_has(text, "GET 180  SET 2\n");
-	assert_has(text, "\n    errors    redis 10.0.0.5:6379 SET 2 of 2\n");
+	assert_has(text, "\n    shop/views.py:12  GET /\n");
+	assert_has(text, "\n    redis    10.0.0.5:6379           182 calls  p50");
+	assert_has(text, "GET 180  SET 2  at shop/session.py:41\n");
+	assert_has(text, "\n    errors   redis 10.0.0.5:6379 SET 2 of 2\n");
 	assert_has(text, "no_python_thread 3: ");
 	assert_has_not(text, "\033");
 	assert_has_not(text, "~");
@@ -166,13 +179,13 @@ static void test_text_signs(void **state)
 	summary->facts.lost.unparsed = 340;
 	char *text = write_out("text", summary, &terminal);
 
-	assert_int_equal(strncmp(text, "\033[H\033[2J", 7), 0);
+	assert_has_not(text, "\033");
 	assert_has(text, " ~10 ");
 	assert_has(text, "\n~  some runs");
 	assert_has(text, ">=50.");
 	assert_has(text, "\n>= wall time from");
 	assert_has(text, "lost records 12, unparsed 340   unattributed");
-	assert_has(text, "\nlost records: 12 records that found the ring full\n");
+	assert_has(text, "\nlost records: 12 records that found the ring full; make them smaller (--capture 1024)");
 	assert_has(text, "(other)");
 	free(text);
 	summary_free(summary);
@@ -220,19 +233,176 @@ static void test_text_fits(void **state)
 	add_calls(summary, &endpoint, make_call("postgresql", 5432, name, MS), 1000);
 	add_calls(summary, &endpoint, make_call("redis", 6379, name, MS), 1000);
 	add_run(summary, &endpoint, RUN_BY_CALLS, false);
-	char *text = write_out("text", summary, &style), *rest = text;
+	char *text = write_out("text", summary, &style);
 
-	for (char *line; (line = strsep(&rest, "\n"));)
-		if (words_width(line) > 120)
-			fail_msg("too wide: %s", line);
-	free(text);
-	text = write_out("text", summary, &style);
+	assert_fits(text, 120);
 	assert_has(text, "a.very.");
 	assert_has(text, "...");
 	assert_has(text, ".inner");
 	free(text);
 	text = write_out("text", summary, &plain);
 	assert_has(text, endpoint.name);
+	free(text);
+	summary_free(summary);
+}
+
+/* The p50 of what runs took on the network stands beside the p50 of what they took; the share is that of the sums. */
+static void test_text_network(void **state)
+{
+	static const struct run_endpoint endpoint = {"m.f", "/srv/m.py", 1};
+	struct summary *summary = make_summary();
+	struct run run = {.endpoint = &endpoint, .began = 1000, .source = RUN_BY_REQUEST, .exact = true};
+
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		run.ended = run.began + (i ? 2 : 82) * MS;
+		run.network = (i ? 1 : 81) * MS;
+		assert_int_equal(summary_add_run(summary, &run), 0);
+	}
+	char *text = write_out("text", summary, &plain);
+
+	assert_has(text, "2.00ms   82.0ms   1.00ms  90%");
+	free(text);
+	summary_free(summary);
+}
+
+/* One call is "1 call"; where none was answered there are no times. */
+static void test_text_few(void **state)
+{
+	static const struct run_endpoint endpoint = {"m.f", "", 0};
+	struct summary *summary = make_summary();
+	struct call refused = make_call("tcp", 9, "connect", 0);
+
+	(void)state;
+	refused.kind = CALL_CONNECT;
+	refused.error = true;
+	refused.answered = false;
+	add_calls(summary, &endpoint, make_call("memcache", 11211, "get", MS), 1);
+	add_calls(summary, &endpoint, refused, 1);
+	char *text = write_out("text", summary, &plain);
+
+	assert_has(text, " 1 call   p50 1.00ms");
+	assert_has(text, " 1 call  1 error  connect 1  at shop/session.py:41\n");
+	assert_has_not(text, "1 calls");
+	free(text);
+	summary_free(summary);
+}
+
+static void set_command(struct summary *summary, const char *command)
+{
+	free(summary->targets[0].command);
+	summary->targets[0].command = strdup(command);
+}
+
+static void test_text_header(void **state)
+{
+	struct summary *summary = make_summary();
+	struct output_style narrow = {.columns = 80};
+	char command[300] = "/usr/bin/python3 -u /srv/shop/manage.py ";
+
+	(void)state;
+	set_command(summary, "/usr/bin/python3 -u /srv/shop/manage.py runserver 0.0.0.0:8000 --noreload --insecure");
+	char *text = write_out("text", summary, &plain);
+
+	assert_has(text, "   pid 1234 manage.py runserver 0.0.0.0:8000 --noreload --insecure   Python 3.11.2 by stack\n"
+			 "    kprobes, Linux 6.1.0   10.0 s\n");
+	assert_fits(text, 120);
+	free(text);
+	memset(command + strlen(command), 'x', sizeof(command) - strlen(command) - 1);
+	command[sizeof(command) - 1] = 0;
+	set_command(summary, command);
+	text = write_out("text", summary, &plain);
+	assert_has(text, "xxx...\n    Python 3.11.2 by stack   kprobes, Linux 6.1.0   10.0 s\nlost 0 ");
+	assert_fits(text, 120);
+	free(text);
+	text = write_out("text", summary, &narrow);
+	assert_fits(text, 80);
+	assert_has(text, "xxx...\n    Python");
+	assert_has(text, "\n    cost: target +1.2 %");
+	free(text);
+	summary_free(summary);
+}
+
+/* Whatever is lost or unattributed, there is a word of what would help; also then the lines are no longer than others.
+ */
+static void test_text_hints(void **state)
+{
+	static const struct run_endpoint endpoint = {"m.f", "/srv/m.py", 1};
+	struct summary *summary = make_summary();
+	struct call call = make_call("redis", 6379, "GET", MS);
+
+	(void)state;
+	add_calls(summary, &endpoint, call, 996);
+	for (int reason = 0; reason < RUN_REASON_COUNT; reason++)
+		assert_int_equal(summary_add_call(summary, &call, NULL, NULL, (enum run_reason)reason), 0);
+	char *text = write_out("text", summary, &plain);
+
+	assert_has(text, "unattributed 5 of 1001 calls");
+	assert_has_not(text, "--endpoint");
+	free(text);
+	for (const struct summary_lost_kind *kind = summary_lost_kinds; kind->name; kind++)
+		*summary_lost_count(&summary->facts.lost, kind) = 1234567890123456789u;
+	for (int reason = 0; reason < RUN_REASON_COUNT; reason++)
+		for (int i = 0; i < 20; i++)
+			summary_add_call(summary, &call, NULL, NULL, (enum run_reason)reason);
+	text = write_out("text", summary, &plain);
+	assert_has(text, "\n        name one: --endpoint ");
+	for (const struct summary_lost_kind *kind = summary_lost_kinds; kind->name; kind++) {
+		char line[64];
+
+		snprintf(line, sizeof(line), "\nlost %s: 1234567890123456789 ", kind->name);
+		assert_has(text, line);
+		assert_non_null(strchr(strstr(text, line), ';'));
+	}
+	assert_fits(text, 140);
+	free(text);
+	summary_free(summary);
+}
+
+static unsigned count_lines(const char *text)
+{
+	unsigned lines = 0;
+
+	while ((text = strchr(text, '\n'))) {
+		text++;
+		lines++;
+	}
+	return lines;
+}
+
+/* A page that the next one replaces keeps to the terminal's rows: first endpoints go, then what is below. */
+static void test_text_rows(void **state)
+{
+	static char names[60][16];
+	struct summary *summary = make_summary();
+
+	(void)state;
+	for (int i = 0; i < 60; i++) {
+		struct run_endpoint endpoint = {names[i], "/srv/m.py", 1};
+
+		snprintf(names[i], sizeof(names[i]), "m.f%d", i);
+		add_calls(summary, &endpoint, make_call("redis", 6379, "GET", MS), 1);
+		add_run(summary, &endpoint, RUN_BY_CALLS, true);
+	}
+	add_calls(summary, NULL, make_call("redis", 6379, "GET", MS), 1);
+	for (unsigned rows = 3; rows < 200; rows++) {
+		struct output_style style = {.columns = 100, .rows = rows};
+		char *text = write_out("text", summary, &style);
+
+		assert_in_range(count_lines(text), rows < 150 ? rows - 2 : 100, rows);
+		assert_int_equal(strncmp(text, "nettraced", 9), 0);
+		assert_fits(text, 100);
+		if (rows >= 20)
+			assert_has(text, "... and ");
+		if (rows >= 20)
+			assert_has(text, "\n>= wall time from");
+		free(text);
+	}
+	summary->facts.final = true;
+	struct output_style last = {.columns = 100};
+	char *text = write_out("text", summary, &last);
+
+	assert_has(text, "... and 10 more endpoints, with less");
 	free(text);
 	summary_free(summary);
 }
@@ -316,7 +486,7 @@ static void test_json_shape(void **state)
 	assert_keys(json_array_get(at(object, "targets"), 0), "pid command python attribution");
 	assert_keys(at(object, "lost"),
 		    "records stacks payload unparsed bytes sockets processes probes calls connections "
-		    "orphans runs malformed");
+		    "orphans runs malformed summaries");
 	assert_keys(at(object, "cost"),
 		    "probe_ns_per_call target_cpu_percent daemon_cpu_percent daemon_rss ring_bytes");
 	json_t *endpoint = json_array_get(at(object, "endpoints"), 0);
@@ -498,6 +668,55 @@ static void test_clean(void **state)
 	}
 }
 
+static void test_command(void **state)
+{
+	static const struct {
+		const char *full, *shown;
+	} commands[] = {
+	    {"/usr/bin/python3 /usr/bin/gunicorn -w 2 shop.wsgi:app", "gunicorn -w 2 shop.wsgi:app"},
+	    {"python plain.py 500", "plain.py 500"},
+	    {"/srv/venv/bin/celery -A x worker", "celery -A x worker"},
+	    {"gunicorn: master [shop.wsgi]", "gunicorn: master [shop.wsgi]"},
+	    {"python3 -u -X dev -W ignore -m celery -A x", "celery -A x"},
+	    {"python3.13t -Xdev -um http.server 80", "http.server 80"},
+	    {"python3 -mcelery worker", "celery worker"},
+	    {"/usr/bin/python3-dbg -bbE -- /srv/a/b.py /x/y", "b.py /x/y"},
+	    {"python3 --check-hash-based-pycs always /a/b.py", "b.py"},
+	    {"python3 /srv/app/", "app/"},
+	    {"/usr/bin/python3 -c import?x", "python3 -c import?x"},
+	    {"/usr/bin/python3 -Wignore -Ic x", "python3 -Wignore -Ic x"},
+	    {"/usr/bin/python3", "python3"},
+	    {"python3 -", "python3 -"},
+	    {"python3 -X", "python3 -X"},
+	    {"python3 -m", "python3 -m"},
+	    {"/opt/python/bin/uwsgi --ini /etc/x", "uwsgi --ini /etc/x"},
+	    {"pythonista /x", "pythonista /x"},
+	    {"[a/b]", "[a/b]"},
+	    {"", ""},
+	    {" ", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		assert_string_equal(words_command(commands[i].full), commands[i].shown);
+	for (int i = 0; i < 100000; i++) { /* stays inside, whatever comes */
+		static const char *const parts[] = {" ", "-", "python", "3", "/", "c", "m", "W", "X", "b", "--", "["};
+		char command[64] = "python";
+
+		for (uint64_t j = test_random_below(12); j; j--)
+			strcat(command, parts[test_random_below(sizeof(parts) / sizeof(parts[0]))]);
+		const char *shown = words_command(command);
+
+		assert_in_range((uintptr_t)shown, (uintptr_t)command, (uintptr_t)command + strlen(command));
+	}
+	assert_string_equal(words_file("/srv/shop/views.py"), "shop/views.py");
+	assert_string_equal(words_file("/x.py"), "x.py");
+	assert_string_equal(words_file("x.py"), "x.py");
+	assert_string_equal(words_file("shop/x.py"), "shop/x.py");
+	assert_string_equal(words_file("<string>"), "<string>");
+	assert_string_equal(words_file(""), "");
+}
+
 static void test_cuts(void **state)
 {
 	char text[32] = "shop.views.homepage", accents[32] = "\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9";
@@ -523,7 +742,10 @@ int main(void)
 	    cmocka_unit_test(test_json_values),	  cmocka_unit_test(test_json_unknown),
 	    cmocka_unit_test(test_write_errors),  cmocka_unit_test(test_find),
 	    cmocka_unit_test(test_units),	  cmocka_unit_test(test_clean),
-	    cmocka_unit_test(test_cuts),
+	    cmocka_unit_test(test_cuts),	  cmocka_unit_test(test_command),
+	    cmocka_unit_test(test_text_network),  cmocka_unit_test(test_text_few),
+	    cmocka_unit_test(test_text_header),	  cmocka_unit_test(test_text_hints),
+	    cmocka_unit_test(test_text_rows),
 	};
 
 	return cmocka_run_group_tests(tests, test_seed, NULL);
