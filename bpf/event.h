@@ -157,7 +157,8 @@ struct nt_frame {
 	__u64 code;	   /* address of the code object: its id within the process */
 	__u32 instruction; /* 3.8-3.10: f_lasti as it is; from 3.11: instruction pointer less `code`, in bytes */
 	__u8 owner;	   /* from 3.11: what owns the frame; 1 is a generator or coroutine */
-	__u8 reserved[3];
+	__u8 from_c;	   /* from 3.11: 1: C code entered it, which may do so again and again (map(), sort()) */
+	__u8 reserved[2];
 };
 _Static_assert(sizeof(struct nt_frame) == 16, "layout");
 

@@ -23,7 +23,8 @@
 #define MAX_FRAME_BYTES 8192   /* a callee further away is in another chunk of the data stack, or no neighbour */
 #define WALK_SOME 8	       /* frames that one call walks; divides NT_MAX_FRAMES + 1 */
 #define OWNER_GENERATOR 1
-#define OWNER_C_STACK 3 /* the interpreter's own entry frames: 3 from 3.12, and 4 from 3.14 */
+#define OWNER_C_STACK 3	    /* the interpreter's own entry frames: 3 from 3.12, and 4 from 3.14 */
+#define FROM_C (1ull << 47) /* what nt_frame.from_c is in a stack's hash: no address of a target has this bit */
 
 static __always_inline __u64 thread_pointer(void)
 {
@@ -180,14 +181,19 @@ __noinline __u64 python_walk_some(__u64 frame)
 		__u64 code = window_read(s, frame + layout->frame_code) & ~1ull; /* 3.14 tags it */
 		__u64 previous = window_read(s, frame + layout->frame_previous);
 		__u64 at = window_read(s, frame + layout->frame_instruction);
-		__u8 owner = 0;
+		__u64 flags = 0;
 
 		if (heap)
 			at = (__u32)at;
 		else
-			owner = window_read(s, frame + (layout->frame_owner & ~7)) >> (layout->frame_owner & 7) * 8;
+			flags = window_read(s, frame + (layout->frame_owner & ~7));
+		__u8 owner = flags >> (layout->frame_owner & 7) * 8;
 		near = !heap && frame - previous < WINDOW_SIZE;
 		if (owner >= OWNER_C_STACK) {
+			/* 3.12 on: it is what C code entered the interpreter by. With no frame inside it, that is the
+			 * spare one. */
+			s->frames[(s->depth - 1) & NT_MAX_FRAMES].from_c = 1;
+			hash ^= FROM_C;
 			near = !heap; /* it is on the C stack, its caller where the others are */
 			frame = previous;
 			continue;
@@ -202,8 +208,10 @@ __noinline __u64 python_walk_some(__u64 frame)
 		out->code = code;
 		out->instruction = at;
 		out->owner = owner;
+		/* 3.11 says so itself, in the byte before: is_entry. */
+		out->from_c = layout->minor == 11 ? flags >> ((layout->frame_owner - 1) & 7) * 8 & 1 : 0;
 		s->addresses[depth & NT_MAX_FRAMES] = frame;
-		__u64 step = (code ^ at << 48) * 0x9e3779b97f4a7c15ull;
+		__u64 step = (code ^ at << 48 ^ (out->from_c ? FROM_C : 0)) * 0x9e3779b97f4a7c15ull;
 		hash = (hash ^ step ^ step >> 29) * 0x100000001b3ull;
 		if (owner == OWNER_GENERATOR)
 			s->coroutine = frame;
