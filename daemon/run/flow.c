@@ -23,6 +23,8 @@ struct edge {
 
 struct flow {
 	uint16_t units;
+	uint16_t handlers; /* the first unit of exception handlers, which stand behind all else; `units`: not so */
+	uint16_t resumed;  /* the first unit at which a handler goes on; UINT16_MAX: none does */
 	uint16_t edge_count;
 	struct edge *edges; /* by `from` */
 	uint8_t starts[];   /* a bit a unit: an instruction begins here */
@@ -64,7 +66,7 @@ static struct cursor cursor_begin(uint8_t minor, const uint8_t *code, uint32_t u
 /* Where this instruction jumps back to; false if it does not. */
 static bool cursor_jump(const struct cursor *cursor, uint32_t *ret_to)
 {
-	if (cursor->kind == OPCODE_BACK) {
+	if (cursor->kind == OPCODE_BACK || cursor->kind == OPCODE_RESUME) {
 		/* A jump out of the code can only be to its start at worst. */
 		*ret_to = cursor->argument < cursor->next ? cursor->next - cursor->argument : 0;
 		return *ret_to <= cursor->at;
@@ -112,6 +114,19 @@ static void add_finally_edges(struct flow *flow, struct cursor cursor)
 			flow->edges[flow->edge_count++] = (struct edge){.from = end, .to = cursor.next};
 }
 
+/*
+ * From 3.13 on a handler at the end of the code goes back with a jump of its own kind to what follows its `try` or
+ * `with`. That leads only from handlers, and never to what can raise into them: it is no loop.
+ */
+static bool is_resumption(struct flow *flow, const struct cursor *cursor, uint32_t to)
+{
+	if (cursor->kind != OPCODE_RESUME || cursor->at < flow->handlers || to >= flow->handlers)
+		return false;
+	if (to < flow->resumed)
+		flow->resumed = to;
+	return true;
+}
+
 static void add_edges(struct flow *flow, struct cursor cursor)
 {
 	struct cursor c = cursor;
@@ -119,7 +134,9 @@ static void add_edges(struct flow *flow, struct cursor cursor)
 
 	while (cursor_next(&c)) {
 		flow->starts[c.at / 8] |= 1u << c.at % 8;
-		if (!cursor_jump(&c, &to))
+		if (c.kind == OPCODE_HANDLER && c.at < flow->handlers)
+			flow->handlers = c.at;
+		if (!cursor_jump(&c, &to) || is_resumption(flow, &c, to))
 			continue;
 		flow->edges[flow->edge_count++] = (struct edge){
 		    .from = c.at,
@@ -183,8 +200,8 @@ static bool is_readable(struct cursor cursor, uint32_t *ret_edges)
 	while (cursor_next(&cursor)) {
 		if (cursor.kind == OPCODE_HIDDEN)
 			return false;
-		if (cursor.kind == OPCODE_BACK || cursor.kind == OPCODE_ABSOLUTE || cursor.kind == OPCODE_CALL_FINALLY)
-			edges++;
+		edges += cursor.kind == OPCODE_BACK || cursor.kind == OPCODE_ABSOLUTE ||
+			 cursor.kind == OPCODE_CALL_FINALLY || cursor.kind == OPCODE_RESUME;
 	}
 	*ret_edges = edges;
 	return true;
@@ -202,6 +219,8 @@ struct flow *flow_new(uint8_t minor, const uint8_t *code, size_t size)
 	if (!flow)
 		return NULL;
 	flow->units = cursor.units;
+	flow->handlers = cursor.units;
+	flow->resumed = UINT16_MAX;
 	/* One more than may be needed: an array of none is no error. */
 	flow->edges = calloc(edges + 1, sizeof(*flow->edges));
 	if (!flow->edges) {
@@ -238,10 +257,16 @@ uint32_t flow_instruction(const struct flow *flow, uint32_t offset)
 	return flow ? unit_of(flow, offset) * FLOW_UNIT : offset;
 }
 
+/* The lowest unit that jumps lead to from `from`; UINT16_MAX: none leads back. */
+static uint16_t lowest_from(const struct flow *flow, uint32_t from)
+{
+	uint32_t next = next_edge(flow, from);
+
+	return next < flow->edge_count ? flow->edges[next].lowest : UINT16_MAX;
+}
+
 bool flow_reaches(const struct flow *flow, uint32_t from, uint32_t to)
 {
-	uint32_t next;
-
 	if (!flow)
 		return true;
 	from = unit_of(flow, from);
@@ -249,8 +274,11 @@ bool flow_reaches(const struct flow *flow, uint32_t from, uint32_t to)
 	/* Beyond the code: it is not the code that was meant. */
 	if (from >= flow->units || to >= flow->units || from < to)
 		return true;
-	next = next_edge(flow, from);
-	return next < flow->edge_count && flow->edges[next].lowest <= to;
+	if (lowest_from(flow, from) <= to)
+		return true;
+	/* Out of a handler: to where any of them goes on, and on from there. */
+	return from >= flow->handlers && to < flow->handlers &&
+	       (flow->resumed <= to || lowest_from(flow, flow->resumed) <= to);
 }
 
 bool flow_repeats_unseen(const struct flow *flow, uint32_t at)

@@ -19,6 +19,8 @@ enum {
 	OPCODE_CALL_FINALLY = 0x60, /* 3.8: into a `finally` block, forward, and back at its end */
 	OPCODE_END_FINALLY = 0x70,  /* 3.8: the end of such a block */
 	OPCODE_HIDDEN = 0x80,	    /* stands in the place of an instruction that is kept elsewhere */
+	OPCODE_HANDLER = 0x90,	    /* 3.13 on: begins an exception handler; all of them are behind the other code */
+	OPCODE_RESUME = 0xa0,	    /* 3.13 on: jumps back like OPCODE_BACK, but makes no loop except to await */
 };
 
 /* The table of Python 3.`minor`, 256 entries; NULL: none. */
