@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -15,7 +14,7 @@
 #include "check.h"
 #include "kernel/kernel.h"
 #include "options.h"
-#include "output/output.h"
+#include "output/sink.h"
 #include "recording.h"
 
 #define RING_BYTES (8u << 20) /* stated in the summary, beside the daemon's own memory */
@@ -29,9 +28,7 @@ _Static_assert(WHY_SIZE >= OPTIONS_WHY_SIZE && WHY_SIZE >= KERNEL_WHY_SIZE && WH
 /* What a run of the daemon holds. */
 struct nettraced {
 	struct options options;
-	const struct output *output;
-	struct output_style style;
-	FILE *stream_out;
+	struct sink *sink;
 	struct kernel *kernel;
 	struct stream stream;
 	struct capture *capture;
@@ -53,26 +50,25 @@ static int write_summary(void *context, struct summary *summary)
 {
 	struct nettraced *daemon = context;
 
-	return daemon->output->write(daemon->stream_out, summary, &daemon->style);
+	return sink_put(daemon->sink, summary);
+}
+
+static int show_progress(void *context, uint64_t elapsed_ns)
+{
+	struct nettraced *daemon = context;
+
+	return sink_show_progress(daemon->sink, elapsed_ns, pipeline_calls(daemon->stream.pipeline));
 }
 
 static int open_output(struct nettraced *daemon, char *why)
 {
-	const char *path = daemon->options.output;
-	struct winsize size;
+	const struct options *options = &daemon->options;
+	int error = sink_open(options->output, output_find(options->format), options->show_data, &daemon->sink);
 
-	daemon->output = output_find(daemon->options.format);
-	daemon->stream_out = path ? fopen(path, "we") : stdout;
-	if (!daemon->stream_out) {
-		snprintf(why, WHY_SIZE, "cannot write to %.160s: %s", path, strerror(errno));
-		return -errno;
-	}
-	daemon->style.show_data = daemon->options.show_data;
-	if (isatty(fileno(daemon->stream_out)) && !ioctl(fileno(daemon->stream_out), TIOCGWINSZ, &size)) {
-		daemon->style.columns = size.ws_col;
-		daemon->style.rows = size.ws_row;
-	}
-	return 0;
+	if (error)
+		snprintf(why, WHY_SIZE, "cannot write to %.160s: %s",
+			 options->output ? options->output : "standard output", strerror(-error));
+	return error;
 }
 
 static int open_stream(struct nettraced *daemon, char *why)
@@ -196,18 +192,24 @@ static void let_signals_kill(struct nettraced *daemon)
 
 static int run(struct nettraced *daemon, char *why)
 {
-	int error = capture_run(daemon->capture, daemon->stop_fd), closed;
+	const char *output = daemon->options.output ? daemon->options.output : "standard output";
+	int error, closed, written;
 
+	capture_on_progress(daemon->capture, show_progress, daemon);
+	error = capture_run(daemon->capture, daemon->stop_fd);
 	let_signals_kill(daemon);
 	if (!error)
 		error = capture_finish(daemon->capture);
 	closed = recording_close(daemon->stream.recording);
 	daemon->stream.recording = NULL;
-	if (closed && !error)
+	written = sink_finish(daemon->sink);
+	if (written)
+		snprintf(why, WHY_SIZE, "cannot write to %.160s: %s", output, sink_problem(written));
+	else if (closed && !error)
 		snprintf(why, WHY_SIZE, "the recording is not whole: %s", recording_problem(closed));
 	else if (error)
 		snprintf(why, WHY_SIZE, "the capture ended early: %s", strerror(-error));
-	return error ? error : closed;
+	return error ? error : closed ? closed : written;
 }
 
 static void end(struct nettraced *daemon)
@@ -216,8 +218,7 @@ static void end(struct nettraced *daemon)
 	kernel_close(daemon->kernel);
 	recording_close(daemon->stream.recording);
 	pipeline_free(daemon->stream.pipeline);
-	if (daemon->stream_out && daemon->stream_out != stdout)
-		fclose(daemon->stream_out);
+	sink_free(daemon->sink);
 	if (daemon->stop_fd >= 0)
 		close(daemon->stop_fd);
 }

@@ -347,6 +347,11 @@ int pipeline_feed(struct pipeline *pipeline, const void *record, size_t size)
 	return err;
 }
 
+uint64_t pipeline_calls(const struct pipeline *pipeline)
+{
+	return summary_calls(pipeline->total) + summary_calls(pipeline->interval);
+}
+
 uint32_t pipeline_judge(const struct pipeline *pipeline, uint32_t pid, uint64_t code)
 {
 	return run_stage_judge(pipeline->runs, pid, code);

@@ -29,6 +29,9 @@ void pipeline_free(struct pipeline *pipeline);
  */
 int pipeline_feed(struct pipeline *pipeline, const void *record, size_t size);
 
+/* Calls that summaries have or will have, until now. */
+uint64_t pipeline_calls(const struct pipeline *pipeline);
+
 /* See run_stage_judge(). */
 uint32_t pipeline_judge(const struct pipeline *pipeline, uint32_t pid, uint64_t code);
 

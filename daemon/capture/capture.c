@@ -15,6 +15,7 @@
 /* Records wait this long for us at most. The ring holds a quarter of a second of the fastest traffic that one CPU can
  * make, and a ring that fills wakes us before. */
 #define READ_MS 10
+#define PROGRESS_NS 1000000000ull
 #define DRAIN_ROUNDS 64 /* at the end; targets that go on all the time must not keep us */
 
 struct capture {
@@ -23,7 +24,9 @@ struct capture {
 	struct stream *stream;
 	struct follow *follow;
 	struct cost cost;
-	uint64_t began, next_tick;
+	uint64_t began, next_tick, next_progress;
+	capture_progress_fn progress; /* NULL: nobody asks */
+	void *progress_context;
 };
 
 static int put_number(struct stream *stream, const char *name, unsigned long long value)
@@ -145,6 +148,20 @@ static bool is_over(const struct capture *capture, int stop_fd, uint64_t now)
 	return capture->options->duration > 0 && now - capture->began >= capture->options->duration * 1e9;
 }
 
+void capture_on_progress(struct capture *capture, capture_progress_fn progress, void *context)
+{
+	capture->progress = progress;
+	capture->progress_context = context;
+}
+
+static int tell_progress(struct capture *capture, uint64_t now)
+{
+	if (!capture->progress || now < capture->next_progress)
+		return 0;
+	capture->next_progress = now + PROGRESS_NS;
+	return capture->progress(capture->progress_context, now - capture->began);
+}
+
 static int step(struct capture *capture, int stop_fd)
 {
 	uint64_t interval = capture->options->interval * 1e9, now;
@@ -161,7 +178,7 @@ static int step(struct capture *capture, int stop_fd)
 		if (capture->next_tick <= now) /* we were held up: no burst of empty intervals */
 			capture->next_tick = now + interval;
 	}
-	return error;
+	return error ? error : tell_progress(capture, now);
 }
 
 /* What the kernel side has sent until now. */

@@ -20,6 +20,10 @@ void capture_free(struct capture *capture);
 size_t capture_count(const struct capture *capture);
 const struct target *capture_first(const struct capture *capture);
 
+/* Called once a second while the capture runs; negative errno ends it, and is what capture_run() returns. */
+typedef int (*capture_progress_fn)(void *context, uint64_t elapsed_ns);
+void capture_on_progress(struct capture *capture, capture_progress_fn progress, void *context);
+
 /*
  * Runs until options->duration has passed, the last target has ended, or `stop_fd` (a signalfd) is readable. 0, or
  * negative errno: of reading the kernel's records, of the output or of the recording.
