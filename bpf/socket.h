@@ -143,7 +143,9 @@ static __noinline struct socket_state *socket_open(struct sock *sk, bool connect
 	__u64 key = (__u64)sk;
 
 	fresh.connection = connection_number();
-	fresh.role = connecting ? NT_ROLE_CLIENT : socket_is_accepted(sk) ? NT_ROLE_SERVER : NT_ROLE_CLIENT;
+	/* Neither seen to connect nor on a port that a target listens on: older than the trace, most likely a client,
+	 * or handed over by a process that accepted it. Its bytes will say. */
+	fresh.role = connecting ? NT_ROLE_CLIENT : socket_is_accepted(sk) ? NT_ROLE_SERVER : NT_ROLE_UNKNOWN;
 	sequence_numbers(sk, fresh.base);
 	if (bpf_map_update_elem(&sockets, &key, &fresh, BPF_ANY)) {
 		stat_add(NT_STAT_SOCKETS, 1);
@@ -152,7 +154,7 @@ static __noinline struct socket_state *socket_open(struct sock *sk, bool connect
 	head_fill(&record.h, NT_SOCKET, sizeof(record), bpf_ktime_get_ns());
 	record.connection = fresh.connection;
 	record.role = fresh.role;
-	record.before = fresh.role == NT_ROLE_CLIENT && !connecting;
+	record.before = fresh.role == NT_ROLE_UNKNOWN;
 	address_read(sk, &record);
 	address_unmap(&record);
 	record_send(&record, sizeof(record), wakeup_flags());
