@@ -178,6 +178,15 @@ static void announce(const struct nettraced *daemon)
 		daemon->options.duration > 0 ? "a summary follows" : "^C ends it");
 }
 
+/* What --help and --version say may find no room either. */
+static int end_words(void)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return EXIT_DONE;
+	complain("cannot write to standard output: %s", strerror(errno));
+	return EXIT_CANNOT;
+}
+
 /* The first ^C or SIGTERM ended the capture in order; from now on one finds its default action and stops at once. */
 static void let_signals_kill(struct nettraced *daemon)
 {
@@ -252,9 +261,11 @@ int main(int argc, char **argv)
 	switch (options.action) {
 	case OPTIONS_HELP:
 		options_help(stdout);
+		status = end_words();
 		break;
 	case OPTIONS_VERSION:
 		printf("nettraced %s\n", NT_VERSION);
+		status = end_words();
 		break;
 	case OPTIONS_CHECK:
 		status = check_report(&options, stdout) ? EXIT_CANNOT : EXIT_DONE;

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define WRITER_MAX_WAITING (1u << 20) /* bytes that may wait; one text is taken whatever its size when none waits */
+#define WRITER_MAX_WAITING (256u << 10) /* bytes that may wait; one text is taken whatever its size when none waits */
 
 struct writer;
 

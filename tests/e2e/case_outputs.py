@@ -1,12 +1,18 @@
 """Cases of what comes out: text, JSON, files, recordings and their replay, --check."""
 
+import fcntl
 import json
 import os
 import random
+import select
 import signal
+import struct
+import subprocess
+import termios
 import time
 
-from lab import APPS, check, one_line
+from compare import compare
+from lab import APPS, Skip, check, check_none, one_line, summaries
 from loads import LOADS, options_of, patterns, quit_target
 from registry import case
 
@@ -136,6 +142,131 @@ def duration_and_output_file(lab):
     check(1.9 <= lines[-1]["duration_s"] < 4 * lab.limit / 60 + 2, "duration_s %s" % lines[-1]["duration_s"])
     lab.end_case()
     lab.forget_truth()
+
+
+F_SETPIPE_SZ = 1031  # fcntl has it from Python 3.10 on
+
+
+def start_piped(lab, target, *options):
+    """nettraced, attached, with standard output a pipe of one page."""
+    command = [lab.nettraced, "--hooks", lab.hooks, "--json", "--pid", str(target.pid)] + [str(o) for o in options]
+    tracer = lab.start(command, stdin=subprocess.DEVNULL)
+    fcntl.fcntl(tracer.process.stdout, F_SETPIPE_SZ, 4096)
+    tracer.expect("^nettraced: attached", "stderr")
+    return tracer
+
+
+def quiet_target(lab):
+    return lab.target("plain", {"scenario": "latency", "runs": 1, "micros": 0}, ("raw",))
+
+
+@case
+def reader_that_stops(lab):
+    """Nobody reads standard output for a while: whole summaries are dropped and counted, and no record is lost."""
+    load = LOADS["plain_script"]
+    target = lab.target(load.script, options_of(lab, load), load.backends)
+    tracer = start_piped(lab, target, "-i", 0.005, "--python", "stack", *patterns(*load.endpoints))
+    target.say("go")
+    target.expect("^done$")
+    time.sleep(5)
+    tracer.process.send_signal(signal.SIGINT)
+    status, out, err = tracer.wait()
+    quit_target(target)
+    truth = lab.truth()
+    check(status == 0, "status %d: %s" % (status, err))
+    lines = summaries(out)
+    check(sum(line["final"] for line in lines) == 1 and lines[-1]["final"], "not one final summary, the last one")
+    dropped = lines[-1]["lost"].pop("summaries")
+    check(dropped > 0 or lab.scale < 1, "%d summaries were printed and none was dropped" % len(lines))
+    check(sum(line["lost"]["summaries"] for line in lines[:-1]) <= dropped, "the parts are more than all")
+    check_none(compare(lines[-1], truth, lab.qualified()))
+
+
+@case
+def reader_that_never_reads(lab):
+    """The last summary waits a few seconds for its reader, then it is one line and status 1."""
+    target = quiet_target(lab)
+    tracer = start_piped(lab, target, "-i", 0.01, "-d", 1)
+    start = time.monotonic()
+    status = tracer.process.wait(lab.limit)
+    took = time.monotonic() - start
+    expect_trouble(status, tracer.process.stderr.read().decode(), "standard output", "takes nothing")
+    check(3 <= took < 3 + lab.limit / 4, "it took %.1f s" % took)
+    lab.end_case()
+    lab.forget_truth()
+
+
+@case
+def output_that_fails(lab):
+    """A reader that has gone and a full disk: one line and status 1, without waiting for -d."""
+    target = quiet_target(lab)
+    tracer = start_piped(lab, target, "-i", 0.5, "-d", 1000)
+    tracer.process.stdout.close()
+    status = tracer.process.wait(lab.limit)
+    expect_trouble(status, tracer.process.stderr.read().decode(), "standard output", "gone")
+    if os.path.exists("/dev/full"):
+        tracer = lab.trace(target.pid, "-i", 0.5, "-d", 1000, "-o", "/dev/full")
+        status, _, err = tracer.wait()
+        expect_trouble(status, err, "/dev/full", "No space left")
+        tracer = lab.trace(target.pid, "-i", 0, "-d", 0.5, "-o", "/dev/full")
+        status, _, err = tracer.wait()
+        expect_trouble(status, err, "/dev/full", "No space left")
+    lab.end_case()
+    lab.forget_truth()
+
+
+def expect_trouble(status, err, *words):
+    check(status == 1, "status %d: %r" % (status, err))
+    check(one_line(err) and all(word in err for word in words), "standard error %r" % err)
+
+
+@case
+def terminal_in_place(lab):
+    """On a terminal a summary takes the last one's place, as high and wide as the terminal; the final one is whole."""
+    rows, columns = 12, 90
+    load = LOADS["plain_script"]
+    try:
+        ours, theirs = os.openpty()
+    except OSError as problem:
+        raise Skip("there are no pseudo-terminals here: %s" % problem) from None
+    target = lab.target(load.script, options_of(lab, load), load.backends)
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    command = [lab.nettraced, "--hooks", lab.hooks, "--pid", str(target.pid), "-i", "0.5"]
+    tracer = lab.start(command, stdin=subprocess.DEVNULL, stdout=theirs)
+    os.close(theirs)
+    tracer.expect("^nettraced: attached", "stderr")
+    target.say("go")
+    target.expect("^done$")
+    seen = read_terminal(lab, ours, tracer, pages=2)
+    quit_target(target)
+    lab.forget_truth()
+    check(tracer.process.returncode == 0, "status %s" % tracer.process.returncode)
+    before, *pages = seen.replace("\r\n", "\n").split("\x1b[H\x1b[J")
+    check(len(pages) >= 3 and not before.strip("\n"), "%d pages; before the first one %r" % (len(pages), before))
+    for page in pages[:-1]:
+        lines = page.split("\n")
+        check(page.startswith("nettraced ") and len(lines) <= rows, "a page of %d rows: %r" % (len(lines), page))
+        check(all(len(line) <= columns for line in lines), "a page is too wide: %r" % page)
+    check(" s in all" in pages[-1] and pages[-1].endswith("\n"), "the last page is not final: %r" % pages[-1])
+    check("\x1b" not in "".join(pages), "other escape sequences")
+
+
+def read_terminal(lab, terminal, tracer, pages):
+    """What is written to it until it is closed; ^C comes when that many pages were seen."""
+    seen, stopped, deadline = b"", False, time.monotonic() + lab.limit
+    while time.monotonic() < deadline:
+        if not stopped and seen.count(b"\x1b[H") >= pages:
+            tracer.process.send_signal(signal.SIGINT)
+            stopped = True
+        if not select.select([terminal], [], [], 0.2)[0]:
+            continue
+        try:
+            seen += os.read(terminal, 65536)
+        except OSError:  # EIO: no process has it open any more
+            break
+    os.close(terminal)
+    tracer.process.wait(lab.limit)
+    return seen.decode()
 
 
 @case
