@@ -5,7 +5,7 @@
  * it cannot be in the same: when a caller of the endpoint has moved on, or when its place in the endpoint cannot be
  * reached from the last call's. What cannot be told apart stays one run, and `exact` says whether it could
  * have been several (docs/inside.md). A function written in C that calls back in a loop, map() for one, has no frame
- * and no code to look at: such calls count as runs of their own if they come from one place.
+ * and no code to look at, but from 3.11 on the walk says where one stands between two frames.
  */
 #include "stage.h"
 
@@ -71,10 +71,42 @@ static bool callers_moved(const struct callers *last, const struct call *call, c
 	return last->known && states && memcmp(last->states, states, last->count * sizeof(last->states[0])) != 0;
 }
 
+/* Is it a function of `threading` or `runpy` that calls what it calls once, whatever its code looks like? */
+static bool is_starter(const struct code *code)
+{
+	static const struct {
+		const char *file, *name;
+	} starters[] = {
+	    {"/threading.py", "_bootstrap"},	  {"/threading.py", "_bootstrap_inner"},     {"/threading.py", "run"},
+	    {"/runpy.py", "_run_module_as_main"}, {"<frozen runpy>", "_run_module_as_main"},
+	};
+	const char *dot = strrchr(code->name, '.'), *name = dot ? dot + 1 : code->name;
+	size_t size = strlen(code->file);
+
+	for (size_t i = 0; i < sizeof(starters) / sizeof(*starters) && code->own == CODE_FOREIGN; i++) {
+		size_t tail = strlen(starters[i].file);
+
+		if (size >= tail && !strcmp(code->file + size - tail, starters[i].file) &&
+		    !strcmp(name, starters[i].name))
+			return true;
+	}
+	return false;
+}
+
+/* Did C code enter frame `i` that may have done so before, for the same call of it? */
+static bool enters_again(const struct stack *stack, int i)
+{
+	const struct stack_frame *caller = &stack->frames[i + 1];
+
+	if (i < 0 || i + 1 >= (int)stack->depth || !stack->frames[i].from_c)
+		return false;
+	return !is_starter(caller->code) && !flow_calls_once(code_flow(caller->code), frame_offset(caller));
+}
+
 /*
  * Can this stack come after the last one within one execution of the endpoint? From the endpoint's frame inwards: where
  * two frames stand at different places, the code says. Where they stand at the same place, it is one execution of what
- * is called there, whose frames come next, unless a loop leads back here.
+ * is called there, whose frames come next, unless a loop leads back here or C code calls from here.
  */
 static bool reaches(const struct callers *last, const struct stack *stack)
 {
@@ -91,6 +123,8 @@ static bool reaches(const struct callers *last, const struct stack *stack)
 			return true;
 		if (flow_instruction(flow, at_a) != flow_instruction(flow, at_b))
 			return false;
+		if (enters_again(last->stack, from - 1) || enters_again(stack, to - 1))
+			return true;
 	}
 	return false;
 }
@@ -98,25 +132,25 @@ static bool reaches(const struct callers *last, const struct stack *stack)
 /* Is the outermost frame one that nobody calls twice? What is called from C is anybody's guess. */
 static bool is_thread_start(const struct code *code)
 {
-	static const char *const starts[] = {"_bootstrap", "Thread._bootstrap", "_run_module_as_main"};
-
-	if (code->kind == CODE_MODULE)
-		return true;
-	for (size_t i = 0; i < sizeof(starts) / sizeof(*starts); i++)
-		if (code->own == CODE_FOREIGN && !strcmp(code->name, starts[i]))
-			return true;
-	return false;
+	return code->kind == CODE_MODULE || is_starter(code);
 }
 
 bool calls_repeat_unseen(const struct stack *stack, uint32_t index)
 {
 	if (stack->depth == NT_MAX_FRAMES || !is_thread_start(stack->frames[stack->depth - 1].code))
 		return true;
-	for (uint32_t i = index + 1; i < stack->depth; i++) {
-		const struct stack_frame *frame = &stack->frames[i];
-		uint32_t at = frame_offset(frame);
+	for (uint32_t i = index; i + 1 < stack->depth; i++) {
+		const struct stack_frame *frame = &stack->frames[i], *caller = frame + 1;
+		uint32_t at = frame_offset(caller);
 
-		if (at == CODE_NO_OFFSET || flow_repeats_unseen(code_flow(frame->code), at))
+		if (at == CODE_NO_OFFSET)
+			return true;
+		if (is_starter(caller->code))
+			continue;
+		if (flow_repeats_unseen(code_flow(caller->code), at))
+			return true;
+		/* A generator goes on with what it was at, and nobody calls a module's body twice. */
+		if (!frame->generator && frame->code->kind != CODE_MODULE && enters_again(stack, (int)i))
 			return true;
 	}
 	return false;

@@ -11,6 +11,8 @@
 #include "lines.h"
 #include "text.h"
 
+#define OWNER_GENERATOR 1 /* of a frame, CPython's number */
+
 struct process *process_find(struct code_table *table, uint32_t pid)
 {
 	struct process *process;
@@ -357,6 +359,7 @@ static bool stack_is(struct process *process, const struct stack *stack, const s
 
 		if (frame->code->address != record->frames[i].code ||
 		    frame->instruction != record->frames[i].instruction ||
+		    frame->from_c != !!record->frames[i].from_c ||
 		    code_find(process, frame->code->address) != frame->code)
 			return false;
 	}
@@ -385,7 +388,12 @@ static int stack_add(struct code_table *table, struct process *process, const st
 			stack_release(table, stack);
 			return table->code_count >= RUN_MAX_CODES ? -ENOSPC : -ENOMEM;
 		}
-		stack->frames[stack->depth] = (struct stack_frame){code_hold(code), frame->instruction};
+		stack->frames[stack->depth] = (struct stack_frame){
+		    .code = code_hold(code),
+		    .instruction = frame->instruction,
+		    .from_c = frame->from_c,
+		    .generator = frame->owner == OWNER_GENERATOR,
+		};
 	}
 	HASH_ADD(hh, process->stacks, id, sizeof(stack->id), stack);
 	if (stack->refused) {

@@ -69,6 +69,8 @@ struct code {
 struct stack_frame {
 	struct code *code;
 	uint32_t instruction; /* nt_frame's */
+	bool from_c;	      /* entered from C code */
+	bool generator;	      /* a generator's or a coroutine's */
 };
 
 /* What a stack says, found once (endpoint.c). */

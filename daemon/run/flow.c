@@ -26,9 +26,12 @@ struct flow {
 	uint16_t handlers; /* the first unit of exception handlers, which stand behind all else; `units`: not so */
 	uint16_t resumed;  /* the first unit at which a handler goes on; UINT16_MAX: none does */
 	uint16_t edge_count;
-	struct edge *edges; /* by `from` */
-	uint8_t starts[];   /* a bit a unit: an instruction begins here */
+	struct edge *edges;  /* by `from` */
+	uint8_t units_are[]; /* UNIT_*, of each unit */
 };
+
+#define UNIT_STARTS 0x01 /* an instruction begins here */
+#define UNIT_ONCE 0x02	 /* OPCODE_ONCE */
 
 /* What a pass over the instructions knows at one of them. */
 struct cursor {
@@ -133,7 +136,7 @@ static void add_edges(struct flow *flow, struct cursor cursor)
 	uint32_t to;
 
 	while (cursor_next(&c)) {
-		flow->starts[c.at / 8] |= 1u << c.at % 8;
+		flow->units_are[c.at] = UNIT_STARTS | (c.kind == OPCODE_ONCE ? UNIT_ONCE : 0);
 		if (c.kind == OPCODE_HANDLER && c.at < flow->handlers)
 			flow->handlers = c.at;
 		if (!cursor_jump(&c, &to) || is_resumption(flow, &c, to))
@@ -215,7 +218,7 @@ struct flow *flow_new(uint8_t minor, const uint8_t *code, size_t size)
 
 	if (!cursor.opcodes || !size || cursor.units > FLOW_MAX_UNITS || !is_readable(cursor, &edges))
 		return NULL;
-	flow = calloc(1, sizeof(*flow) + (cursor.units + 7) / 8);
+	flow = calloc(1, sizeof(*flow) + cursor.units);
 	if (!flow)
 		return NULL;
 	flow->units = cursor.units;
@@ -247,7 +250,7 @@ static uint32_t unit_of(const struct flow *flow, uint32_t offset)
 
 	if (unit >= flow->units)
 		return unit;
-	while (unit > 0 && !(flow->starts[unit / 8] >> unit % 8 & 1))
+	while (unit > 0 && !(flow->units_are[unit] & UNIT_STARTS))
 		unit--;
 	return unit;
 }
@@ -292,4 +295,12 @@ bool flow_repeats_unseen(const struct flow *flow, uint32_t at)
 		if (flow->edges[i].to <= at && !flow->edges[i].assigns_local)
 			return true;
 	return false;
+}
+
+bool flow_calls_once(const struct flow *flow, uint32_t at)
+{
+	if (!flow)
+		return false;
+	at = unit_of(flow, at);
+	return at < flow->units && flow->units_are[at] & UNIT_ONCE;
 }

@@ -21,6 +21,7 @@ enum {
 	OPCODE_HIDDEN = 0x80,	    /* stands in the place of an instruction that is kept elsewhere */
 	OPCODE_HANDLER = 0x90,	    /* 3.13 on: begins an exception handler; all of them are behind the other code */
 	OPCODE_RESUME = 0xa0,	    /* 3.13 on: jumps back like OPCODE_BACK, but makes no loop except to await */
+	OPCODE_ONCE = 0xb0,	    /* 3.11 on: Python code that it calls through C is called once */
 };
 
 /* The table of Python 3.`minor`, 256 entries; NULL: none. */

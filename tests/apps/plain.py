@@ -372,6 +372,62 @@ def sparse(options, go):
     return raw
 
 
+@witness.endpoint
+def by_map(sock, numbers):
+    """A function written in C calls back for each number."""
+    with witness.run():
+        list(map(lambda _: _exchange(sock), numbers))
+
+
+@witness.endpoint
+def by_sort(sock, numbers):
+    """Another one, through a method, and a second place behind it."""
+    with witness.run():
+        sorted(numbers, key=Fetcher(sock).key)
+        max(numbers, key=Fetcher(sock).key)
+
+
+class Fetcher:
+    def __init__(self, sock):
+        self.sock = sock
+
+    def key(self, number):
+        _exchange(self.sock)
+        return -number
+
+
+def callbacks(options, go):
+    """The calls of a run come from functions that C code calls again and again from one place."""
+    draw = random.Random(options["seed"])
+    raw = clients.Client(options["raw"]).connect()
+    go()
+    for _ in range(options["runs"]):
+        draw.choice((by_map, by_sort))(raw.sock, range(draw.randrange(1, 5)))
+    return raw
+
+
+@witness.endpoint
+def mapped(sock):
+    with witness.run():
+        _exchange(sock)
+
+
+@witness.endpoint
+def mapped_twice(sock):
+    with witness.run():
+        for _ in range(2):
+            _exchange(sock)
+
+
+def mappings(options, go):
+    """The runs themselves are what C code calls again and again from one place."""
+    raw = clients.Client(options["raw"]).connect()
+    go()
+    list(map(mapped, [raw.sock] * options["runs"]))
+    list(map(mapped_twice, [raw.sock] * options["runs"]))
+    return raw
+
+
 LEFT = []
 
 
@@ -413,5 +469,7 @@ if __name__ == "__main__":
             "shapes": shapes,
             "sparse": sparse,
             "merged": merged,
+            "callbacks": callbacks,
+            "mappings": mappings,
         }
     )

@@ -52,6 +52,12 @@ LOADS = {
     "shapes_of_functions": Load(
         "plain", "shapes", ("raw",), ["größe", "数える", "through_a_generator", "*total", "raises"], runs=many(100)
     ),
+    "callbacks_from_c": Load(
+        "plain", "callbacks", ("raw",), ["by_map", "by_sort"], needs=("entries",), runs=many(100)
+    ),
+    "runs_called_from_c": Load(
+        "plain", "mappings", ("raw",), ["mapped", "mapped_twice"], exact_runs=False, needs=("entries",), runs=many(60)
+    ),
     "runs_that_look_alike": Load("plain", "merged", ("raw",), ["indistinct"], exact_runs=False, runs=many(60)),
     "threads": Load("threads", "separate", ("redis", "raw"), ["first_kind", "second_kind"], threads=8, runs=many(100)),
     "threads_share_a_connection": Load(
@@ -87,6 +93,8 @@ def options_of(lab, load):
     options = load.scaled(lab)
     if "splice" in load.needs and not lab.interpreter()["splice"]:
         raise Skip("os.splice came with Python 3.10")
+    if "entries" in load.needs and lab.version() < (3, 11):
+        raise Skip("before 3.11 nothing in a frame tells that C code called it")
     if "ipv6" in load.needs and not os.path.exists("/proc/sys/net/ipv6"):
         raise Skip("this kernel has no IPv6")
     if "nobody" in load.needs:

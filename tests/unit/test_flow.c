@@ -160,6 +160,64 @@ static void finally_of_38_goes_back(void **state)
 	flow_free(flow);
 }
 
+/* 3.13 on: handlers stand at the end, and go on behind their `with` or `try` by a jump that is no loop. */
+static void handlers_go_on_without_a_loop(void **state)
+{
+	static const struct {
+		uint8_t minor, handler, resume;
+	} versions[] = {{13, 33, 78}, {14, 32, 76}, {15, 30, 75}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(versions) / sizeof(*versions); i++) {
+		uint8_t code[2 * 20] = {0};
+		struct flow *flow;
+
+		code[2 * 10] = versions[i].handler;
+		code[2 * 14] = versions[i].resume; /* to 15 - 11: behind a `with` */
+		code[2 * 14 + 1] = 11;
+		flow = flow_new(versions[i].minor, code, sizeof(code));
+		assert_non_null(flow);
+		assert_false(flow_repeats_unseen(flow, 2 * 6));
+		assert_false(flow_reaches(flow, 2 * 6, 2 * 6));
+		assert_false(flow_reaches(flow, 2 * 6, 2 * 5));
+		assert_true(flow_reaches(flow, 2 * 2, 2 * 12)); /* into a handler */
+		assert_true(flow_reaches(flow, 2 * 12, 2 * 6)); /* and out of it */
+		assert_false(flow_reaches(flow, 2 * 12, 2 * 2));
+		assert_false(flow_reaches(flow, 2 * 12, 2 * 12));
+		flow_free(flow);
+
+		code[2 * 8] = versions[i].resume; /* this one awaits */
+		code[2 * 8 + 1] = 3;
+		flow = flow_new(versions[i].minor, code, sizeof(code));
+		assert_non_null(flow);
+		assert_true(flow_reaches(flow, 2 * 7, 2 * 7));
+		assert_true(flow_repeats_unseen(flow, 2 * 7));
+		flow_free(flow);
+	}
+}
+
+/* Of what calls through C, `with` and f(*args) do so once. */
+static void some_instructions_call_once(void **state)
+{
+	static const struct {
+		uint8_t minor, opcode;
+		bool once;
+	} cases[] = {{11, 142, true}, {11, 53, true}, {11, 171, false}, {12, 142, true}, {12, 171, false},
+		     {13, 54, true},  {13, 44, true}, {13, 53, false},	{14, 4, true},	 {14, 52, false}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const uint8_t code[] = {cases[i].opcode, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+		struct flow *flow = flow_new(cases[i].minor, code, sizeof(code));
+
+		assert_non_null(flow);
+		assert_int_equal(flow_calls_once(flow, 0), cases[i].once);
+		assert_false(flow_calls_once(flow, sizeof(code)));
+		flow_free(flow);
+	}
+	assert_false(flow_calls_once(NULL, 0));
+}
+
 /* An argument of more than a byte, and a chain of two jumps of which neither alone leads far enough. */
 static void long_jumps_and_chains(void **state)
 {
@@ -265,6 +323,8 @@ int main(void)
 	    cmocka_unit_test(nothing_known_is_everything_possible),
 	    cmocka_unit_test(hidden_instructions_make_it_unknown),
 	    cmocka_unit_test(finally_of_38_goes_back),
+	    cmocka_unit_test(handlers_go_on_without_a_loop),
+	    cmocka_unit_test(some_instructions_call_once),
 	    cmocka_unit_test(long_jumps_and_chains),
 	    cmocka_unit_test(random_jumps_as_a_walk_finds_them),
 	    cmocka_unit_test(random_bytes_do_no_harm),

@@ -15,12 +15,16 @@
 
 /* Code of 3.11: 100 units of NOP. */
 #define UNITS 100
-enum { NOP = 9, FOR_ITER = 93, STORE_FAST = 125, JUMP_BACKWARD = 140 };
+enum { NOP = 9, CALL_FUNCTION_EX = 142, FOR_ITER = 93, STORE_FAST = 125, JUMP_BACKWARD = 140 };
 
 /* Places in it, in bytes: before, in and after the loop that loop_code and for_code have from 20 to 60. */
 enum { BEFORE = 10, INSIDE = 30, INSIDE_TOO = 40, AFTER = 80, LATER = 90 };
 
-static uint8_t straight_code[2 * UNITS], loop_code[2 * UNITS], for_code[2 * UNITS];
+/* Added to a place: C code entered the frame, or a generator owns it. */
+#define FROM_C (UINT64_C(1) << 32)
+#define GENERATOR (UINT64_C(1) << 33)
+
+static uint8_t straight_code[2 * UNITS], loop_code[2 * UNITS], for_code[2 * UNITS], star_code[2 * UNITS];
 
 /* Addresses of code objects. */
 enum {
@@ -36,7 +40,10 @@ enum {
 	FOREVER = 0xa000, /* calls in a `while` */
 	EACH = 0xb000,	  /* calls in a `for` */
 	HOOK = 0xc000,
-	STATIC = 0xd000, /* a package's view */
+	STATIC = 0xd000,  /* a package's view */
+	WRAPPER = 0xe000, /* calls its function with *args, at BEFORE */
+	THREAD = 0xf000,
+	BOOTSTRAP = 0x10000,
 };
 
 static const struct test_code codes[] = {
@@ -53,6 +60,9 @@ static const struct test_code codes[] = {
     {EACH, DIST "pool/worker.py", "each", for_code, sizeof(for_code), 0},
     {HOOK, "/srv/shop/hooks.py", "before", straight_code, sizeof(straight_code), 0},
     {STATIC, DIST "flask/app.py", "Flask.send_static_file", straight_code, sizeof(straight_code), 0},
+    {WRAPPER, DIST "wrapper.py", "wrapper", star_code, sizeof(star_code), 0},
+    {THREAD, "/usr/lib/python3.11/threading.py", "Thread.run", loop_code, sizeof(loop_code), 0},
+    {BOOTSTRAP, "/usr/lib/python3.11/threading.py", "Thread._bootstrap", straight_code, sizeof(straight_code), 0},
 };
 
 /* What the sink was told. */
@@ -141,7 +151,8 @@ static int begin(void **state)
 	struct run_sink sink = {.context = world, .called = take_called, .ran = take_ran, .requested = take_requested};
 
 	for (int i = 0; i < UNITS; i++)
-		straight_code[2 * i] = loop_code[2 * i] = for_code[2 * i] = NOP;
+		straight_code[2 * i] = loop_code[2 * i] = for_code[2 * i] = star_code[2 * i] = NOP;
+	star_code[BEFORE] = CALL_FUNCTION_EX;
 	loop_code[60] = for_code[60] = JUMP_BACKWARD;
 	loop_code[61] = for_code[61] = 30 + 1 - 10;
 	for_code[20] = FOR_ITER;
@@ -176,6 +187,8 @@ static void feed_stack(struct world *world, uint32_t pid, uint64_t id, const uin
 	for (unsigned i = 0; i < depth; i++) {
 		list[depth - 1 - i].code = frames[2 * i];
 		list[depth - 1 - i].instruction = (uint32_t)frames[2 * i + 1];
+		list[depth - 1 - i].from_c = frames[2 * i + 1] & FROM_C ? 1 : 0;
+		list[depth - 1 - i].owner = frames[2 * i + 1] & GENERATOR ? 1 : 0;
 	}
 	record_frames(&world->record, world->now, pid, id, list, depth);
 	feed(world);
@@ -508,18 +521,92 @@ static void a_caller_that_may_repeat_unseen_is_not_exact(void **state)
 	assert_run(world, 2, "job.helper", RUN_BY_CALLS, 2, true); /* a `for` with a local shows each round */
 }
 
+/* map() and its like stand between two frames: what they call from one place is one execution of who called them. */
+static void callbacks_from_c_are_in_one_run(void **state)
+{
+	struct world *world = *state;
+
+	STACK(world, PID, 1, MAIN, BEFORE, JOB, BEFORE, HELPER, BEFORE | FROM_C, REDIS, BEFORE);
+	STACK(world, PID, 2, MAIN, BEFORE, JOB, BEFORE, HOOK, BEFORE | FROM_C, REDIS, BEFORE);
+	STACK(world, PID, 3, MAIN, BEFORE, JOB, BEFORE, REDIS, BEFORE);
+	for (int i = 0; i < 3; i++)
+		do_call(world, (struct from){PID, TID, 1, 4, 5, 1});
+	do_call(world, (struct from){PID, TID, 2, 4, 5, 1}); /* map() over functions */
+	do_call(world, (struct from){PID, TID, 1, 4, 6, 1}); /* the caller moved on */
+	do_call(world, HERE(3, 6));			     /* and here the same place called something else before */
+	flush(world);
+	assert_int_equal(world->run_count, 2);
+	assert_run(world, 0, "job.job", RUN_BY_CALLS, 4, true);
+	assert_run(world, 1, "job.job", RUN_BY_CALLS, 2, true);
+}
+
+static void callbacks_in_a_loop_unseen_are_not_exact(void **state)
+{
+	struct world *world = *state;
+
+	STACK(world, PID, 1, MAIN, BEFORE, FOREVER, INSIDE, JOB, BEFORE, HELPER, BEFORE | FROM_C);
+	do_call(world, (struct from){PID, TID, 1, 4, 5, 1});
+	do_call(world, (struct from){PID, TID, 1, 4, 5, 1});
+	flush(world);
+	assert_int_equal(world->run_count, 1);
+	assert_run(world, 0, "job.job", RUN_BY_CALLS, 2, false);
+}
+
+/* The callback is the endpoint: its runs are told apart by its own code, or are not exact. */
+static void callbacks_as_endpoints(void **state)
+{
+	struct world *world = *state;
+
+	assert_int_equal(run_stage_add_pattern(world->stage, "job.helper"), 0);
+	assert_int_equal(run_stage_add_pattern(world->stage, "job.loops"), 0);
+	STACK(world, PID, 1, MAIN, BEFORE, JOB, BEFORE, HELPER, BEFORE | FROM_C, REDIS, BEFORE);
+	STACK(world, PID, 2, MAIN, BEFORE, JOB, BEFORE, HELPER, AFTER | FROM_C, REDIS, BEFORE);
+	STACK(world, PID, 3, MAIN, BEFORE, JOB, AFTER, LOOPS, INSIDE | FROM_C, REDIS, BEFORE);
+	do_call(world, HERE(1, 5));
+	do_call(world, HERE(1, 5));
+	do_call(world, HERE(2, 5)); /* on in the second one, or in a third that did not come by there */
+	do_call(world, HERE(3, 5));
+	do_call(world, HERE(3, 5));
+	flush(world);
+	assert_int_equal(world->run_count, 3);
+	assert_run(world, 0, "job.helper", RUN_BY_CALLS, 1, true);
+	assert_run(world, 1, "job.helper", RUN_BY_CALLS, 2, false);
+	assert_run(world, 2, "job.loops", RUN_BY_CALLS, 2, false);
+}
+
+/* What calls through C as often as it calls. */
+static void one_call_through_c_is_one_call(void **state)
+{
+	struct world *world = *state;
+
+	STACK(world, PID, 1, MAIN, BEFORE, JOB, BEFORE, WRAPPER, BEFORE, HELPER, BEFORE | FROM_C);
+	STACK(world, PID, 2, BOOTSTRAP, BEFORE | FROM_C, THREAD, BEFORE, LOOPS, INSIDE | FROM_C, REDIS, BEFORE);
+	STACK(world, PID, 3, MAIN, BEFORE, WRAPPER, BEFORE, LOOPS, INSIDE | FROM_C, REDIS, BEFORE);
+	STACK(world, PID, 4, MAIN, BEFORE, WRAPPER, AFTER, LOOPS, INSIDE | FROM_C | GENERATOR, REDIS, BEFORE);
+	for (uint64_t id = 1; id <= 4; id++) {
+		do_call(world, (struct from){PID, TID, id, 4, 5, 1});
+		do_call(world, (struct from){PID, TID, id, 4, 5, 1});
+	}
+	flush(world);
+	assert_int_equal(world->run_count, 5);
+	assert_run(world, 0, "job.job", RUN_BY_CALLS, 1, true);
+	assert_run(world, 1, "job.job", RUN_BY_CALLS, 1, true);
+	for (unsigned i = 2; i < 5; i++)
+		assert_run(world, i, "job.loops", RUN_BY_CALLS, 2, true);
+}
+
 static void unknown_code_is_one_run_and_not_exact(void **state)
 {
-	static const struct test_code no_code = {0xe000, "/srv/job.py", "dark", NULL, 0, 0};
-	static const struct test_code dark_caller = {0xf000, DIST "dark.py", "caller", NULL, 0, 0};
+	static const struct test_code no_code = {0xde000, "/srv/job.py", "dark", NULL, 0, 0};
+	static const struct test_code dark_caller = {0xdf000, DIST "dark.py", "caller", NULL, 0, 0};
 	struct world *world = *state;
 
 	feed_code(world, PID, &no_code);
 	feed_code(world, PID, &dark_caller);
-	STACK(world, PID, 1, MAIN, BEFORE, 0xe000, AFTER, REDIS, BEFORE);
-	STACK(world, PID, 2, MAIN, BEFORE, 0xe000, BEFORE, REDIS, BEFORE);
-	STACK(world, PID, 3, MAIN, BEFORE, 0xf000, BEFORE, JOB, BEFORE);
-	STACK(world, PID, 4, MAIN, BEFORE, 0xf000, BEFORE, JOB, AFTER);
+	STACK(world, PID, 1, MAIN, BEFORE, 0xde000, AFTER, REDIS, BEFORE);
+	STACK(world, PID, 2, MAIN, BEFORE, 0xde000, BEFORE, REDIS, BEFORE);
+	STACK(world, PID, 3, MAIN, BEFORE, 0xdf000, BEFORE, JOB, BEFORE);
+	STACK(world, PID, 4, MAIN, BEFORE, 0xdf000, BEFORE, JOB, AFTER);
 	do_call(world, HERE(1, 5));
 	do_call(world, HERE(2, 5));
 	do_call(world, HERE(3, 5));
@@ -1336,12 +1423,24 @@ static void malformed_records(void **state)
 
 #define FLYING 24
 
+/* Of the calls that the sink was told since the last time, those with an endpoint; takes all of them off `begun`. */
+static unsigned take_calls_seen(struct world *world, unsigned *begun)
+{
+	unsigned with_endpoint = 0;
+
+	for (unsigned i = 0; i < world->call_count; i++)
+		with_endpoint += world->called[i].endpoint != NULL;
+	*begun -= world->call_count;
+	world->call_count = 0;
+	return with_endpoint;
+}
+
 /* Whatever comes in whatever order: each call is told once, and the runs add up to those that were in one. */
 static void nothing_is_lost_or_counted_twice(void **state)
 {
 	struct world *world = *state;
 	struct call *flying[FLYING] = {0};
-	unsigned begun = 0, requests = 0, in_runs = 0, counted = 0;
+	unsigned begun = 0, requests = 0, in_runs = 0;
 
 	stacks_of_view(world);
 	STACK(world, PID, 4, MAIN, BEFORE, LOOPS, INSIDE, REDIS, BEFORE);
@@ -1388,24 +1487,17 @@ static void nothing_is_lost_or_counted_twice(void **state)
 				*slot = NULL;
 			}
 		}
-		while (world->call_count && world->call_count <= MAX_SEEN && counted < world->call_count)
-			in_runs += world->called[counted++].endpoint != NULL;
-		if (world->call_count == MAX_SEEN) {
-			world->call_count = 0;
-			counted = 0;
-			begun -= MAX_SEEN;
-		}
+		in_runs += take_calls_seen(world, &begun);
 	}
 	for (int i = 0; i < FLYING; i++) {
 		if (flying[i] && flying[i]->kind == CALL_REQUEST)
 			end_request(world, flying[i]);
 		else if (flying[i])
 			end_call(world, flying[i]);
+		in_runs += take_calls_seen(world, &begun);
 	}
-	while (counted < world->call_count)
-		in_runs += world->called[counted++].endpoint != NULL;
 	flush(world);
-	assert_int_equal(world->call_count, begun);
+	assert_int_equal(begun, 0);
 	assert_int_equal(world->request_count, requests);
 	assert_int_equal(world->calls_in_runs, in_runs);
 	assert_true(in_runs > 1000);
@@ -1428,6 +1520,10 @@ int main(void)
 	    TEST(a_loop_in_the_endpoint_is_one_run),
 	    TEST(the_flow_is_followed_inwards),
 	    TEST(a_caller_that_may_repeat_unseen_is_not_exact),
+	    TEST(callbacks_from_c_are_in_one_run),
+	    TEST(callbacks_in_a_loop_unseen_are_not_exact),
+	    TEST(callbacks_as_endpoints),
+	    TEST(one_call_through_c_is_one_call),
 	    TEST(unknown_code_is_one_run_and_not_exact),
 	    TEST(states_that_did_not_come_are_not_exact),
 	    TEST(the_callers_states_are_enough),
