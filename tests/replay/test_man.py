@@ -56,8 +56,8 @@ def test_verbs_of_nettrace():
 def test_defaults_are_those_of_help():
     """The numbers that --help calls defaults or limits."""
     text = page("nettraced.8")
-    numbers = re.findall(r"\(default (\d+)", help_of(NETTRACED, "--help"))
-    assert len(numbers) >= 2
+    numbers = re.findall(r"(?:\(default|to|:) (\d+)", help_of(NETTRACED, "--help"))
+    assert len(numbers) >= 4
     for number in numbers:
         assert re.search(r"\b%s\b" % number, text), number
 
@@ -70,5 +70,5 @@ def test_page_is_sound(path):
     if "mdoc" in done.stderr and "can't find macro file" in done.stderr:
         pytest.skip("groff's mdoc macros are not installed")
     assert done.returncode == 0 and done.stderr == "", done.stderr
-    assert "SEE ALSO" in done.stdout
+    assert "SEE ALSO" in re.sub(".\b", "", done.stdout)  # bold is printed twice
     assert "\t" not in path.read_text() and all(len(line) <= 120 for line in path.read_text().splitlines())
