@@ -10,6 +10,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "../run/text.h"
 #include "choose.h"
 #include "follow.h"
 
@@ -285,34 +286,34 @@ static void on_end(struct follow *follow, const struct nt_head *record)
 	process_drop(follow, process);
 }
 
-/* A code object's file as text: names that are not Latin-1 have no import root that we could know. */
-static void code_file(const struct nt_code *code, char *ret_file, size_t size)
+/* The module that a code object's file is imported as goes into the stream: a replay has no file system to ask. */
+static int put_module(struct follow *follow, const struct nt_code *code)
 {
-	size_t length = code->file_kind == 1 && code->file_size < size ? code->file_size : 0;
+	struct nt_module record = {.h = {.type = NT_MODULE, .pid = code->h.pid, .time = code->h.time},
+				   .code = code->code};
+	char *file = text_utf8((const uint8_t *)(code + 1), code->file_size, code->file_kind);
+	char module[NT_MAX_NAME];
 
-	memcpy(ret_file, code + 1, length);
-	ret_file[length] = 0;
+	if (!file)
+		return -ENOMEM;
+	module_names_find(follow->modules, code->h.pid, file, module, sizeof(module));
+	free(file);
+	record.module_size = strlen(module);
+	return stream_put_text(follow->stream, &record.h, sizeof(record), module, record.module_size);
 }
 
 static int on_code(struct follow *follow, const struct nt_code *code)
 {
 	struct process *process = process_find(follow, code->h.pid);
-	struct nt_module record = {.h = {.type = NT_MODULE, .pid = code->h.pid, .time = code->h.time},
-				   .code = code->code};
-	char file[NT_MAX_NAME + 1], module[NT_MAX_NAME];
 	uint32_t flags;
 	int error;
 
-	code_file(code, file, sizeof(file));
-	if (file[0]) {
-		module_names_find(follow->modules, code->h.pid, file, module, sizeof(module));
-		record.module_size = strlen(module);
-		error = stream_put_text(follow->stream, &record.h, sizeof(record), module, record.module_size);
-		if (error)
-			return error;
-	}
-	if (!process || process->attribution != NT_ATTRIBUTION_USDT)
+	/* Malformed records are the core's to count. */
+	if (record_check(code, code->h.size))
 		return 0;
+	error = put_module(follow, code);
+	if (error || !process || process->attribution != NT_ATTRIBUTION_USDT)
+		return error;
 	flags = pipeline_judge(follow->stream->pipeline, code->h.pid, code->code);
 	return flags ? kernel_judge_code(follow->kernel, code->h.pid, code->code, flags) : 0;
 }
