@@ -15,6 +15,7 @@
 #include "kernel/kernel.h"
 #include "options.h"
 #include "output/sink.h"
+#include "output/words.h"
 #include "recording.h"
 
 #define RING_BYTES (8u << 20) /* stated in the summary, beside the daemon's own memory */
@@ -173,7 +174,7 @@ static void announce(const struct nettraced *daemon)
 	if (others)
 		snprintf(more, sizeof(more), " and %zu more process%s", others, others == 1 ? "" : "es");
 	fprintf(stderr, "nettraced: attached to pid %d (%s, Python %u.%u.%u)%s by %s hooks; %s\n", first->pid,
-		first->command, first->python[0], first->python[1], first->python[2], more,
+		words_command(first->command), first->python[0], first->python[1], first->python[2], more,
 		kernel_rung_name(kernel_rung(daemon->kernel)),
 		daemon->options.duration > 0 ? "a summary follows" : "^C ends it");
 }
