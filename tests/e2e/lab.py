@@ -156,8 +156,9 @@ class Child:
 class Tracer(Child):
     """A running nettraced. Its standard output is a file: a pipe that nobody reads would fill and hold it up."""
 
-    def __init__(self, command, limit, **options):
+    def __init__(self, command, limit, hooks="auto", **options):
         self.out = tempfile.TemporaryFile()
+        self.hooks = hooks
         super().__init__(command, limit, stdout=self.out, **options)
 
     def wait(self):
@@ -179,7 +180,10 @@ class Tracer(Child):
             self.process.send_signal(number)
         status, out, err = self.wait()
         check(status == 0, "nettraced ended with %d: %s" % (status, err.strip()))
-        return summaries(out)
+        lines = summaries(out)
+        used = lines[-1]["kernel"]["hooks"]
+        check(self.hooks in ("auto", used), "it used %s hooks, not %s" % (used, self.hooks))
+        return lines
 
 
 def summaries(text):
@@ -328,7 +332,7 @@ class Lab:
         command = [self.nettraced, "--hooks", self.hooks] + [str(option) for option in options]
         if json_format:
             command += ["--json"]
-        return self.start(command, kind=Tracer, stdin=subprocess.DEVNULL)
+        return self.start(command, kind=Tracer, stdin=subprocess.DEVNULL, hooks=self.hooks)
 
     def run(self, *command, **options):
         """Runs a command to its end: status, standard output, standard error."""
