@@ -247,13 +247,13 @@ static void put_line(FILE *stream, struct line *line, const struct output_style 
 	fprintf(stream, "%s\n", line->text);
 }
 
-static void grow_operations(struct line *line, const struct summary_backend *backend)
+/* The first `most` operations, and how many others there are. */
+static void grow_operations(struct line *line, const struct summary_backend *backend, unsigned most)
 {
 	unsigned total = HASH_COUNT(backend->operations), named = 0;
 	char name[PROTOCOL_OPERATION_SIZE];
 
-	for (const struct summary_operation *row = backend->operations; row && named < MAX_OPERATIONS;
-	     row = row->hh.next) {
+	for (const struct summary_operation *row = backend->operations; row && named < most; row = row->hh.next) {
 		words_clean(row->name, true, name, sizeof(name));
 		if (*name) /* it has none where the protocol is not known */
 			grow(line, "  %s %llu", name, (unsigned long long)row->calls);
@@ -263,21 +263,45 @@ static void grow_operations(struct line *line, const struct summary_backend *bac
 		grow(line, "  +%u more", total - named);
 }
 
-/* The place that made most of the calls, where there is room for it. */
-static void grow_site(struct line *line, const struct summary_backend *backend, size_t width)
+/* "shop/views.py:12" */
+static void grow_place(struct line *line, const char *file, uint32_t number)
+{
+	char clean[NAME_MAX];
+
+	words_clean(words_file(file), true, clean, sizeof(clean));
+	grow(line, "%s", clean);
+	if (number)
+		grow(line, ":%u", number);
+}
+
+/* The place that made most of the calls, and how many others there are. */
+static void grow_site(struct line *line, const struct summary_backend *backend)
 {
 	const struct summary_site *site = backend->sites;
-	struct line place = {.used = 0};
-	char file[NAME_MAX];
 
 	if (!backend->site_count || !*site->file)
 		return;
-	words_clean(words_file(site->file), true, file, sizeof(file));
-	grow(&place, "  at %s:%u", file, site->line);
+	grow(line, "  at ");
+	grow_place(line, site->file, site->line);
 	if (backend->site_count > 1)
-		grow(&place, " +%zu", backend->site_count - 1);
-	if (words_width(line->text) + words_width(place.text) <= width)
-		grow(line, "%s", place.text);
+		grow(line, " +%zu", backend->site_count - 1);
+}
+
+/* What was asked of a backend and from where: where all has no room, the place comes before the second operation. */
+static void grow_what_and_where(struct line *line, const struct summary_backend *backend, size_t width)
+{
+	struct line what, site = {.used = 0};
+
+	grow_site(&site, backend);
+	for (unsigned most = MAX_OPERATIONS; most; most--) {
+		what = (struct line){.used = 0};
+		grow_operations(&what, backend, most);
+		if (words_width(line->text) + words_width(what.text) + words_width(site.text) > width)
+			continue;
+		grow(line, "%s%s", what.text, site.text);
+		return;
+	}
+	grow_operations(line, backend, MAX_OPERATIONS);
 }
 
 static const char *plural(uint64_t count)
@@ -307,8 +331,7 @@ static void put_backend(FILE *stream, const struct summary_backend *row, const s
 	grow_count(&line, row->errors, "error");
 	grow_count(&line, row->client_errors, "client error");
 	grow_count(&line, row->connects, "connect");
-	grow_operations(&line, row);
-	grow_site(&line, row, style->columns ? style->columns : LINE_WIDTH);
+	grow_what_and_where(&line, row, style->columns ? style->columns : LINE_WIDTH);
 	put_line(stream, &line, style);
 }
 
@@ -316,20 +339,18 @@ static void put_backend(FILE *stream, const struct summary_backend *row, const s
 static void put_place(FILE *stream, const struct summary_endpoint *endpoint, const struct output_style *style)
 {
 	struct line line = {.used = 0};
-	char text[NAME_MAX];
+	char route[PROTOCOL_OPERATION_SIZE];
 
-	if (*endpoint->file) {
-		words_clean(words_file(endpoint->file), true, text, sizeof(text));
-		grow(&line, "    %s", text);
-		if (endpoint->line)
-			grow(&line, ":%u", endpoint->line);
-	}
+	if (!*endpoint->file && !endpoint->route)
+		return;
+	grow(&line, "    ");
+	if (*endpoint->file)
+		grow_place(&line, endpoint->file, endpoint->line);
 	if (endpoint->route) {
-		words_clean(endpoint->route, true, text, sizeof(text));
-		grow(&line, "%s%s", line.used ? "  " : "    ", text);
+		words_clean(endpoint->route, true, route, sizeof(route));
+		grow(&line, "%s%s", *endpoint->file ? "  " : "", route);
 	}
-	if (line.used)
-		put_line(stream, &line, style);
+	put_line(stream, &line, style);
 }
 
 void endpoints_put_backends(FILE *stream, const struct summary_endpoint *endpoint, const struct output_style *style)

@@ -288,6 +288,25 @@ static void test_text_few(void **state)
 	summary_free(summary);
 }
 
+/* Where there is no room for all, the line that made the calls comes before the second operation. */
+static void test_text_room(void **state)
+{
+	static const struct run_endpoint endpoint = {"m.f", "/srv/m.py", 1};
+	struct summary *summary = make_summary();
+
+	(void)state;
+	add_calls(summary, &endpoint, make_call("http", 80, "GET /stock/?/in", MS), 3);
+	add_calls(summary, &endpoint, make_call("http", 80, "GET /delivery/?", MS), 2);
+	add_calls(summary, &endpoint, make_call("http", 80, "GET /", MS), 1);
+	summary_sort(summary);
+	char *text = write_out("text", summary, &plain);
+
+	assert_has(text, "  GET /stock/?/in 3  +2 more  at shop/session.py:41\n");
+	assert_fits(text, 120);
+	free(text);
+	summary_free(summary);
+}
+
 static void set_command(struct summary *summary, const char *command)
 {
 	free(summary->targets[0].command);
@@ -744,8 +763,8 @@ int main(void)
 	    cmocka_unit_test(test_units),	  cmocka_unit_test(test_clean),
 	    cmocka_unit_test(test_cuts),	  cmocka_unit_test(test_command),
 	    cmocka_unit_test(test_text_network),  cmocka_unit_test(test_text_few),
-	    cmocka_unit_test(test_text_header),	  cmocka_unit_test(test_text_hints),
-	    cmocka_unit_test(test_text_rows),
+	    cmocka_unit_test(test_text_room),	  cmocka_unit_test(test_text_header),
+	    cmocka_unit_test(test_text_hints),	  cmocka_unit_test(test_text_rows),
 	};
 
 	return cmocka_run_group_tests(tests, test_seed, NULL);
