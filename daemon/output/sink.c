@@ -41,7 +41,7 @@ int sink_open(const char *path, const struct output *output, bool show_data, str
 		return -ENOMEM;
 	*sink = (struct sink){.output = output, .show_data = show_data, .fd = STDOUT_FILENO, .is_file = path};
 	if (path)
-		sink->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+		sink->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
 	error = sink->fd < 0 ? -errno : writer_new(sink->fd, &sink->writer);
 	if (error) {
 		sink_free(sink);
