@@ -22,6 +22,7 @@
 #define CALL_DETECT_TRIES 8 /* messages of a connection that are looked at */
 #define CALL_MAX_DOUBT 4    /* errors in a row without one good answer: it was not this protocol */
 #define CALL_MAX_SPARE 256  /* calls kept for the next ones */
+#define CALL_MAX_HELD 256   /* connections of which a segment is held back: 9 KiB each at most */
 #define CALL_QUIET UINT64_C(1000000000) /* ns after which an answer by turn counts as whole at an interval's end */
 
 /* A call that the sink knows of and that has not ended. */
@@ -52,10 +53,12 @@ struct connection {
 	struct open_call *connect;
 	struct open_call *message; /* bytes that answer nothing, while they go on */
 	struct open_answer answer;
-	struct nt_owner owner; /* of the last segment that had one, its states left out: later ones may have none */
-	uint64_t bytes[2];     /* by enum nt_direction, of all segments */
-	uint64_t last[2];      /* by enum protocol_side: when the last byte of it was moved */
-	uint64_t peer_closed;  /* when; 0: not */
+	struct nt_owner owner;	 /* of the last segment that had one, its states left out: later ones may have none */
+	uint64_t bytes[2];	 /* by enum nt_direction, of all segments */
+	uint64_t last[2];	 /* by enum protocol_side: when the last byte of it was moved */
+	struct nt_segment *held; /* received, perhaps in answer to a request whose record is yet to come */
+	uint32_t sender;	 /* thread that sent last */
+	uint64_t peer_closed;	 /* when; 0: not */
 	int peer_error;
 	uint32_t pending_count, pending_lost; /* lost ones were asked after those in the queue */
 	uint8_t role;			      /* enum nt_role */
@@ -87,7 +90,7 @@ struct call_stage {
 	struct connection *recent; /* the one that was asked for last */
 	struct known_backend *backends;
 	struct open_call *spare;
-	unsigned spare_count, open_count;
+	unsigned spare_count, open_count, held_count;
 	bool no_memory; /* something could not be allocated during this feed */
 };
 

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct call_stage *call_stage_new(const struct call_sink *sink)
 {
@@ -44,6 +45,39 @@ static void take_socket(struct call_stage *stage, const struct nt_socket *socket
 	segment_set_role(stage, connection, socket->role);
 }
 
+static void release_held(struct call_stage *stage, struct connection *connection)
+{
+	struct nt_segment *held = connection->held;
+
+	if (!held)
+		return;
+	connection->held = NULL;
+	stage->held_count--;
+	segment_take(stage, connection, held);
+	free(held);
+}
+
+/*
+ * The record of a send is made when its system call ends. By then another thread can have read the answer, whose
+ * record comes first. So what a thread received that did not send, with no request under way, is held back until the
+ * connection's next record shows which it is. False: not this one.
+ */
+static bool hold_back(struct call_stage *stage, struct connection *connection, const struct nt_segment *segment)
+{
+	if (segment->direction != NT_IN || segment->bytes == 0 || segment->error || connection->direction == NT_OUT)
+		return false;
+	if (connection->role == NT_ROLE_SERVER || !connection->role_sure || segment->h.tid == connection->sender)
+		return false;
+	if (stage->held_count >= CALL_MAX_HELD)
+		return false;
+	connection->held = malloc(segment->h.size);
+	if (!connection->held)
+		return false;
+	memcpy(connection->held, segment, segment->h.size);
+	stage->held_count++;
+	return true;
+}
+
 static void take_connect(struct call_stage *stage, const struct nt_connect *connect)
 {
 	struct connection *connection = connection_find(stage, connect->connection);
@@ -62,10 +96,17 @@ static void take_segment(struct call_stage *stage, const struct nt_segment *segm
 
 	if (segment->direction > NT_IN)
 		return;
-	if (connection)
-		segment_take(stage, connection, segment);
-	else
+	if (!connection) {
 		stage->stats.orphan_records++;
+		return;
+	}
+	if (segment->direction == NT_OUT)
+		connection->sender = segment->h.tid;
+	/* What began to leave before the held bytes arrived is what they answer. */
+	if (connection->held && (segment->direction == NT_IN || segment->first >= connection->held->h.time))
+		release_held(stage, connection);
+	if (!hold_back(stage, connection, segment))
+		segment_take(stage, connection, segment);
 }
 
 /* Ends all that waits on a connection that is over. */
@@ -91,6 +132,7 @@ static void take_close(struct call_stage *stage, const struct nt_close *close)
 		stage->stats.orphan_records++;
 		return;
 	}
+	release_held(stage, connection);
 	if (close->by_peer) {
 		connection->peer_closed = close->h.time;
 		connection->peer_error = close->error;
@@ -148,6 +190,7 @@ static void flush_quiet(struct call_stage *stage, struct connection *connection,
 void call_stage_flush(struct call_stage *stage, uint64_t now, bool at_end)
 {
 	for (struct connection *connection = stage->connections; connection; connection = connection->hh.next) {
+		release_held(stage, connection);
 		if (!at_end) {
 			flush_quiet(stage, connection, now);
 			continue;

@@ -297,6 +297,50 @@ static void test_unknown_protocol(void **state)
 	world_free(world);
 }
 
+/* A segment of one byte by a thread, that began `before` ns before the last one. */
+static void move_by(struct world *world, uint32_t tid, enum nt_direction direction, uint64_t before, unsigned flags)
+{
+	struct nt_segment *segment = &world->record.segment;
+
+	record_begin(&world->record, NT_SEGMENT, sizeof(*segment), tick(world), 7);
+	segment->h.tid = tid;
+	segment->connection = 1;
+	segment->first = world->now - before;
+	segment->bytes = segment->captured = segment->calls = 1;
+	segment->direction = direction;
+	segment->flags = flags;
+	record_append(&world->record, "x", 1);
+	world->fed[1][direction]++;
+	feed(world);
+}
+
+/* One thread sends, another receives: the answer's record can come before the request's. */
+static void test_overtaken(void **state)
+{
+	struct world *world = world_new();
+
+	(void)state;
+	open_socket(world, 1, NT_ROLE_CLIENT, 99);
+	move_by(world, 8, NT_IN, 0, NT_SEGMENT_TURN);
+	move_by(world, 7, NT_OUT, 2 * STEP, NT_SEGMENT_TURN);
+	move_by(world, 8, NT_IN, 0, 0);
+	move_by(world, 7, NT_OUT, 2 * STEP, NT_SEGMENT_TURN);
+	check(nth(world, 0), CALL_EXCHANGE, "tcp", "", 1, 1);
+	/* these are more of the answer: the next request begins after them */
+	move_by(world, 8, NT_IN, 0, NT_SEGMENT_TURN);
+	move_by(world, 8, NT_IN, 0, 0);
+	move_by(world, 7, NT_OUT, 0, NT_SEGMENT_TURN);
+	check(nth(world, 1), CALL_EXCHANGE, "tcp", "", 1, 3);
+	move_by(world, 8, NT_IN, 0, NT_SEGMENT_TURN);
+	move_by(world, 8, NT_IN, 0, 0);
+	close_socket(world, 1, 0, false);
+	check(nth(world, 2), CALL_EXCHANGE, "tcp", "", 1, 2);
+	for (size_t i = 0; i < 3; i++)
+		assert_true(nth(world, i)->answered && nth(world, i)->in_last > nth(world, i)->out_first);
+	assert_int_equal(world->count, 3);
+	world_free(world);
+}
+
 static void test_pipeline(void **state)
 {
 	struct world *world = world_new();
@@ -1012,6 +1056,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_unknown_protocol),
+	    cmocka_unit_test(test_overtaken),
 	    cmocka_unit_test(test_pipeline),
 	    cmocka_unit_test(test_thousand),
 	    cmocka_unit_test(test_pieces),
