@@ -89,19 +89,19 @@ static void cell_network(const struct view *view, char *ret_cell, size_t size)
 static void cell_calls(const struct view *view, char *ret_cell, size_t size)
 {
 	if (view->row->runs)
-		snprintf(ret_cell, size, "%.1f", (double)view->row->calls / (double)view->row->runs);
+		snprintf(ret_cell, size, "%.1f", (double)view->row->run_calls / (double)view->row->runs);
 	else
 		snprintf(ret_cell, size, "-");
 }
 
-/* Calls to all backends that speak a protocol. */
+/* Calls of whole runs to all backends that speak a protocol. */
 static uint64_t calls_by_protocol(const struct summary_endpoint *endpoint, const char *protocol)
 {
 	uint64_t calls = 0;
 
 	for (const struct summary_backend *row = endpoint->backends; row; row = row->hh.next)
 		if (!strcmp(row->key.protocol, protocol))
-			calls += row->calls;
+			calls += row->run_calls;
 	return calls;
 }
 
@@ -400,7 +400,7 @@ void endpoints_put(FILE *stream, const struct summary *summary, const struct out
 	unsigned total = HASH_COUNT(summary->endpoints), shown = 0;
 	size_t widths[COLUMNS];
 
-	*ret_signs = (struct endpoints_signs){false, false};
+	*ret_signs = (struct endpoints_signs){0};
 	measure(summary, seconds, most, widths);
 	if (style->columns)
 		fit(widths, style->columns);
@@ -412,6 +412,7 @@ void endpoints_put(FILE *stream, const struct summary *summary, const struct out
 		if (row->errors)
 			put_errors(stream, row, style);
 		ret_signs->inexact |= row->inexact_runs > 0;
+		ret_signs->partial_runs += row->partial_runs;
 		ret_signs->lower_bound |= is_lower_bound(row);
 		shown++;
 	}

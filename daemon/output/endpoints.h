@@ -12,6 +12,7 @@
 struct endpoints_signs {
 	bool inexact;	  /* ~ before RUNS */
 	bool lower_bound; /* >= before WALL */
+	uint64_t partial_runs;
 };
 
 #define ENDPOINTS_MAX_SHOWN 50 /* JSON has them all */

@@ -151,15 +151,16 @@ static json_t *make_sites(const struct summary_backend *backend)
 	return array;
 }
 
-static json_t *make_backend(const struct summary_backend *row)
+/* `runs` are those of its endpoint. */
+static json_t *make_backend(const struct summary_backend *row, uint64_t runs)
 {
-	return OBJECT({"protocol", text(row->key.protocol)}, {"address", text(row->address)}, {"name", json_null()},
-		      {"calls", count(row->calls)}, {"round_trips", count(row->round_trips)},
-		      {"keys", count(row->keys)}, {"connects", count(row->connects)},
-		      {"bytes_out", count(row->bytes_out)}, {"bytes_in", count(row->bytes_in)},
-		      {"errors", count(row->errors)}, {"client_errors", count(row->client_errors)},
-		      {"latency", distribution(&row->latency)}, {"wait", distribution(&row->wait)},
-		      {"operations", make_operations(row)}, {"where", make_sites(row)});
+	return OBJECT(
+	    {"protocol", text(row->key.protocol)}, {"address", text(row->address)}, {"name", json_null()},
+	    {"calls", count(row->calls)}, {"calls_per_run", quotient((double)row->run_calls, (double)runs, 3)},
+	    {"round_trips", count(row->round_trips)}, {"keys", count(row->keys)}, {"connects", count(row->connects)},
+	    {"bytes_out", count(row->bytes_out)}, {"bytes_in", count(row->bytes_in)}, {"errors", count(row->errors)},
+	    {"client_errors", count(row->client_errors)}, {"latency", distribution(&row->latency)},
+	    {"wait", distribution(&row->wait)}, {"operations", make_operations(row)}, {"where", make_sites(row)});
 }
 
 static json_t *make_backends(const struct summary_endpoint *endpoint)
@@ -167,7 +168,7 @@ static json_t *make_backends(const struct summary_endpoint *endpoint)
 	json_t *array = json_array();
 
 	for (const struct summary_backend *row = endpoint->backends; array && row; row = row->hh.next)
-		array = append(array, make_backend(row));
+		array = append(array, make_backend(row, endpoint->runs));
 	return array;
 }
 
@@ -210,11 +211,11 @@ static json_t *make_endpoint(const struct summary_endpoint *row)
 {
 	return OBJECT({"endpoint", text(row->name)}, {"file", text(*row->file ? row->file : NULL)},
 		      {"line", line_number(row->line)}, {"route", text(row->route)}, {"runs", count(row->runs)},
-		      {"runs_exact", json_boolean(!row->inexact_runs)}, {"wall", distribution(&row->wall)},
-		      {"wall_source", text(wall_source(row))}, {"network", distribution(&row->network)},
-		      {"time", make_time(row)}, {"calls", count(row->calls)}, {"round_trips", count(row->round_trips)},
-		      {"errors", count(row->errors)}, {"backends", make_backends(row)}, {"findings", json_array()},
-		      {"predicted", make_predicted(row)});
+		      {"partial_runs", count(row->partial_runs)}, {"runs_exact", json_boolean(!row->inexact_runs)},
+		      {"wall", distribution(&row->wall)}, {"wall_source", text(wall_source(row))},
+		      {"network", distribution(&row->network)}, {"time", make_time(row)}, {"calls", count(row->calls)},
+		      {"round_trips", count(row->round_trips)}, {"errors", count(row->errors)},
+		      {"backends", make_backends(row)}, {"findings", json_array()}, {"predicted", make_predicted(row)});
 }
 
 static json_t *make_schema(const struct summary *summary)

@@ -338,6 +338,10 @@ static void put_legend(FILE *stream, const struct summary *summary, const struct
 	if (signs->lower_bound)
 		fprintf(stream,
 			">= wall time from the first call's start to the last one's end: the runs took longer\n");
+	if (signs->partial_runs)
+		fprintf(stream,
+			"%llu more run%s cut by the capture's beginning or end: in calls, not in RUNS and CALLS/RUN\n",
+			(unsigned long long)signs->partial_runs, signs->partial_runs == 1 ? "" : "s");
 	if (summary->truncated)
 		fprintf(stream, "a table was full: what had no place is in %s, or a target is not listed\n",
 			SUMMARY_OTHER);
@@ -347,7 +351,7 @@ static void put_legend(FILE *stream, const struct summary *summary, const struct
 /* The page with at most `most` endpoints. */
 static void put_page(FILE *stream, const struct summary *summary, const struct output_style *style, unsigned most)
 {
-	struct endpoints_signs signs = {false, false};
+	struct endpoints_signs signs = {0};
 
 	put_header(stream, summary, style);
 	put_facts(stream, summary, style);

@@ -47,6 +47,23 @@ static void run_free(struct run_stage *stage, struct open_run *run)
 	free(run);
 }
 
+static void count_backend(struct run *run, const struct call *call)
+{
+	size_t i = 0;
+
+	while (i < run->backend_count && (memcmp(&run->backends[i].where, &call->backend, sizeof(call->backend)) != 0 ||
+					  strcmp(run->backends[i].protocol, call->protocol) != 0))
+		i++;
+	if (i == RUN_MAX_BACKENDS)
+		return;
+	if (i == run->backend_count) {
+		run->backends[i].protocol = call->protocol;
+		run->backends[i].where = call->backend;
+		run->backend_count++;
+	}
+	run->backends[i].calls++;
+}
+
 static void count_call(struct open_run *run, const struct call *call)
 {
 	if (call->kind == CALL_CONNECT && !call->error) {
@@ -54,6 +71,7 @@ static void count_call(struct open_run *run, const struct call *call)
 		return;
 	}
 	run->run.calls++;
+	count_backend(&run->run, call);
 	run->run.round_trips += call->round_trip;
 	run->run.errors += call->error;
 }

@@ -163,8 +163,20 @@ static void close_run(struct run_stage *stage, struct open_run *run)
 	while (*link != run)
 		link = &(*link)->peer;
 	*link = run->peer;
+	/* On a thread that reads its requests itself, a run without one is what was left of one when the capture began.
+	 */
+	run->run.partial = run->unasked && run->thread->answers;
 	run->thread = NULL;
 	book_close(stage, run);
+}
+
+/* Is the endpoint at work for a dispatcher? */
+static bool is_dispatched(const struct stack *stack)
+{
+	for (uint32_t i = stack->verdict.index + 1; i < stack->depth; i++)
+		if (stack->frames[i].code->dispatcher)
+			return true;
+	return false;
 }
 
 static struct open_run *begin(struct run_stage *stage, struct thread *thread, const struct call *call,
@@ -184,6 +196,7 @@ static struct open_run *begin(struct run_stage *stage, struct thread *thread, co
 	run->callers = callers;
 	remember(stage, callers, call, stack);
 	run->thread = thread;
+	run->unasked = !thread->requests && is_dispatched(stack);
 	run->peer = thread->runs;
 	thread->runs = run;
 	return run;

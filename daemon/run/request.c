@@ -46,6 +46,7 @@ void request_began(struct run_stage *stage, struct call *call)
 	request->thread = process ? thread_get(stage, process, call->owner.tid) : NULL;
 	if (!request->thread)
 		return;
+	request->thread->answers = true;
 	thread_reads(stage, request->thread, call->owner.pid);
 	DL_APPEND2(request->thread->requests, request, thread_prev, thread_next);
 }
@@ -112,6 +113,8 @@ void request_end_runs(struct run_stage *stage, struct request *request)
 		request->runs = run->peer;
 		run->run.began = call->out_last ? call->out_last : call->out_first;
 		run->run.ended = call->in_first;
+		/* Not answered: the client went, or the capture ended, while it was at work. */
+		run->run.partial = !call->in_first;
 		memcpy(run->route, call->operation, sizeof(run->route));
 		book_close(stage, run);
 	}

@@ -41,6 +41,15 @@ struct run_site {
 	uint32_t line; /* of the call; 0 not known */
 };
 
+#define RUN_MAX_BACKENDS 16 /* of a run, counted one by one; calls to more are in its `calls` only */
+
+/* How many of a run's calls went to a backend. */
+struct run_backend {
+	const char *protocol; /* static */
+	struct call_backend where;
+	uint64_t calls;
+};
+
 /* A run that is over, with all its calls ended. Valid during the sink's call. */
 struct run {
 	const struct run_endpoint *endpoint;
@@ -49,8 +58,11 @@ struct run {
 	uint64_t began, ended; /* monotonic ns; what they mean says `source` */
 	uint64_t network;      /* ns: the union of its calls' and connects' intervals */
 	enum run_source source;
-	bool exact; /* false: it may be several that could not be told apart */
+	bool exact;   /* false: it may be several that could not be told apart */
+	bool partial; /* the capture began or ended inside it: not all of its calls are here */
 	uint64_t calls, round_trips, errors, connects;
+	size_t backend_count;
+	struct run_backend backends[RUN_MAX_BACKENDS];
 };
 
 /*

@@ -55,6 +55,7 @@ struct open_run {
 	struct binding *bindings;     /* its calls that have not ended */
 	unsigned open_calls, open_connects;
 	bool over;	      /* no more calls will come */
+	bool unasked;	      /* by calls, inside a dispatcher, with no request seen that the thread is answering */
 	uint64_t first, last; /* of its calls: the first one's start, the last end so far */
 	struct spans network;
 	struct callers *callers; /* by calls only */
@@ -86,6 +87,7 @@ struct thread {
 	UT_hash_handle hh;
 	uint32_t tid;
 	bool refused;
+	bool answers;  /* it has read a request */
 	uint64_t seen; /* when it last did something */
 	unsigned active_count;
 	struct active *active; /* STAGE_MAX_ACTIVE of them, innermost last; NULL: never any */
@@ -135,7 +137,7 @@ void book_clear(struct run_stage *stage);
 int usdt_feed(struct run_stage *stage, const struct nt_function *record);
 /* The run that is active on this thread with this stack's endpoint; NULL: none. */
 struct open_run *usdt_run(struct run_stage *stage, struct thread *thread, uint32_t pid, const struct stack *stack);
-/* Ends all of a thread's: at `now`, because nothing of it goes on. */
+/* Ends all of a thread's: at `now`, because nothing of it goes on; or not exact, because the capture ends in them. */
 void usdt_end_all(struct run_stage *stage, uint32_t pid, struct thread *thread, bool exact);
 /* The thread reads the next request: what a dispatcher called for the last one has returned, unseen. */
 void usdt_end_dispatched(struct run_stage *stage, uint32_t pid, struct thread *thread);

@@ -127,8 +127,13 @@ static void end_innermost(struct run_stage *stage, uint32_t pid, struct thread *
 
 void usdt_end_all(struct run_stage *stage, uint32_t pid, struct thread *thread, bool exact)
 {
-	while (thread->active_count)
+	while (thread->active_count) {
+		struct open_run *run = innermost(thread)->run;
+
+		if (run && !exact)
+			run->run.partial = true;
 		end_innermost(stage, pid, thread, stage->now, exact);
+	}
 }
 
 void usdt_end_dispatched(struct run_stage *stage, uint32_t pid, struct thread *thread)

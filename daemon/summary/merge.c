@@ -39,6 +39,7 @@ static int merge_backend(struct summary *summary, struct summary_endpoint *endpo
 	into->round_trips += from->round_trips;
 	into->keys += from->keys;
 	into->connects += from->connects;
+	into->run_calls += from->run_calls;
 	into->bytes_out += from->bytes_out;
 	into->bytes_in += from->bytes_in;
 	into->errors += from->errors;
@@ -84,6 +85,8 @@ static int merge_endpoint(struct summary *summary, struct summary_endpoint *into
 
 	into->runs += from->runs;
 	into->inexact_runs += from->inexact_runs;
+	into->run_calls += from->run_calls;
+	into->partial_runs += from->partial_runs;
 	for (int source = 0; source <= RUN_BY_CALLS; source++)
 		into->runs_by[source] += from->runs_by[source];
 	into->calls += from->calls;

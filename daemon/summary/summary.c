@@ -78,11 +78,11 @@ static struct summary_endpoint *find_endpoint(struct summary *summary, const str
 	return row_endpoint(summary, or_empty(endpoint->name), or_empty(endpoint->file), endpoint->line);
 }
 
-static struct summary_backend_key backend_key(const struct call *call)
+static struct summary_backend_key backend_key(const char *protocol, const struct call_backend *where)
 {
-	struct summary_backend_key key = {.where = call->backend};
+	struct summary_backend_key key = {.where = *where};
 
-	strncpy(key.protocol, call->protocol, sizeof(key.protocol) - 1);
+	strncpy(key.protocol, protocol, sizeof(key.protocol) - 1);
 	return key;
 }
 
@@ -133,7 +133,7 @@ int summary_add_call(struct summary *summary, const struct call *call, const str
 		     const struct run_site *site, enum run_reason reason)
 {
 	struct summary_endpoint *row = &summary->unattributed;
-	struct summary_backend_key key = backend_key(call);
+	struct summary_backend_key key = backend_key(call->protocol, &call->backend);
 
 	if (endpoint)
 		row = find_endpoint(summary, endpoint);
@@ -179,13 +179,33 @@ static int vote_route(struct summary_endpoint *row, const char *route)
 	return 0;
 }
 
+/* Says of the endpoint's backends how many of their calls were in this run. */
+static int add_run_calls(struct summary *summary, struct summary_endpoint *row, const struct run *run)
+{
+	row->run_calls += run->calls;
+	for (size_t i = 0; i < run->backend_count; i++) {
+		struct summary_backend_key key = backend_key(run->backends[i].protocol, &run->backends[i].where);
+		struct summary_backend *backend = row_backend(summary, row, &key);
+
+		if (!backend)
+			return -ENOMEM;
+		backend->run_calls += run->backends[i].calls;
+	}
+	return 0;
+}
+
 int summary_add_run(struct summary *summary, const struct run *run)
 {
 	struct summary_endpoint *row = find_endpoint(summary, run->endpoint);
-	int err_route = 0, err_wall, err_network;
+	int err_route = 0, err_calls, err_wall, err_network;
 
 	if (!row)
 		return -ENOMEM;
+	if (run->partial) {
+		row->partial_runs++;
+		return 0;
+	}
+	err_calls = add_run_calls(summary, row, run);
 	row->runs++;
 	row->inexact_runs += !run->exact;
 	row->runs_by[run->source <= RUN_BY_CALLS ? run->source : RUN_BY_CALLS]++;
@@ -193,7 +213,8 @@ int summary_add_run(struct summary *summary, const struct run *run)
 		err_route = vote_route(row, run->route);
 	err_wall = histogram_add(&row->wall, span(run->began, run->ended));
 	err_network = histogram_add(&row->network, run->network);
-	return err_route ? err_route : err_wall ? err_wall : err_network;
+	err_calls = err_calls ? err_calls : err_route;
+	return err_calls ? err_calls : err_wall ? err_wall : err_network;
 }
 
 void summary_add_request(struct summary *summary, const struct call *request, bool had_run)

@@ -52,6 +52,7 @@ struct summary_backend {
 	struct summary_backend_key key;
 	char address[56]; /* as people write it: 10.0.0.5:6379, [::1]:80 */
 	uint64_t calls, round_trips, keys, connects, bytes_out, bytes_in, errors, client_errors;
+	uint64_t run_calls;		/* calls of the endpoint's `runs` */
 	struct histogram latency, wait; /* ns */
 	struct summary_operation *operations;
 	struct summary_site *sites;
@@ -65,9 +66,11 @@ struct summary_endpoint {
 	uint32_t line;
 	char *route;	      /* of most runs where one has more than half, else of some; NULL: none */
 	uint64_t route_votes; /* see summary_add_run() */
-	uint64_t runs;
+	uint64_t runs;	      /* whole ones: the rest, and what is of runs, is of these */
 	uint64_t inexact_runs;
-	uint64_t runs_by[3]; /* by enum run_source */
+	uint64_t run_calls;    /* calls of them; all calls are in `calls` */
+	uint64_t partial_runs; /* that the capture's beginning or end has cut */
+	uint64_t runs_by[3];   /* by enum run_source */
 	uint64_t calls, round_trips, errors;
 	struct histogram wall, network; /* ns */
 	struct summary_backend *backends;

@@ -184,8 +184,49 @@ def check_documented_calls(summary):
             calls = sum(row["calls"] for row in backend["operations"] if row["operation"] not in ON_CONNECT)
             found[backend["protocol"]] += calls / endpoint["runs"]
         name = endpoint["endpoint"]
+        check(endpoint["partial_runs"] == 0, "%s: %d partial runs" % (name, endpoint["partial_runs"]))
         true = documented.get(name)
         check(found == true, "%s: %s calls a run, its source says %s" % (name, dict(found), true))
+
+
+@case
+def capture_begins_and_ends_under_load(lab):
+    """Requests are under way when the capture begins and when it ends: those runs are partial, all others are whole."""
+    server = start_shop(lab)
+    stop = threading.Event()
+
+    def work():
+        while not stop.is_set():
+            server.load(["/"] * 4)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        summaries = []
+        for _ in range(3):
+            tracer = lab.trace(server.child.pid, "-i", 0, "--python", "stack")
+            time.sleep(lab.limit / 60)
+            summaries.append(tracer.finish()[-1])
+    finally:
+        stop.set()
+        worker.join()
+    server.stop()
+    lab.forget_truth()
+    true = documented_calls()["shop.views.homepage"]
+    for summary in summaries:
+        check([row["endpoint"] for row in summary["endpoints"]] == ["shop.views.homepage"], "not the endpoint")
+        endpoint = summary["endpoints"][0]
+        found = {backend["protocol"]: backend["calls_per_run"] for backend in endpoint["backends"]}
+        check(found == true, "%s calls a run, its source says %s" % (found, true))
+        check(endpoint["runs"] == endpoint["wall"]["count"] == endpoint["network"]["count"], "runs without times")
+        check(endpoint["calls"] == sum(backend["calls"] for backend in endpoint["backends"]), "calls do not add up")
+        extra = endpoint["calls"] - endpoint["runs"] * sum(true.values())
+        partial = endpoint["partial_runs"]
+        check(extra > 0 if partial else extra == 0, "%d calls in %d partial runs" % (extra, partial))
+        check(partial <= 4, "%d partial runs of two workers" % partial)
+        check_none(lost(summary))
+    cut = sum(summary["endpoints"][0]["partial_runs"] for summary in summaries)
+    check(cut > 0, "no capture cut a run: the case tests nothing")
 
 
 @case

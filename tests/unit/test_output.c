@@ -76,15 +76,44 @@ static void add_calls(struct summary *summary, const struct run_endpoint *endpoi
 		    summary_add_call(summary, &call, endpoint, endpoint ? &site : NULL, RUN_NO_PYTHON_THREAD), 0);
 }
 
+static struct run make_run(const struct run_endpoint *endpoint, enum run_source source, bool exact)
+{
+	return (struct run){
+	    .endpoint = endpoint,
+	    .route = "GET /",
+	    .began = 1000,
+	    .ended = 1000 + 50 * MS,
+	    .network = 40 * MS,
+	    .source = source,
+	    .exact = exact,
+	};
+}
+
 static void add_run(struct summary *summary, const struct run_endpoint *endpoint, enum run_source source, bool exact)
 {
-	struct run run = {.endpoint = endpoint,
-			  .route = "GET /",
-			  .began = 1000,
-			  .ended = 1000 + 50 * MS,
-			  .network = 40 * MS,
-			  .source = source,
-			  .exact = exact};
+	struct run run = make_run(endpoint, source, exact);
+
+	assert_int_equal(summary_add_run(summary, &run), 0);
+}
+
+/* One of the shop's homepage, with its calls. */
+static void add_homepage_run(struct summary *summary, const struct run_endpoint *endpoint, enum run_source source,
+			     bool exact)
+{
+	struct run run = make_run(endpoint, source, exact);
+
+	run.calls = 27;
+	run.backend_count = 3;
+	run.backends[0] = (struct run_backend){"redis", make_call("redis", 6379, "", 0).backend, 18};
+	run.backends[1] = (struct run_backend){"http", make_call("http", 8000, "", 0).backend, 6};
+	run.backends[2] = (struct run_backend){"memcache", make_call("memcache", 11211, "", 0).backend, 3};
+	assert_int_equal(summary_add_run(summary, &run), 0);
+}
+
+/* One that the capture's end has cut. */
+static void add_cut_run(struct summary *summary, const struct run_endpoint *endpoint)
+{
+	struct run run = {.endpoint = endpoint, .began = 1000, .ended = 2000, .partial = true, .calls = 2};
 
 	assert_int_equal(summary_add_run(summary, &run), 0);
 }
@@ -99,10 +128,11 @@ static struct summary *make_shop(enum run_source source, bool exact)
 		add_calls(summary, &homepage, make_call("redis", 6379, "GET", MS), 18);
 		add_calls(summary, &homepage, make_call("http", 8000, "GET /stock/?", 5 * MS), 6);
 		add_calls(summary, &homepage, make_call("memcache", 11211, "get", MS / 2), 3);
-		add_run(summary, &homepage, source, exact);
+		add_homepage_run(summary, &homepage, source, exact);
 	}
 	failed.error = true;
 	add_calls(summary, &homepage, failed, 2);
+	add_cut_run(summary, &homepage);
 	add_calls(summary, NULL, make_call("redis", 6379, "GET", MS), 3);
 	summary_sort(summary);
 	return summary;
@@ -155,7 +185,8 @@ static void test_text(void **state)
 	assert_has(text, "\nlost 0   unattributed 3 of 275 calls   cost: target +1.2 %, nettraced 0.8 % CPU 11 MiB + "
 			 "8.0 MiB ring\n");
 	assert_has(text, "\nENDPOINT ");
-	assert_has(text, "redis 18.2  http 6  memcache 3\n");
+	assert_has(text, " 27.0  redis 18  http 6  memcache 3\n");
+	assert_has(text, "\n1 more run cut by the capture's beginning or end");
 	assert_has(text, "40.0ms  80%");
 	assert_has(text, "\n    shop/views.py:12  GET /\n");
 	assert_has(text, "\n    redis    10.0.0.5:6379           182 calls  p50");
@@ -510,16 +541,17 @@ static void test_json_shape(void **state)
 		    "probe_ns_per_call target_cpu_percent daemon_cpu_percent daemon_rss ring_bytes");
 	json_t *endpoint = json_array_get(at(object, "endpoints"), 0);
 
-	assert_keys(endpoint,
-		    "endpoint file line route runs runs_exact wall wall_source network time calls round_trips "
-		    "errors backends findings predicted");
+	assert_keys(
+	    endpoint,
+	    "endpoint file line route runs partial_runs runs_exact wall wall_source network time calls round_trips "
+	    "errors backends findings predicted");
 	assert_keys(at(endpoint, "wall"), "count sum mean p50 p95 p99 max");
 	assert_keys(at(endpoint, "time"), "network other");
 	json_t *backend = json_array_get(at(endpoint, "backends"), 0);
 
-	assert_keys(backend,
-		    "protocol address name calls round_trips keys connects bytes_out bytes_in errors client_errors "
-		    "latency wait operations where");
+	assert_keys(backend, "protocol address name calls calls_per_run round_trips keys connects bytes_out bytes_in "
+			     "errors client_errors "
+			     "latency wait operations where");
 	assert_keys(json_array_get(at(backend, "operations"), 0), "operation calls keys errors client_errors latency");
 	assert_keys(json_array_get(at(backend, "where"), 0), "function file line calls");
 	assert_keys(at(object, "requests"), "count without_endpoint latency");
@@ -544,6 +576,8 @@ static void test_json_values(void **state)
 	assert_real(at(object, "cost"), "daemon_cpu_percent", 0.8, 0);
 	assert_real(at(object, "cost"), "probe_ns_per_call", 436363.6, 0.1);
 	assert_int_equal(json_integer_value(at(endpoint, "runs")), 10);
+	assert_int_equal(json_integer_value(at(endpoint, "partial_runs")), 1);
+	assert_real(backend, "calls_per_run", 18, 0);
 	assert_true(json_is_true(at(endpoint, "runs_exact")));
 	assert_string_equal(json_string_value(at(endpoint, "wall_source")), "request");
 	assert_string_equal(json_string_value(at(endpoint, "route")), "GET /");
@@ -577,6 +611,7 @@ static void test_json_unknown(void **state)
 	static const char *const tops[] = {"version", "host", "start"};
 	static const char *const costs[] = {"probe_ns_per_call", "target_cpu_percent", "daemon_cpu_percent"};
 	static const char *const ends[] = {"file", "line", "route", "wall_source"};
+	json_t *backend = json_array_get(at(endpoint, "backends"), 0);
 
 	for (size_t i = 0; i < 3; i++) {
 		assert_true(json_is_null(at(object, tops[i])));
@@ -585,6 +620,7 @@ static void test_json_unknown(void **state)
 	for (size_t i = 0; i < 4; i++)
 		assert_true(json_is_null(at(endpoint, ends[i])));
 	assert_true(json_is_null(at(at(endpoint, "wall"), "p50")));
+	assert_true(json_is_null(at(backend, "calls_per_run")));
 	assert_int_equal(json_object_size(at(endpoint, "time")), 0);
 	json_decref(object);
 	free(text);

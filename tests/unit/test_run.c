@@ -296,6 +296,15 @@ static void assert_run(const struct world *world, unsigned index, const char *en
 	assert_int_equal(run->exact, exact);
 }
 
+static unsigned count_partial(const struct world *world)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < world->run_count; i++)
+		count += world->runs[i].run.partial;
+	return count;
+}
+
 /* --- calls in no run --- */
 
 static void each_reason(void **state)
@@ -993,8 +1002,76 @@ static void a_capture_ends_in_a_request(void **state)
 	end_call(world, call); /* late, but told all the same */
 	end_request(world, request);
 	assert_int_equal(world->run_count, 1);
+	assert_int_equal(count_partial(world), 1);
 	assert_int_equal(world->call_count, 1);
 	assert_int_equal(world->requests_with_run, 1);
+}
+
+/* Its first calls and the request itself were before the capture; the next one is seen from the start. */
+static void a_capture_begins_in_a_request(void **state)
+{
+	struct world *world = *state;
+	struct call *request;
+
+	stacks_of_view(world);
+	STACK(world, PID, 4, MAIN, BEFORE, JOB, BEFORE, REDIS, BEFORE);
+	do_call(world, VIEW_OF(TID));
+	do_call(world, VIEW_OF(TID + 1)); /* a thread that never reads a request may be given its work */
+	do_call(world, (struct from){PID, TID + 2, 4, 3, 5, 1});
+	for (uint32_t tid = TID; tid <= TID + 2; tid += 2) {
+		request = begin_request(world, tid, tid, "GET /");
+		do_call(world, VIEW_OF(tid));
+		respond(world, request);
+		end_request(world, request);
+	}
+	flush(world);
+	assert_int_equal(world->run_count, 5);
+	assert_int_equal(count_partial(world), 1);
+	assert_run(world, 0, "views.homepage", RUN_BY_CALLS, 1, true);
+	assert_true(world->runs[0].run.partial);
+}
+
+/* What the endpoint still does for a client that is gone is the rest of its run. */
+static void a_client_that_goes(void **state)
+{
+	struct world *world = *state;
+	struct call *request;
+
+	stacks_of_view(world);
+	request = begin_request(world, TID, 1, "GET /");
+	do_call(world, VIEW_OF(TID));
+	end_request(world, request);
+	do_call(world, VIEW_OF(TID));
+	flush(world);
+	assert_int_equal(world->run_count, 2);
+	assert_int_equal(count_partial(world), 2);
+}
+
+static void a_run_knows_its_backends(void **state)
+{
+	static const uint16_t ports[] = {1, 2, 1, 1};
+	struct world *world = *state;
+	const struct run *run = &world->runs[0].run;
+
+	stacks_of_view(world);
+	struct call *request = begin_request(world, TID, 1, "GET /");
+
+	for (unsigned i = 0; i < 4 + 2 * RUN_MAX_BACKENDS; i++) {
+		struct call *call = begin_call(world, VIEW_OF(TID));
+
+		call->backend.port = i < 4 ? ports[i] : (uint16_t)i;
+		call->protocol = i == 3 ? "redis" : "http";
+		end_call(world, call);
+	}
+	respond(world, request);
+	end_request(world, request);
+	assert_int_equal(run->calls, 4 + 2 * RUN_MAX_BACKENDS);
+	assert_int_equal(run->backend_count, RUN_MAX_BACKENDS); /* calls to more are in `calls` only */
+	assert_int_equal(run->backends[0].calls, 2);
+	assert_int_equal(run->backends[1].where.port, 2);
+	assert_int_equal(run->backends[1].calls, 1);
+	assert_string_equal(run->backends[2].protocol, "redis");
+	assert_false(run->partial);
 }
 
 /* --- by entry and return --- */
@@ -1233,6 +1310,7 @@ static void the_capture_ends_inside(void **state)
 	flush(world);
 	assert_int_equal(world->run_count, 1); /* the other one may have no end */
 	assert_run(world, 0, "job.job", RUN_BY_USDT, 1, false);
+	assert_int_equal(count_partial(world), 1);
 }
 
 static void deep_nesting_is_bounded(void **state)
@@ -1545,6 +1623,9 @@ int main(void)
 	    TEST(pipelined_requests_come_in_order),
 	    TEST(no_guess_between_requests),
 	    TEST(a_capture_ends_in_a_request),
+	    TEST(a_capture_begins_in_a_request),
+	    TEST(a_client_that_goes),
+	    TEST(a_run_knows_its_backends),
 	    TEST(entry_and_return_are_exact),
 	    TEST(a_run_without_calls_is_a_run),
 	    TEST(unpaired_returns_end_nothing),

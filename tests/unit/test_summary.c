@@ -147,12 +147,45 @@ static void test_runs(void **state)
 	assert_int_equal(summary_add_run(summary, &run), 0);
 	run.route = "GET /";
 	assert_int_equal(summary_add_run(summary, &run), 0);
+	run.partial = true; /* its calls are told one by one; nothing else of it counts */
+	run.calls = 9;
+	run.route = "GET /cut";
+	for (int i = 0; i < 9; i++)
+		assert_int_equal(summary_add_run(summary, &run), 0);
 	const struct summary_endpoint *row = summary->endpoints;
 
 	assert_true(row->runs == 3 && row->inexact_runs == 2);
 	assert_true(row->runs_by[RUN_BY_REQUEST] == 1 && row->runs_by[RUN_BY_CALLS] == 2);
+	assert_true(row->partial_runs == 9 && row->run_calls == 0);
 	assert_true(row->wall.sum == 150000 && row->network.sum == 60000);
 	assert_string_equal(row->route, "GET /");
+	summary_free(summary);
+}
+
+/* Calls of whole runs, for each backend; a run can be over in a summary whose calls were in the one before. */
+static void test_calls_of_runs(void **state)
+{
+	struct summary *summary = summary_new();
+	struct call one = make_call(6379, "GET"), other = make_call(6380, "GET");
+	struct run run = make_run(&homepage, 50000, 20000);
+
+	(void)state;
+	add(summary, &one, &homepage);
+	run.calls = 5;
+	run.backend_count = 2;
+	run.backends[0] = (struct run_backend){"redis", one.backend, 2};
+	run.backends[1] = (struct run_backend){"redis", other.backend, 3};
+	for (int i = 0; i < 3; i++) {
+		run.partial = i == 2;
+		assert_int_equal(summary_add_run(summary, &run), 0);
+	}
+	summary_sort(summary);
+	const struct summary_endpoint *row = find(summary, homepage.name);
+	const struct summary_backend *first = row->backends, *second = first->hh.next;
+
+	assert_true(row->runs == 2 && row->partial_runs == 1 && row->run_calls == 10 && row->calls == 1);
+	assert_true(first->calls == 1 && first->run_calls == 4);
+	assert_true(second->calls == 0 && second->run_calls == 6);
 	summary_free(summary);
 }
 
@@ -308,6 +341,10 @@ static void add_random(struct summary *one, struct summary *other)
 
 	site.line = 1 + (uint32_t)test_random_below(4);
 	run.route = "GET /";
+	run.partial = test_random_below(10) == 0;
+	run.calls = test_random_below(5);
+	run.backend_count = 1;
+	run.backends[0] = (struct run_backend){call.protocol, call.backend, run.calls};
 	call.error = error;
 	call.answered = !error;
 	call.in_last += test_random_below(1000000);
@@ -423,12 +460,13 @@ static void test_targets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_counts),	 cmocka_unit_test(test_connects),
-	    cmocka_unit_test(test_unattributed), cmocka_unit_test(test_runs),
-	    cmocka_unit_test(test_requests),	 cmocka_unit_test(test_same_name),
-	    cmocka_unit_test(test_addresses),	 cmocka_unit_test(test_bounds),
-	    cmocka_unit_test(test_site_bound),	 cmocka_unit_test(test_merge_is_adding_all),
-	    cmocka_unit_test(test_order),	 cmocka_unit_test(test_targets),
+	    cmocka_unit_test(test_counts),	  cmocka_unit_test(test_connects),
+	    cmocka_unit_test(test_unattributed),  cmocka_unit_test(test_runs),
+	    cmocka_unit_test(test_requests),	  cmocka_unit_test(test_same_name),
+	    cmocka_unit_test(test_addresses),	  cmocka_unit_test(test_bounds),
+	    cmocka_unit_test(test_site_bound),	  cmocka_unit_test(test_merge_is_adding_all),
+	    cmocka_unit_test(test_order),	  cmocka_unit_test(test_targets),
+	    cmocka_unit_test(test_calls_of_runs),
 	};
 
 	return cmocka_run_group_tests(tests, test_seed, NULL);
