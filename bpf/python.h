@@ -17,6 +17,8 @@
 #define GLIBC_SPECIFIC 0x310   /* struct pthread.specific_1stblock, glibc 2.31 to 2.43, x86-64 */
 #define GLIBC_SPECIFIC_KEYS 32 /* keys in that block; a thread state's key is among the process's first */
 #define MAX_THREADS 512	       /* of a process, looked through when there is no slot */
+#define SEARCH_SOME 32	       /* of them that one call looks at */
+#define FOUND 1ull	       /* in the address of a thread state, which is aligned */
 #define HEAP_FRAME_BASE 16     /* 3.8-3.10: a frame's window starts at its ob_size */
 #define HEAP_FRAME_HEAD 104    /* bytes from there to what the walk needs */
 #define FRAME_HEAD 80	       /* likewise of an interpreter frame */
@@ -51,15 +53,36 @@ static __always_inline __u64 tss_find_slot(const struct nt_target *target, __u64
 }
 
 /*
- * The thread state whose pthread_self is `tp`, from the main interpreter's list; 0: none. A global function, of
- * numbers only, like others with a loop in them: the verifier looks at it once, not at each place that
- * calls it and for each way in which the loop can end.
+ * Looks for the thread state whose pthread_self is `tp` among some of the interpreter's list, from `tstate` on: returns
+ * it with FOUND set, or the next one to look at; 0: the list ends here. A global function, of numbers only, like others
+ * with a loop in them: the verifier looks at it once, not at each place that calls it and for each way in which the
+ * loop can end.
  */
+__noinline __u64 tstate_search_some(__u64 tstate, __u64 tp)
+{
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	const struct nt_target *target = bpf_map_lookup_elem(&targets, &pid);
+	__u64 id;
+
+	if (!target)
+		return 0;
+	for (int i = 0; i < SEARCH_SOME && tstate; i++) {
+		if (!read_user(&id, tstate + target->layout.tstate_thread_id))
+			return 0;
+		if (id == tp)
+			return tstate | FOUND;
+		if (!read_user(&tstate, tstate + target->layout.tstate_next))
+			return 0;
+	}
+	return tstate & ~FOUND;
+}
+
+/* The thread state whose pthread_self is `tp`, from the main interpreter's list; 0: none. Global: see above. */
 __noinline __u64 tstate_search(__u64 tp)
 {
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 	const struct nt_target *target = bpf_map_lookup_elem(&targets, &pid);
-	__u64 interpreter = 0, tstate = 0, id;
+	__u64 interpreter = 0, tstate = 0;
 
 	if (!target)
 		return 0;
@@ -67,13 +90,10 @@ __noinline __u64 tstate_search(__u64 tp)
 		return 0;
 	if (!read_user(&tstate, interpreter + target->layout.interpreter_threads))
 		return 0;
-	for (int i = 0; i < MAX_THREADS && tstate; i++) {
-		if (!read_user(&id, tstate + target->layout.tstate_thread_id))
-			return 0;
-		if (id == tp)
-			return tstate;
-		if (!read_user(&tstate, tstate + target->layout.tstate_next))
-			return 0;
+	for (int i = 0; i < MAX_THREADS / SEARCH_SOME && tstate; i++) {
+		tstate = tstate_search_some(tstate, tp);
+		if (tstate & FOUND)
+			return tstate & ~FOUND;
 	}
 	return 0;
 }
@@ -270,7 +290,7 @@ static __always_inline __u64 frame_read_locals(struct scratch *s, __u32 i)
 
 /*
  * A number that stays as long as walked frame `i` does not move on: a hash of its place, its instruction and the
- * pointers among its locals. Global: see tstate_search().
+ * pointers among its locals. Global: see tstate_search_some().
  */
 __noinline __u64 frame_state(__u32 i)
 {
@@ -292,7 +312,8 @@ __noinline __u64 frame_state(__u32 i)
 	return h * 0x9e3779b97f4a7c15ull >> 32;
 }
 
-/* Fills s->states with those of the walked frames from number `from` on. Returns how many. Global: see tstate_search().
+/* Fills s->states with those of the walked frames from number `from` on. Returns how many. Global: see
+ * tstate_search_some().
  */
 __noinline int python_read_states(__u32 from)
 {
@@ -407,7 +428,8 @@ __noinline int code_send(__u64 code, __u32 which)
 	return record_send(record, at, wakeup_flags()) == 0;
 }
 
-/* Makes sure that the daemon knows a code object; returns what it said of it so far. Global: see tstate_search(). */
+/* Makes sure that the daemon knows a code object; returns what it said of it so far. Global: see tstate_search_some().
+ */
 __noinline __u32 code_announce(__u64 code, __u32 which)
 {
 	struct nt_code_key key = {.code = code, .pid = bpf_get_current_pid_tgid() >> 32};

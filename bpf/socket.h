@@ -185,7 +185,7 @@ static __always_inline bool payload_append(struct scratch *s, __u32 start, __u64
 	return n == want;
 }
 
-/* Likewise from the first of `parts` parts. Global: see tstate_search(). */
+/* Likewise from the first of `parts` parts. Global: see tstate_search_some(). */
 __noinline int payload_append_vector(__u64 start, __u64 vector, __u64 parts, __u64 bytes)
 {
 	__u32 which = SCRATCH_SYSCALL;
@@ -308,7 +308,7 @@ static __noinline void segment_send(const struct nt_target *target, struct threa
 
 #define MAX_PARTS (NT_MAX_CAPTURE / NT_MAX_PAYLOAD)
 
-/* Sends the rest of the current thread's call, in parts. Global: see tstate_search(). */
+/* Sends the rest of the current thread's call, in parts. Global: see tstate_search_some(). */
 __noinline int segment_send_rest(__u64 connection, __u64 now)
 {
 	__u32 tid = bpf_get_current_pid_tgid(), which = SCRATCH_SYSCALL;

@@ -114,7 +114,7 @@ static __always_inline bool syscall_read_view(const struct pt_regs *regs, __u64 
 	return false;
 }
 
-/* The bytes that sendmmsg or recvmmsg moved: their result is a number of messages. Global: see tstate_search(). */
+/* The bytes that sendmmsg or recvmmsg moved: their result is a number of messages. Global: see tstate_search_some(). */
 __noinline __u64 messages_bytes(__u64 array, __u64 messages)
 {
 	__u64 bytes = 0;
