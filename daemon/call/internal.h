@@ -132,6 +132,8 @@ const char *connection_protocol_name(const struct connection *connection);
 
 /* segment.c */
 void segment_take(struct call_stage *stage, struct connection *connection, const struct nt_segment *segment);
+/* Its payload is the beginning of a request in a protocol that is known. */
+bool segment_begins_request(const struct nt_segment *segment);
 /* It is known now who is the client; no change once it was. */
 void segment_set_role(struct call_stage *stage, struct connection *connection, enum nt_role role);
 /* Lets the reader end what it is in, answers only if the end is `orderly`; what stays open is the caller's to settle.

@@ -30,6 +30,12 @@ static const uint8_t *segment_payload(const struct nt_segment *segment)
 	return (const uint8_t *)(segment + 1) + nt_pad8(segment->owner.states * sizeof(uint32_t));
 }
 
+bool segment_begins_request(const struct nt_segment *segment)
+{
+	return segment->captured > 0 &&
+	       protocol_detect(segment_payload(segment), segment->captured, segment->bytes) != NULL;
+}
+
 static void finish_side(struct call_stage *stage, struct connection *connection, enum protocol_side side)
 {
 	struct feeding feeding = {.stage = stage, .connection = connection, .side = side};
@@ -222,9 +228,8 @@ static void guess_role(struct call_stage *stage, struct connection *connection, 
 	if (segment->direction != NT_IN || segment->captured == 0 || connection->tries >= CALL_DETECT_TRIES)
 		return;
 	connection->tries++;
-	if (!protocol_detect(segment_payload(segment), segment->captured, segment->bytes))
-		return;
-	segment_set_role(stage, connection, NT_ROLE_SERVER);
+	if (segment_begins_request(segment))
+		segment_set_role(stage, connection, NT_ROLE_SERVER);
 }
 
 static void take_bytes(struct call_stage *stage, struct connection *connection, const struct nt_segment *segment)

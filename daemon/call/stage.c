@@ -66,7 +66,9 @@ static bool hold_back(struct call_stage *stage, struct connection *connection, c
 {
 	if (segment->direction != NT_IN || segment->bytes == 0 || segment->error || connection->direction == NT_OUT)
 		return false;
-	if (connection->role == NT_ROLE_SERVER || !connection->role_sure || segment->h.tid == connection->sender)
+	if (connection->role == NT_ROLE_SERVER || segment->h.tid == connection->sender)
+		return false;
+	if (!connection->role_sure && segment_begins_request(segment))
 		return false;
 	if (stage->held_count >= CALL_MAX_HELD)
 		return false;

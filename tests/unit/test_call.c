@@ -315,12 +315,11 @@ static void move_by(struct world *world, uint32_t tid, enum nt_direction directi
 }
 
 /* One thread sends, another receives: the answer's record can come before the request's. */
-static void test_overtaken(void **state)
+static void overtake(enum nt_role role)
 {
 	struct world *world = world_new();
 
-	(void)state;
-	open_socket(world, 1, NT_ROLE_CLIENT, 99);
+	open_socket(world, 1, role, 99);
 	move_by(world, 8, NT_IN, 0, NT_SEGMENT_TURN);
 	move_by(world, 7, NT_OUT, 2 * STEP, NT_SEGMENT_TURN);
 	move_by(world, 8, NT_IN, 0, 0);
@@ -339,6 +338,13 @@ static void test_overtaken(void **state)
 		assert_true(nth(world, i)->answered && nth(world, i)->in_last > nth(world, i)->out_first);
 	assert_int_equal(world->count, 3);
 	world_free(world);
+}
+
+static void test_overtaken(void **state)
+{
+	(void)state;
+	overtake(NT_ROLE_CLIENT);
+	overtake(NT_ROLE_UNKNOWN);
 }
 
 static void test_pipeline(void **state)
