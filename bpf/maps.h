@@ -62,6 +62,8 @@ struct socket_state {
 	__u8 role;
 	__u8 closed; /* its NT_CLOSE was sent */
 	__u8 connecting;
+	__u8 announced; /* its NT_SOCKET was sent */
+	__u8 reserved[7];
 };
 
 struct {

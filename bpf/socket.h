@@ -135,11 +135,28 @@ static __always_inline void sequence_numbers(struct sock *sk, __u32 *ret_pair)
 	ret_pair[NT_IN] = BPF_CORE_READ(tcp, copied_seq);
 }
 
+/*
+ * Tells the daemon of a socket. Whoever finds one that was not told of does it: the thread that gave it its place can
+ * be interrupted before, and its connection's first bytes must not come first. Twice does no harm.
+ */
+static __noinline void socket_announce(struct sock *sk, struct socket_state *state)
+{
+	struct nt_socket record = {.transport = NT_TCP};
+
+	head_fill(&record.h, NT_SOCKET, sizeof(record), bpf_ktime_get_ns());
+	record.connection = state->connection;
+	record.role = state->role;
+	record.before = state->role == NT_ROLE_UNKNOWN;
+	address_read(sk, &record);
+	address_unmap(&record);
+	record_send(&record, sizeof(record), wakeup_flags());
+	state->announced = 1;
+}
+
 /* Gives a socket its place in the table and tells the daemon. NULL: the table is full. */
 static __noinline struct socket_state *socket_open(struct sock *sk, bool connecting)
 {
-	struct socket_state fresh = {.direction = NO_DIRECTION, .connecting = connecting};
-	struct nt_socket record = {.transport = NT_TCP};
+	struct socket_state fresh = {.direction = NO_DIRECTION, .connecting = connecting}, *state;
 	__u64 key = (__u64)sk;
 
 	fresh.connection = connection_number();
@@ -147,18 +164,14 @@ static __noinline struct socket_state *socket_open(struct sock *sk, bool connect
 	 * or handed over by a process that accepted it. Its bytes will say. */
 	fresh.role = connecting ? NT_ROLE_CLIENT : socket_is_accepted(sk) ? NT_ROLE_SERVER : NT_ROLE_UNKNOWN;
 	sequence_numbers(sk, fresh.base);
-	if (bpf_map_update_elem(&sockets, &key, &fresh, BPF_ANY)) {
+	/* Two threads can use it for the first time at once: the first one's number counts. */
+	bpf_map_update_elem(&sockets, &key, &fresh, connecting ? BPF_ANY : BPF_NOEXIST);
+	state = bpf_map_lookup_elem(&sockets, &key);
+	if (!state)
 		stat_add(NT_STAT_SOCKETS, 1);
-		return NULL;
-	}
-	head_fill(&record.h, NT_SOCKET, sizeof(record), bpf_ktime_get_ns());
-	record.connection = fresh.connection;
-	record.role = fresh.role;
-	record.before = fresh.role == NT_ROLE_UNKNOWN;
-	address_read(sk, &record);
-	address_unmap(&record);
-	record_send(&record, sizeof(record), wakeup_flags());
-	return bpf_map_lookup_elem(&sockets, &key);
+	else if (!state->announced)
+		socket_announce(sk, state);
+	return state;
 }
 
 static __always_inline struct socket_state *socket_find(struct sock *sk)
@@ -336,8 +349,11 @@ static __always_inline struct socket_state *segment_socket(struct sock *sk, __u8
 {
 	struct socket_state *state = socket_find(sk);
 
-	if (state && !state->connecting)
+	if (state && !state->connecting) {
+		if (!state->announced)
+			socket_announce(sk, state);
 		return state;
+	}
 	if (!socket_is_tcp(sk))
 		return NULL;
 	if (!state)
