@@ -50,6 +50,9 @@ struct {
 	__type(value, struct thread);
 } threads SEC(".maps");
 
+/* By the peer first, where the target still holds the socket; then for good. */
+enum { CLOSED_NOT = 0, CLOSED_BY_PEER, CLOSED };
+
 /* A socket that a target uses, by address of its struct sock. */
 struct socket_state {
 	__u64 connection;
@@ -60,7 +63,7 @@ struct socket_state {
 	__u32 sender;	     /* thread that sent last */
 	__u8 direction;	     /* of the message that is under way; NO_DIRECTION at first */
 	__u8 role;
-	__u8 closed; /* its NT_CLOSE was sent */
+	__u8 closed; /* CLOSED*: which NT_CLOSE was sent */
 	__u8 connecting;
 	__u8 announced; /* its NT_SOCKET was sent */
 	__u8 reserved[7];

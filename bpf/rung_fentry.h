@@ -131,8 +131,8 @@ static __always_inline int fexit_connect(struct sock *sk, int result)
 	if (!target)
 		return 0;
 	thread = thread_get();
-	if (thread && !thread->connecting)
-		on_connect_refused(target, thread, sk, -result);
+	if (thread)
+		on_connect_failed(target, thread, sk, -result);
 	return 0;
 }
 

@@ -96,8 +96,8 @@ int BPF_PROG(kprobe_exit, struct pt_regs *regs, long result)
 	sk = (void *)thread->socket;
 	thread->socket = 0;
 	if (number == SYSCALL_CONNECT) {
-		if (result < 0 && !thread->connecting)
-			on_connect_refused(target, thread, sk, -result);
+		if (result < 0)
+			on_connect_failed(target, thread, sk, -result);
 		return 0;
 	}
 	if (!syscall_read_view(regs, number, &thread->call.view))

@@ -36,11 +36,11 @@ static __always_inline int tracepoint_connect_exit(__s32 fd, long result)
 	if (!target)
 		return 0;
 	thread = thread_get();
-	if (!thread || thread->connecting)
+	if (!thread)
 		return 0;
 	sk = socket_of_fd(fd);
 	if (sk)
-		on_connect_refused(target, thread, sk, -result);
+		on_connect_failed(target, thread, sk, -result);
 	return 0;
 }
 

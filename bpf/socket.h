@@ -19,8 +19,13 @@
 #define SHUTDOWN_SEND 2
 #define SHUTDOWN_BOTH 3
 
-#define EINTR 4
-#define EAGAIN 11
+#define EPIPE 32
+#define EPROTO 71
+#define EADDRNOTAVAIL 99
+#define ENETDOWN 100 /* to 104: ENETUNREACH, ENETRESET, ECONNABORTED, ECONNRESET */
+#define ECONNRESET 104
+#define ETIMEDOUT 110 /* to 113: ECONNREFUSED, EHOSTDOWN, EHOSTUNREACH */
+#define EHOSTUNREACH 113
 #define ECANCELED 125
 
 static __always_inline bool socket_is_tcp(struct sock *sk)
@@ -53,7 +58,7 @@ static __always_inline struct file **file_slot(__s32 fd)
 	return (__u32)fd < BPF_CORE_READ(table, max_fds) ? BPF_CORE_READ(table, fd) + fd : NULL;
 }
 
-/* The socket behind a file descriptor of the current process; NULL if it is none, or none of TCP. */
+/* The socket behind a file descriptor of the current process, of whatever protocol; NULL if it is none. */
 static __noinline struct sock *socket_of_fd(__s32 fd)
 {
 	struct file *file = NULL, **slot = file_slot(fd);
@@ -257,7 +262,8 @@ static __always_inline __u32 states_append(struct scratch *s, __u32 at, __u32 co
 /* Errors that mean something to the connection, unlike EAGAIN, EINTR and the caller's own mistakes. */
 static __always_inline bool error_matters(__s64 error)
 {
-	return error == 32 || error == 71 || (error >= 100 && error <= 104) || (error >= 110 && error <= 113);
+	return error == EPIPE || error == EPROTO || (error >= ENETDOWN && error <= ECONNRESET) ||
+	       (error >= ETIMEDOUT && error <= EHOSTUNREACH);
 }
 
 /* The fixed part of a segment's record, for `bytes` of the call. */
@@ -510,6 +516,11 @@ static __noinline void close_send(struct sock *sk, struct socket_state *state, _
 	/* Likewise write_seq over our own, where shutdown(2) sent it. */
 	if (now[NT_OUT] - state->base[NT_OUT] == (__u32)state->counted[NT_OUT] + 1 && shutdown & SHUTDOWN_SEND)
 		now[NT_OUT]--;
+	/* A disconnect (connect(2) to AF_UNSPEC, a close that resets) has put new ones in their place. */
+	if (!by_peer && !shutdown) {
+		now[NT_OUT] = state->base[NT_OUT] + (__u32)state->counted[NT_OUT];
+		now[NT_IN] = state->base[NT_IN] + (__u32)state->counted[NT_IN];
+	}
 	head_fill(&record.h, NT_CLOSE, sizeof(record), bpf_ktime_get_ns());
 	record.h.pid = state->pid;
 	record.h.tid = state->tid;
@@ -525,8 +536,27 @@ static __noinline void close_send(struct sock *sk, struct socket_state *state, _
 		else
 			record.bytes_in = bytes;
 	}
-	state->closed = 1;
+	state->closed = by_peer ? CLOSED_BY_PEER : CLOSED;
 	record_send(&record, sizeof(record), wakeup_flags());
+}
+
+/* A connect came to nothing. */
+static __noinline void connect_give_up(struct sock *sk, struct socket_state *state, __s32 error)
+{
+	__u64 key = (__u64)sk;
+
+	connect_end_send(state, error ? error : ECANCELED);
+	close_send(sk, state, error, false);
+	bpf_map_delete_elem(&sockets, &key);
+}
+
+/* A socket that goes, or is connected anew: what the daemon has not heard of its end. */
+static __always_inline void socket_end(struct sock *sk, struct socket_state *state)
+{
+	if (state->connecting)
+		connect_give_up(sk, state, 0);
+	else if (state->closed != CLOSED)
+		close_send(sk, state, 0, false);
 }
 
 /* connect(2) sent its first packet; runs in the thread that called it. */
@@ -543,6 +573,9 @@ static __always_inline void on_connecting(struct sock *sk)
 	if (!thread)
 		return;
 	thread->connecting = 1;
+	state = socket_find(sk);
+	if (state)
+		socket_end(sk, state);
 	state = socket_open(sk, true);
 	if (!state)
 		return;
@@ -562,25 +595,31 @@ static __always_inline void on_connected(struct sock *sk)
 	connect_end_send(state, 0);
 }
 
-/* A connect failed before a packet left (no route, say): the state machine never saw it. */
-static __noinline void on_connect_refused(const struct nt_target *target, struct thread *thread, struct sock *sk,
-					  __s32 error)
+/*
+ * A connect failed within the call. Without a route the state machine never saw it; without a free port it began
+ * there and was taken back (on_closing).
+ */
+static __noinline void on_connect_failed(const struct nt_target *target, struct thread *thread, struct sock *sk,
+					 __s32 error)
 {
-	struct socket_state *state;
-	__u64 id = bpf_get_current_pid_tgid(), key = (__u64)sk;
+	struct socket_state *state = socket_find(sk);
+	__u64 id = bpf_get_current_pid_tgid();
 
-	if (!error_matters(error) && error != 99)
+	if (state) {
+		if (state->connecting && BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE)
+			connect_give_up(sk, state, error);
 		return;
-	if (socket_find(sk) || !socket_is_tcp(sk))
+	}
+	if (thread->connecting || (!error_matters(error) && error != EADDRNOTAVAIL) || !socket_is_tcp(sk))
 		return;
+	thread->connecting = 1; /* a v4-mapped connect comes here from two functions */
 	state = socket_open(sk, true);
 	if (!state)
 		return;
 	state->pid = id >> 32;
 	state->tid = id;
 	connect_begin_send(target, thread, state);
-	connect_end_send(state, error);
-	bpf_map_delete_elem(&sockets, &key);
+	connect_give_up(sk, state, error);
 }
 
 static __always_inline void on_listening(struct sock *sk)
@@ -596,25 +635,36 @@ static __always_inline void on_listening(struct sock *sk)
 		stat_add(NT_STAT_SOCKETS, 1);
 }
 
+/* Is there nothing left that the target could read, not even the end of the stream? */
+static __always_inline bool socket_is_read(struct sock *sk)
+{
+	struct tcp_sock *tcp = (void *)sk;
+
+	return BPF_CORE_READ(tcp, copied_seq) == BPF_CORE_READ(tcp, rcv_nxt);
+}
+
 static __always_inline void on_closing(struct sock *sk, __s32 new_state)
 {
 	struct socket_state *state = socket_find(sk);
-	__u64 key = (__u64)sk;
+	__u8 shutdown;
 	__s32 error;
-	bool ours;
+	bool over;
 
 	if (!state || state->closed)
 		return;
 	error = BPF_CORE_READ(sk, sk_err);
-	ours = BPF_CORE_READ(sk, sk_shutdown) == SHUTDOWN_BOTH && !error;
+	shutdown = BPF_CORE_READ(sk, sk_shutdown);
 	if (state->connecting) {
-		connect_end_send(state, error ? error : ECANCELED);
-		close_send(sk, state, error, false);
-		bpf_map_delete_elem(&sockets, &key);
+		/* Neither an error from the network nor a close: connect(2) itself takes it back, and its result says
+		 * why. */
+		if (error || shutdown)
+			connect_give_up(sk, state, error);
 		return;
 	}
-	if (new_state == TCP_CLOSE || ours)
-		close_send(sk, state, error, !ours);
+	/* Both sides have ended also after shutdown(2), which the target may call before it reads the answer. */
+	over = shutdown == SHUTDOWN_BOTH && !error && socket_is_read(sk);
+	if (new_state == TCP_CLOSE || over)
+		close_send(sk, state, error, !over);
 }
 
 static __always_inline void on_destroy(struct sock *sk)
@@ -624,8 +674,7 @@ static __always_inline void on_destroy(struct sock *sk)
 
 	if (!state)
 		return;
-	if (!state->closed)
-		close_send(sk, state, 0, false);
+	socket_end(sk, state);
 	bpf_map_delete_elem(&sockets, &key);
 }
 
