@@ -283,7 +283,11 @@ static __always_inline __u64 frame_read_locals(struct scratch *s, __u32 i)
 		if (!i || s->frames[i & NT_MAX_FRAMES].owner || size > MAX_FRAME_BYTES)
 			return 0;
 	}
-	if (bpf_probe_read_user(s->locals, LOCALS_SIZE, (const void *)(frame + s->layout.frame_locals)))
+	/* No more than is the frame's: what lies behind it may be memory that was never used, which cannot be read. */
+	__u64 taken = size < LOCALS_SIZE ? size : LOCALS_SIZE;
+
+	if (bpf_probe_read_user(s->locals, taken & (2 * LOCALS_SIZE - 1),
+				(const void *)(frame + s->layout.frame_locals)))
 		return 0;
 	return size;
 }
