@@ -113,12 +113,13 @@ class Child:
         return os.path.basename(str(self.process.args[0]))
 
     def last_words(self):
-        """What is left on standard error, in one line."""
+        """Its exit status and what is left on standard error, in one line."""
         if self.process.stderr is None:
             return ""
         with contextlib.suppress(OSError, ValueError, subprocess.TimeoutExpired):
-            self.process.wait(1)
-            return " | ".join(self.process.stderr.read().decode("utf-8", "replace").split("\n")[-6:])
+            status = self.process.wait(self.limit / 10)
+            words = self.process.stderr.read().decode("utf-8", "replace").split("\n")[-6:]
+            return "status %d, %s" % (status, " | ".join(words))
         return ""
 
     def wait(self):
