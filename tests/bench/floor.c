@@ -18,8 +18,8 @@ static void choose(struct bpf_object *object, const char *rung)
 {
 	struct bpf_program *program;
 
-	bpf_object__for_each_program(program, object)
-	    bpf_program__set_autoload(program, !strncmp(bpf_program__name(program), rung, strlen(rung)));
+	bpf_object__for_each_program (program, object)
+		bpf_program__set_autoload(program, !strncmp(bpf_program__name(program), rung, strlen(rung)));
 }
 
 /* cfg_pid is alone in the read-only section. */
@@ -35,8 +35,7 @@ static int attach(struct bpf_object *object)
 	struct bpf_program *program;
 	int count = 0;
 
-	bpf_object__for_each_program(program, object)
-	{
+	bpf_object__for_each_program (program, object) {
 		if (!bpf_program__autoload(program))
 			continue;
 		if (!bpf_program__attach(program))

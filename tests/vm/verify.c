@@ -1,7 +1,7 @@
 /*
- * verify OBJECT: asks the running kernel's verifier about each BPF program of the object file, one at a time, and prints
- * ok, not ok or skip for it. A guest's job (verify.sh): it proves that a kernel takes every program, those too that the
- * rung in use there does not need, and names the one that it refuses. Links libbpf only.
+ * verify OBJECT: asks the running kernel's verifier about each BPF program of the object file, one at a time, and
+ * prints ok, not ok or skip for it. A guest's job (verify.sh): it proves that a kernel takes every program, those too
+ * that the rung in use there does not need, and names the one that it refuses. Links libbpf only.
  *
  * Configuration keeps its zeros from the object file, so what the daemon switches on may still add to a program.
  */
@@ -51,8 +51,7 @@ static struct bpf_program *choose(struct bpf_object *object, int index)
 {
 	struct bpf_program *program, *chosen = NULL;
 	int at = 0;
-	bpf_object__for_each_program(program, object)
-	{
+	bpf_object__for_each_program (program, object) {
 		bpf_program__set_autoload(program, at == index);
 		if (at++ == index)
 			chosen = program;
