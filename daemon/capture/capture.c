@@ -16,7 +16,7 @@
  * make, and a ring that fills wakes us before. */
 #define READ_MS 10
 #define PROGRESS_NS 1000000000ull
-#define DRAIN_ROUNDS 64 /* at the end; targets that go on all the time must not keep us */
+#define DRAIN_ROUNDS 8 /* at the end: more than the ring holds; targets that go on all the time must not keep us */
 
 struct capture {
 	const struct options *options;

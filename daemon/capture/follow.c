@@ -17,6 +17,7 @@
 #define RETRY_NS 20000000ull	 /* between two looks at a process that was not ready */
 #define READY_NS 5000000000ull	 /* after exec it has this long to become a Python */
 #define USDT_AGE_NS 100000000ull /* a child gets its probes when it has lived this long */
+#define SWEEP_NS 1000000000ull	 /* between two looks for processes whose end was not heard of */
 
 struct process {
 	pid_t pid;
@@ -24,6 +25,9 @@ struct process {
 	enum nt_attribution attribution;
 	struct kernel_usdt *usdt;
 	bool python;	    /* it is traced, not only followed */
+	bool seen_alive;    /* after the kernel side was told of it */
+	bool missed;	    /* by the last sweep */
+	uint64_t since;	    /* when it was first known */
 	uint64_t look_from; /* look again (or attach probes) from then on; 0: no need */
 	uint64_t look_until;
 	uint64_t cpu; /* ns used when last asked */
@@ -36,7 +40,7 @@ struct follow {
 	enum options_python python;
 	struct process *processes; /* by pid */
 	struct module_names *modules;
-	uint64_t last_retry;
+	uint64_t last_retry, last_sweep;
 	uint64_t ended_cpu; /* of processes that are gone */
 	long ticks;
 };
@@ -105,6 +109,7 @@ static struct process *process_get(struct follow *follow, pid_t pid)
 		return NULL;
 	process->pid = pid;
 	process->target.pid = pid;
+	process->since = stream_now();
 	HASH_ADD_INT(follow->processes, pid, process);
 	if (!process_find(follow, pid)) { /* the table could not grow */
 		free(process);
@@ -209,17 +214,43 @@ int follow_add(struct follow *follow, pid_t pid, char *why)
 	return error;
 }
 
+static void process_end(struct follow *follow, struct process *process)
+{
+	follow->ended_cpu += process->cpu;
+	module_names_forget(follow->modules, process->pid);
+	process_drop(follow, process);
+}
+
+static void on_end(struct follow *follow, const struct nt_head *record)
+{
+	struct process *process = process_find(follow, record->pid);
+
+	if (!process)
+		return;
+	/* It has left the kernel's table, but may have come back with an answer of ours to its exec. */
+	kernel_remove_target(follow->kernel, process->pid);
+	process_end(follow, process);
+}
+
 /* A child is what its parent is until it says otherwise (exec). */
 static int on_fork(struct follow *follow, const struct nt_fork *record)
 {
-	struct process *parent = process_find(follow, record->h.pid), *child;
+	struct process *parent = process_find(follow, record->h.pid), *child = process_find(follow, record->child);
 	enum nt_attribution wanted;
 
 	if (!parent)
 		return 0;
+	if (child && child->since >= record->h.time)
+		return 0; /* it was found in /proc meanwhile, and can be something else by now */
+	if (child) {
+		/* Another one, of the same pid, whose end was not heard of. */
+		kernel_forget_code(follow->kernel, child->pid);
+		process_end(follow, child);
+	}
 	child = process_get(follow, record->child);
 	if (!child)
 		return 0; /* the kernel's table is as full, and counts it */
+	child->since = record->h.time;
 	child->target = parent->target;
 	child->target.pid = record->child;
 	child->target.parent = record->h.pid;
@@ -272,18 +303,6 @@ static int on_exec(struct follow *follow, const struct nt_head *record)
 	process->look_from = record->time + RETRY_NS;
 	error = process_look(follow, process);
 	return error == -EAGAIN ? 0 : error;
-}
-
-static void on_end(struct follow *follow, const struct nt_head *record)
-{
-	struct process *process = process_find(follow, record->pid);
-
-	if (!process)
-		return;
-	follow->ended_cpu += process->cpu;
-	kernel_remove_target(follow->kernel, process->pid);
-	module_names_forget(follow->modules, process->pid);
-	process_drop(follow, process);
 }
 
 /* The module that a code object's file is imported as goes into the stream: a replay has no file system to ask. */
@@ -374,17 +393,81 @@ static int process_retry(struct follow *follow, struct process *process, uint64_
 	return error == -EAGAIN ? 0 : error;
 }
 
+/*
+ * CPU time of /proc/PID/stat (fields 14 and 15), which comes behind a name that may hold anything. False: it has ended.
+ * A first thread that has (Z in field 3) may leave others behind (field 20).
+ */
+static bool process_read_cpu(struct follow *follow, pid_t pid, uint64_t *ret_cpu)
+{
+	static const char format[] = " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %d";
+	unsigned long long user, system;
+	char path[64], line[1024], *rest, state;
+	int threads;
+	size_t size;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	size = fread(line, 1, sizeof(line) - 1, file);
+	fclose(file);
+	line[size] = 0;
+	rest = strrchr(line, ')');
+	if (!rest || sscanf(rest + 1, format, &state, &user, &system, &threads) != 4)
+		return false;
+	*ret_cpu = (user + system) * (1000000000ull / follow->ticks);
+	return (state != 'Z' && state != 'X') || threads > 1;
+}
+
+/*
+ * The kernel side takes a process out of its table when it ends, also where the record of that finds no room. And what
+ * we put in ourselves can have ended just before, for which there is no record.
+ */
+static bool process_is_gone(struct follow *follow, struct process *process)
+{
+	uint64_t cpu;
+
+	if (!kernel_has_target(follow->kernel, process->pid))
+		return true;
+	if (!process->seen_alive)
+		process->seen_alive = process_read_cpu(follow, process->pid, &cpu);
+	return !process->seen_alive;
+}
+
+/* Ends processes that are gone; not the first time they are missed, because what they sent last may be on its way. */
+static int process_sweep(struct follow *follow, struct process *process)
+{
+	struct nt_head record = {.size = sizeof(record), .type = NT_EXIT, .version = NT_ABI, .pid = process->pid};
+	bool again = process->missed;
+	int error;
+
+	process->missed = process_is_gone(follow, process);
+	if (!process->missed || !again)
+		return 0;
+	record.time = stream_now();
+	error = stream_put(follow->stream, &record, sizeof(record));
+	on_end(follow, &record);
+	return error;
+}
+
 int follow_retry(struct follow *follow, uint64_t now)
 {
+	bool sweep = now - follow->last_sweep >= SWEEP_NS;
 	struct process *process, *next;
 	int error = 0;
 
 	if (now - follow->last_retry < RETRY_NS)
 		return 0;
 	follow->last_retry = now;
-	HASH_ITER (hh, follow->processes, process, next)
+	if (sweep)
+		follow->last_sweep = now;
+	HASH_ITER (hh, follow->processes, process, next) {
 		if (!error)
 			error = process_retry(follow, process, now);
+		if (!error && sweep)
+			error = process_sweep(follow, process);
+	}
 	return error;
 }
 
@@ -408,39 +491,15 @@ const struct target *follow_first(const struct follow *follow)
 	return NULL;
 }
 
-/* Fields 14 and 15 of /proc/PID/stat, which come behind a name that may hold anything. */
-static uint64_t process_cpu(struct follow *follow, pid_t pid)
-{
-	unsigned long long user = 0, system = 0;
-	char path[64], line[1024], *rest;
-	size_t size;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	size = fread(line, 1, sizeof(line) - 1, file);
-	fclose(file);
-	line[size] = 0;
-	rest = strrchr(line, ')');
-	if (!rest || sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system) != 2)
-		return 0;
-	return (user + system) * (1000000000ull / follow->ticks);
-}
-
 uint64_t follow_cpu(struct follow *follow)
 {
-	uint64_t sum = follow->ended_cpu, now;
+	uint64_t sum = follow->ended_cpu;
 	struct process *process;
 
 	for (process = follow->processes; process; process = process->hh.next) {
-		if (!process->python)
-			continue;
-		now = process_cpu(follow, process->pid);
-		if (now)
-			process->cpu = now;
-		sum += process->cpu;
+		if (process->python)
+			process_read_cpu(follow, process->pid, &process->cpu);
+		sum += process->cpu; /* also of what it used before it ran another program: the sum never falls */
 	}
 	return sum;
 }

@@ -62,8 +62,8 @@ int kernel_note_stack(struct kernel *kernel, pid_t pid, uint64_t stack, uint8_t 
 /* One record; negative to stop reading, which kernel_read() then returns. */
 typedef int (*kernel_record_fn)(void *context, void *record, size_t size);
 
-/* Waits at most `timeout_ms` for an urgent record, or until `wake_fd` (-1: none) is readable, then hands over all
- * records there are. Number of records, or negative errno, or what `record` returned. */
+/* Waits at most `timeout_ms` for an urgent record, or until `wake_fd` (-1: none) is readable, then hands over the
+ * records there are, a bounded number of them. Number of records, or negative errno, or what `record` returned. */
 int kernel_read(struct kernel *kernel, int timeout_ms, int wake_fd, kernel_record_fn record, void *context);
 
 /* Fills the counters of `ret_loss` (not its head) with the totals so far. */

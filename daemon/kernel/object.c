@@ -13,11 +13,19 @@
 #include "nettraced.skel.h"
 #include "object.h"
 
+/* Of one kernel_read(): libbpf goes on as long as records come, and targets can make them faster than we take them. */
+#define READ_RECORDS_MAX 16384
+
+#define READ_FULL (-EOVERFLOW) /* ends libbpf's round; kernel_read() does not pass it on */
+
 static int on_record(void *context, void *record, size_t size)
 {
 	struct kernel *kernel = context;
+	int error = kernel->record(kernel->context, record, size);
 
-	return kernel->record(kernel->context, record, size);
+	if (error < 0)
+		return error;
+	return ++kernel->count < READ_RECORDS_MAX ? 0 : READ_FULL;
 }
 
 static int climb_down(struct kernel *kernel, const struct kernel_options *options, char *why)
@@ -172,12 +180,16 @@ int kernel_read(struct kernel *kernel, int timeout_ms, int wake_fd, kernel_recor
 	    {.fd = ring_buffer__epoll_fd(kernel->ring), .events = POLLIN},
 	    {.fd = wake_fd, .events = POLLIN},
 	};
+	int error;
 
-	if (poll(wait, 2, timeout_ms) < 0 && errno != EINTR)
+	/* What the last round left is not waited for: the kernel tells of new records only. */
+	if (poll(wait, 2, kernel->count < READ_RECORDS_MAX ? timeout_ms : 0) < 0 && errno != EINTR)
 		return -errno;
 	kernel->record = record;
 	kernel->context = context;
-	return ring_buffer__consume(kernel->ring);
+	kernel->count = 0;
+	error = ring_buffer__consume(kernel->ring);
+	return error < 0 && kernel->count < READ_RECORDS_MAX ? error : kernel->count;
 }
 
 static uint64_t read_stat(struct kernel *kernel, enum nt_stat which, uint64_t *values)

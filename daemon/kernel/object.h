@@ -17,6 +17,7 @@ struct kernel {
 	char refusal[RUNG_COUNT][KERNEL_WHY_SIZE];
 	kernel_record_fn record; /* of the kernel_read() that is going on */
 	void *context;
+	int count;    /* records that the last kernel_read() handed over */
 	int stats_fd; /* holds the kernel's accounting on; -1: off */
 	int cpus;
 };
