@@ -295,7 +295,6 @@ _Static_assert(sizeof(struct nt_layout) == 56, "layout");
 #define NT_TARGET_FOLLOW 0x01 /* follow its children */
 #define NT_TARGET_TRACE 0x02  /* its sockets matter */
 #define NT_TARGET_PYTHON 0x04 /* runtime and layout are set: walk its frames */
-#define NT_TARGET_USDT 0x08   /* entry and return come from USDT */
 
 /* A traced process, value of the `targets` map (key: thread group id). */
 struct nt_target {

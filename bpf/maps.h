@@ -198,13 +198,18 @@ static __always_inline void head_fill(struct nt_head *head, __u16 type, __u32 si
 	head->tid = (__u32)id;
 }
 
+#define WAKEUP_WINDOW (64 << 10) /* bytes, of several of the largest records: one of them is not to step over it */
+
 /*
  * The daemon reads on a timer: waking it for each record would cost the target several times
- * what the record does. Only a ring that fills, or news that cannot wait, wakes it.
+ * what the record does. Only a ring that fills, or news that cannot wait, wakes it; one that goes on filling has a
+ * daemon that is awake and behind.
  */
 static __always_inline __u64 wakeup_flags(void)
 {
-	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= cfg_wakeup_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+
+	return waiting - cfg_wakeup_bytes < WAKEUP_WINDOW ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 }
 
 static __always_inline long record_send(void *record, __u64 size, __u64 flags)

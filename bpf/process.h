@@ -18,10 +18,7 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	target = bpf_map_lookup_elem(&targets, &pid);
 	if (!target || !(target->flags & NT_TARGET_FOLLOW))
 		return 0;
-	struct nt_target copy = *target;
-
-	copy.flags &= ~NT_TARGET_USDT; /* its probes are attached by process */
-	if (bpf_map_update_elem(&targets, &child_pid, &copy, BPF_ANY))
+	if (bpf_map_update_elem(&targets, &child_pid, target, BPF_ANY))
 		stat_add(NT_STAT_PROCESSES, 1);
 	head_fill(&record.h, NT_FORK, sizeof(record), bpf_ktime_get_ns());
 	record.h.pid = pid;
@@ -33,14 +30,15 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	__u32 pid = task->tgid, tid = task->pid;
+	__u32 pid = task->tgid, tid = old_pid; /* another one's than the process's, if not its first thread called it */
 	struct nt_target *target = bpf_map_lookup_elem(&targets, &pid);
 	struct nt_head record = {};
 
 	if (!target)
 		return 0;
-	target->flags &= ~(NT_TARGET_PYTHON | NT_TARGET_USDT);
+	target->flags &= ~NT_TARGET_PYTHON;
 	bpf_map_delete_elem(&threads, &tid);
+	bpf_map_delete_elem(&threads, &pid);
 	head_fill(&record, NT_EXEC, sizeof(record), bpf_ktime_get_ns());
 	record_send(&record, sizeof(record), BPF_RB_FORCE_WAKEUP);
 	return 0;

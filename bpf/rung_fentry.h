@@ -39,14 +39,14 @@ static __always_inline int fentry_enter(struct sock *sk)
 	return 0;
 }
 
-/* `direction` and `peek` are what the function says; the system call only lends its buffer. */
-static __always_inline int fentry_exit(struct sock *sk, __u8 direction, bool peek, bool buffered, __s64 result)
+/* `direction` is what the function says; the system call only lends its buffer, if it is `buffered`. */
+static __always_inline int fentry_exit(struct sock *sk, __u8 direction, bool buffered, __s64 result)
 {
 	struct nt_target *target = target_get();
 	struct syscall_view *view;
 	struct thread *thread;
 
-	if (!target || peek)
+	if (!target)
 		return 0;
 	thread = thread_get();
 	if (!thread)
@@ -56,9 +56,10 @@ static __always_inline int fentry_exit(struct sock *sk, __u8 direction, bool pee
 	if (!buffered || !fentry_read_view(view) || view->kind == BUFFER_MESSAGES) {
 		view->kind = BUFFER_NONE;
 		view->count = 1;
+		view->discard = 0;
 	}
 	view->direction = direction;
-	view->peek = 0;
+	view->aside = 0;
 	on_result(target, thread, sk, result);
 	return 0;
 }
@@ -72,20 +73,28 @@ int BPF_PROG(fentry_sendmsg, struct sock *sk)
 SEC("?fexit/tcp_sendmsg")
 int BPF_PROG(fexit_sendmsg, struct sock *sk, struct msghdr *message, __u64 size, int result)
 {
-	return fentry_exit(sk, NT_OUT, false, true, result);
+	return fentry_exit(sk, NT_OUT, true, result);
+}
+
+/* Nothing received where there was no room for anything is not the end of the stream. */
+static __always_inline int fentry_received(struct socket *socket, __u64 size, int flags, int result)
+{
+	if (flags & MSG_ASIDE || (size == 0 && result == 0))
+		return 0;
+	return fentry_exit(BPF_CORE_READ(socket, sk), NT_IN, true, result);
 }
 
 /* tcp_recvmsg has 4, 5 or 6 arguments by kernel; what calls it has 4 on all. */
 SEC("?fexit/inet_recvmsg")
 int BPF_PROG(fexit_recvmsg, struct socket *socket, struct msghdr *message, __u64 size, int flags, int result)
 {
-	return fentry_exit(BPF_CORE_READ(socket, sk), NT_IN, flags & MSG_PEEK, size != 0, result);
+	return fentry_received(socket, size, flags, result);
 }
 
 SEC("?fexit/inet6_recvmsg")
 int BPF_PROG(fexit_recvmsg6, struct socket *socket, struct msghdr *message, __u64 size, int flags, int result)
 {
-	return fentry_exit(BPF_CORE_READ(socket, sk), NT_IN, flags & MSG_PEEK, size != 0, result);
+	return fentry_received(socket, size, flags, result);
 }
 
 SEC("?fentry/tcp_sendpage")
@@ -98,14 +107,14 @@ int BPF_PROG(fentry_sendpage, struct sock *sk)
 SEC("?fexit/tcp_sendpage")
 int BPF_PROG(fexit_sendpage, struct sock *sk, void *page, int offset, __u64 size, int flags, int result)
 {
-	return fentry_exit(sk, NT_OUT, false, false, result);
+	return fentry_exit(sk, NT_OUT, false, result);
 }
 
 SEC("?fexit/tcp_splice_read")
 int BPF_PROG(fexit_splice_read, struct socket *socket, void *position, void *pipe, __u64 size, unsigned int flags,
 	     __s64 result)
 {
-	return fentry_exit(BPF_CORE_READ(socket, sk), NT_IN, false, false, result);
+	return fentry_exit(BPF_CORE_READ(socket, sk), NT_IN, false, result);
 }
 
 static __always_inline int fentry_connect(void)

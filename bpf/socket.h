@@ -231,6 +231,8 @@ static __noinline void payload_read(struct scratch *s, const struct syscall_view
 	struct user_msghdr message;
 	__u32 start = s->end;
 
+	if (view->discard)
+		return;
 	switch (view->kind) {
 	case BUFFER_PLAIN:
 		payload_append(s, start, view->buffer, bytes);
@@ -430,7 +432,7 @@ static __always_inline void on_result(const struct nt_target *target, struct thr
 		on_segment(target, thread, sk);
 		return;
 	}
-	if (view->peek)
+	if (view->aside)
 		return;
 	if (view->kind == BUFFER_MESSAGES)
 		result = messages_bytes(view->buffer, result);

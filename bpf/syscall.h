@@ -10,8 +10,13 @@
 #include "common.h"
 
 #define NO_DIRECTION 2 /* beside enum nt_direction */
-#define MSG_PEEK 2
-#define MAX_VECTORS 16	/* parts of a vectored call that payload is taken from */
+#define MSG_OOB 0x1
+#define MSG_PEEK 0x2
+#define MSG_TRUNC 0x20
+#define MSG_ERRQUEUE 0x2000
+#define MSG_ASIDE (MSG_OOB | MSG_PEEK | MSG_ERRQUEUE) /* a receive with one of these takes no byte out of the stream   \
+						       */
+#define MAX_VECTORS 16				      /* parts of a vectored call that payload is taken from */
 #define MAX_MESSAGES 64 /* of sendmmsg and recvmmsg that are added up; the kernel's own limit is 1024 */
 
 enum buffer_kind {
@@ -25,7 +30,8 @@ enum buffer_kind {
 struct syscall_view {
 	__u8 direction; /* enum nt_direction, or NO_DIRECTION */
 	__u8 kind;	/* enum buffer_kind */
-	__u8 peek;
+	__u8 aside;	/* MSG_ASIDE */
+	__u8 discard;	/* MSG_TRUNC: the bytes are thrown away, and not in the buffer */
 	__s32 fd;
 	__u64 buffer, count;
 };
@@ -49,7 +55,8 @@ static __always_inline void view_set(struct syscall_view *view, __u8 direction, 
 	view->fd = fd;
 	view->buffer = buffer;
 	view->count = count;
-	view->peek = (flags & MSG_PEEK) != 0;
+	view->aside = (flags & MSG_ASIDE) != 0;
+	view->discard = (flags & MSG_TRUNC) != 0;
 }
 
 static __always_inline bool syscall_sends(__u64 number)
