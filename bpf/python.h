@@ -77,7 +77,10 @@ __noinline __u64 tstate_search_some(__u64 tstate, __u64 tp)
 	return tstate & ~FOUND;
 }
 
-/* The thread state whose pthread_self is `tp`, from the main interpreter's list; 0: none. Global: see above. */
+/*
+ * The thread state whose pthread_self is `tp`; 0: none. The main interpreter is the last of the list: CPython puts new
+ * ones before it. Global: see above.
+ */
 __noinline __u64 tstate_search(__u64 tp)
 {
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
@@ -86,11 +89,12 @@ __noinline __u64 tstate_search(__u64 tp)
 
 	if (!target)
 		return 0;
-	if (!read_user(&interpreter, target->runtime + target->layout.runtime_interpreters) || !interpreter)
+	if (!read_user(&interpreter, target->runtime + target->layout.runtime_interpreters))
 		return 0;
-	if (!read_user(&tstate, interpreter + target->layout.interpreter_threads))
-		return 0;
-	for (int i = 0; i < MAX_THREADS / SEARCH_SOME && tstate; i++) {
+	for (int i = 0; i < MAX_THREADS / SEARCH_SOME; i++) {
+		if (!tstate && (!interpreter || !read_user(&tstate, interpreter + target->layout.interpreter_threads) ||
+				!read_user(&interpreter, interpreter + target->layout.interpreter_next)))
+			return 0;
 		tstate = tstate_search_some(tstate, tp);
 		if (tstate & FOUND)
 			return tstate & ~FOUND;

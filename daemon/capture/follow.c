@@ -25,6 +25,7 @@ struct process {
 	enum nt_attribution attribution;
 	struct kernel_usdt *usdt;
 	bool python;	    /* it is traced, not only followed */
+	bool told;	    /* of code or a stack: the kernel side's tables have entries of it */
 	bool seen_alive;    /* after the kernel side was told of it */
 	bool missed;	    /* by the last sweep */
 	uint64_t since;	    /* when it was first known */
@@ -214,10 +215,18 @@ int follow_add(struct follow *follow, pid_t pid, char *why)
 	return error;
 }
 
+static void process_forget(struct follow *follow, struct process *process)
+{
+	if (process->told)
+		kernel_forget_code(follow->kernel, process->pid);
+	process->told = false;
+	module_names_forget(follow->modules, process->pid);
+}
+
 static void process_end(struct follow *follow, struct process *process)
 {
 	follow->ended_cpu += process->cpu;
-	module_names_forget(follow->modules, process->pid);
+	process_forget(follow, process);
 	process_drop(follow, process);
 }
 
@@ -242,11 +251,8 @@ static int on_fork(struct follow *follow, const struct nt_fork *record)
 		return 0;
 	if (child && child->since >= record->h.time)
 		return 0; /* it was found in /proc meanwhile, and can be something else by now */
-	if (child) {
-		/* Another one, of the same pid, whose end was not heard of. */
-		kernel_forget_code(follow->kernel, child->pid);
-		process_end(follow, child);
-	}
+	if (child)
+		process_end(follow, child); /* another one, of the same pid, whose end was not heard of */
 	child = process_get(follow, record->child);
 	if (!child)
 		return 0; /* the kernel's table is as full, and counts it */
@@ -297,8 +303,7 @@ static int on_exec(struct follow *follow, const struct nt_head *record)
 	kernel_usdt_detach(process->usdt);
 	process->usdt = NULL;
 	process->python = false;
-	kernel_forget_code(follow->kernel, process->pid);
-	module_names_forget(follow->modules, process->pid);
+	process_forget(follow, process);
 	process->look_until = record->time + READY_NS;
 	process->look_from = record->time + RETRY_NS;
 	error = process_look(follow, process);
@@ -330,6 +335,8 @@ static int on_code(struct follow *follow, const struct nt_code *code)
 	/* Malformed records are the core's to count. */
 	if (record_check(code, code->h.size))
 		return 0;
+	if (process)
+		process->told = true;
 	error = put_module(follow, code);
 	if (error || !process || process->attribution != NT_ATTRIBUTION_USDT)
 		return error;
@@ -341,7 +348,10 @@ static int on_code(struct follow *follow, const struct nt_code *code)
 static void on_stack(struct follow *follow, const struct nt_stack *stack)
 {
 	uint8_t from = pipeline_states_from(follow->stream->pipeline, stack->h.pid, stack->stack);
+	struct process *process = process_find(follow, stack->h.pid);
 
+	if (process)
+		process->told = true;
 	if (from)
 		kernel_note_stack(follow->kernel, stack->h.pid, stack->stack, from);
 }

@@ -46,8 +46,9 @@ const char *kernel_rung_refusal(const struct kernel *kernel, enum kernel_rung ru
 
 /* Adds or replaces a target, by its id in the root namespace. 0 or negative errno. */
 int kernel_set_target(struct kernel *kernel, pid_t pid, const struct nt_target *target);
-/* Also forgets what the kernel side knows of its code and stacks. */
 void kernel_remove_target(struct kernel *kernel, pid_t pid);
+/* Forgets what the kernel side knows of its code and stacks. Looks through both tables: not for those that told of
+ * none. */
 void kernel_forget_code(struct kernel *kernel, pid_t pid);
 bool kernel_has_target(struct kernel *kernel, pid_t pid);
 

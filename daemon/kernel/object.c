@@ -147,7 +147,6 @@ void kernel_remove_target(struct kernel *kernel, pid_t pid)
 	uint32_t key = pid;
 
 	bpf_map__delete_elem(kernel->object->maps.targets, &key, sizeof(key), 0);
-	kernel_forget_code(kernel, pid);
 }
 
 int kernel_add_listener(struct kernel *kernel, const struct nt_listener *listener)
