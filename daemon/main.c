@@ -97,10 +97,11 @@ static void stop_signals(sigset_t *ret_set)
 	sigaddset(ret_set, SIGTERM);
 }
 
-static int open_stop(struct nettraced *daemon)
+static int open_stop(struct nettraced *daemon, char *why)
 {
 	sigset_t set;
 
+	snprintf(why, WHY_SIZE, "cannot wait for signals");
 	stop_signals(&set);
 	if (sigprocmask(SIG_BLOCK, &set, NULL))
 		return -errno;
@@ -155,7 +156,7 @@ static int begin(struct nettraced *daemon, char *why)
 	error = error ? error : open_output(daemon, why);
 	error = error ? error : open_stream(daemon, why);
 	error = error ? error : open_kernel(daemon, why);
-	error = error ? error : open_stop(daemon);
+	error = error ? error : open_stop(daemon, why);
 	if (error)
 		return error;
 	error = capture_begin(&daemon->options, daemon->kernel, &daemon->stream, &daemon->capture, why);
