@@ -148,7 +148,7 @@ struct nt_close {
 	__u64 bytes_out; /* what the kernel's own sequence numbers say that the target moved since */
 	__u64 bytes_in;	 /* the NT_SOCKET record, to hold against the sum of the segments */
 	__s32 error;	 /* errno, positive, that ended the connection; 0: an orderly end */
-	__u8 by_peer;	 /* 1: the other side ended it, and the target still holds the socket */
+	__u8 by_peer;	 /* 1: the network ended it, and the target can still read; another record is the last */
 	__u8 reserved[3];
 };
 _Static_assert(sizeof(struct nt_close) == 56, "layout");
