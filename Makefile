@@ -8,10 +8,10 @@ VERSION := 0.1.0
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wformat=2
 CFLAGS   ?= -O2 -g
-CFLAGS   += -std=gnu11 $(WARNINGS) -DNT_VERSION='"$(VERSION)"' -I$(BUILD)
+override CFLAGS += -std=gnu11 $(WARNINGS) -DNT_VERSION='"$(VERSION)"' -I$(BUILD)
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 ifeq ($(ASAN),1)
-CFLAGS  += $(SANITIZE)
+override CFLAGS += $(SANITIZE)
 LDFLAGS += $(SANITIZE)
 BUILD   := build/asan
 endif

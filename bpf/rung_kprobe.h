@@ -104,6 +104,8 @@ int BPF_PROG(kprobe_exit, struct pt_regs *regs, long result)
 		return 0;
 	if (number == SYSCALL_SPLICE)
 		thread->call.view.direction = sk == socket_of_fd(thread->call.view.fd) ? NT_IN : NT_OUT;
+	else if (sk != socket_of_fd(thread->call.view.fd))
+		return 0; /* left behind by a call that is not in our table, as io_uring's */
 	on_result(target, thread, sk, result);
 	return 0;
 }

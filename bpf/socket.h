@@ -35,7 +35,7 @@ static __always_inline bool socket_is_tcp(struct sock *sk)
 	if (family != AF_INET && family != AF_INET6)
 		return false;
 	protocol = BPF_CORE_READ(sk, sk_protocol);
-	return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP;
+	return protocol == IPPROTO_TCP;
 }
 
 /* Where the current process's table of files has a descriptor; NULL: it is none. */

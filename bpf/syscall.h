@@ -14,9 +14,10 @@
 #define MSG_PEEK 0x2
 #define MSG_TRUNC 0x20
 #define MSG_ERRQUEUE 0x2000
-#define MSG_ASIDE (MSG_OOB | MSG_PEEK | MSG_ERRQUEUE) /* a receive with one of these takes no byte out of the stream   \
-						       */
-#define MAX_VECTORS 16				      /* parts of a vectored call that payload is taken from */
+#define MSG_ASIDE                                                                                                      \
+	(MSG_OOB | MSG_PEEK | MSG_ERRQUEUE) /* a receive with one of these takes no byte out of the stream             \
+					     */
+#define MAX_VECTORS 16			    /* parts of a vectored call that payload is taken from */
 #define MAX_MESSAGES 64 /* of sendmmsg and recvmmsg that are added up; the kernel's own limit is 1024 */
 
 enum buffer_kind {
