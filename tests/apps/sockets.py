@@ -5,6 +5,7 @@ import random
 import select
 import socket
 import tempfile
+import time
 
 import clients
 import scenario
@@ -239,9 +240,29 @@ def mapped(options, go):
         over_mapped(options["raw"])
 
 
+@witness.endpoint
+def by_half_closing(address, size, answer):
+    """Says that no more will come, and reads the answer when the server has closed its side, too."""
+    with witness.run():
+        sock = socket.create_connection(address)
+        sock.sendall(clients.raw_request(clients.ECHO, size, answer))
+        sock.shutdown(socket.SHUT_WR)
+        time.sleep(0.02)
+        clients.read_exactly(sock, answer)
+        sock.close()
+
+
+def half_closed(options, go):
+    draw = random.Random(options["seed"])
+    go()
+    for _ in range(options["runs"]):
+        by_half_closing(options["raw"], draw.randrange(1, 3000), draw.randrange(1, 150000))
+
+
 if __name__ == "__main__":
     scenario.main(
         {
+            "half_closed": half_closed,
             "sendfile": sendfile,
             "splice": splice,
             "vectored": vectored,

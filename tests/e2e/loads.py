@@ -68,6 +68,7 @@ LOADS = {
     "splice": Load("sockets", "splice", ("raw",), ["by_splice", "splice_out"], needs=("splice",), runs=many(50)),
     "vectored": Load("sockets", "vectored", ("raw",), ["by_vectors", "by_addressed"], runs=many(100)),
     "peek_and_waitall": Load("sockets", "flags", ("raw",), ["by_peeking", "by_waiting"], runs=many(100)),
+    "half_closed": Load("sockets", "half_closed", ("raw",), ["by_half_closing"], runs=many(20)),
     "nonblocking": Load("sockets", "nonblocking", ("raw",), ["by_selecting"], runs=many(60)),
     "partial_sends": Load("sockets", "partial", ("raw",), ["upload"], runs=many(10)),
     "ipv6": Load("sockets", "ipv6", ("raw6",), ["over_ipv6"], needs=("ipv6",), runs=many(50)),
