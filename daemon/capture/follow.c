@@ -472,9 +472,9 @@ int follow_retry(struct follow *follow, uint64_t now)
 	follow->last_retry = now;
 	if (sweep)
 		follow->last_sweep = now;
-	HASH_ITER (hh, follow->processes, process, next) {
-		if (!error)
-			error = process_retry(follow, process, now);
+	for (process = follow->processes; process && !error; process = next) {
+		next = process->hh.next; /* the sweep may drop this one */
+		error = process_retry(follow, process, now);
 		if (!error && sweep)
 			error = process_sweep(follow, process);
 	}
