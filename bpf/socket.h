@@ -151,7 +151,7 @@ static __noinline void socket_announce(struct sock *sk, struct socket_state *sta
 	head_fill(&record.h, NT_SOCKET, sizeof(record), bpf_ktime_get_ns());
 	record.connection = state->connection;
 	record.role = state->role;
-	record.before = state->role == NT_ROLE_UNKNOWN;
+	record.before = state->role == NT_ROLE_CLIENT && !state->connecting;
 	address_read(sk, &record);
 	address_unmap(&record);
 	record_send(&record, sizeof(record), wakeup_flags());
@@ -165,9 +165,9 @@ static __noinline struct socket_state *socket_open(struct sock *sk, bool connect
 	__u64 key = (__u64)sk;
 
 	fresh.connection = connection_number();
-	/* Neither seen to connect nor on a port that a target listens on: older than the trace, most likely a client,
-	 * or handed over by a process that accepted it. Its bytes will say. */
-	fresh.role = connecting ? NT_ROLE_CLIENT : socket_is_accepted(sk) ? NT_ROLE_SERVER : NT_ROLE_UNKNOWN;
+	/* Not on a port that a target listens on: it connected, if not now, then before the trace. Its bytes are no
+	 * help: an answer of redis looks like a request. */
+	fresh.role = !connecting && socket_is_accepted(sk) ? NT_ROLE_SERVER : NT_ROLE_CLIENT;
 	sequence_numbers(sk, fresh.base);
 	/* Two threads can use it for the first time at once: the first one's number counts. */
 	bpf_map_update_elem(&sockets, &key, &fresh, connecting ? BPF_ANY : BPF_NOEXIST);
