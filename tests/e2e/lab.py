@@ -84,10 +84,13 @@ class Child:
     def expect(self, pattern, stream="stdout"):
         """Reads lines until one matches, and returns the match."""
         deadline = time.monotonic() + self.limit
+        others = []
         while True:
             line = self._line(stream, deadline)
             if line is None:
-                raise Failure("%s ended before it said %r: %s" % (self.name(), pattern, self.last_words()))
+                said = " | ".join(others[-6:] + [self.last_words()])
+                raise Failure("%s ended before it said %r: %s" % (self.name(), pattern, said))
+            others.append(line)
             match = re.search(pattern, line)
             if match:
                 return match
