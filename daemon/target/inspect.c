@@ -29,6 +29,7 @@ struct inspection {
 	char found[PROCESS_PATH_SIZE]; /* likewise, the file that holds the interpreter */
 	bool in_library;
 	unsigned libraries; /* tried */
+	uint64_t ticks;	    /* when the process started, to know it by */
 	uint64_t bias;	    /* what relocation added to the file's addresses */
 };
 
@@ -80,6 +81,7 @@ static int inspect_process(struct inspection *in)
 		return inspect_refuse(in, -ESRCH, "%d is a thread of process %d: name that one", target->pid, group);
 	target->parent = stat.parent;
 	target->start = stat.start;
+	in->ticks = stat.ticks;
 	if (stat.state == 'Z' || stat.state == 'X')
 		return inspect_refuse(in, -ESRCH, "process %d has ended; its parent %d has not collected it yet",
 				      target->pid, target->parent);
@@ -280,7 +282,7 @@ static int inspect_confirm(struct inspection *in)
 	int r;
 
 	r = process_read_stat(in->target->pid, &stat);
-	if (r == 0 && stat.start != in->target->start)
+	if (r == 0 && stat.ticks != in->ticks)
 		r = -ESRCH;
 	return r < 0 ? inspect_fail(in, r) : 0;
 }

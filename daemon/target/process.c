@@ -71,20 +71,38 @@ int process_read_link(pid_t pid, const char *name, char *ret_path, size_t size)
 	return 0;
 }
 
+static long long process_clock(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec * NS_PER_SECOND + now.tv_nsec;
+}
+
+/* How much CLOCK_BOOTTIME is ahead. Whoever is held up between the two clocks looks again, a bounded number of times.
+ */
+static long long process_time_asleep(long long tick)
+{
+	long long before, asleep, took;
+	int tries = 8;
+
+	do {
+		before = process_clock(CLOCK_MONOTONIC);
+		asleep = process_clock(CLOCK_BOOTTIME) - before;
+		took = process_clock(CLOCK_MONOTONIC) - before;
+	} while (took > tick / 4 && --tries);
+	return asleep;
+}
+
 /*
  * /proc counts from boot with the time asleep (CLOCK_BOOTTIME), records count without it. The difference is rounded to
  * whole ticks, which is all that starttime has: so two readings of one process agree to the nanosecond.
  */
 static uint64_t process_start_time(uint64_t ticks_since_boot)
 {
-	long long tick = NS_PER_SECOND / sysconf(_SC_CLK_TCK);
-	struct timespec boot, monotonic;
-	long long asleep, start;
+	long long tick = NS_PER_SECOND / sysconf(_SC_CLK_TCK), start;
+	long long asleep = (process_time_asleep(tick) + tick / 2) / tick * tick;
 
-	clock_gettime(CLOCK_MONOTONIC, &monotonic);
-	clock_gettime(CLOCK_BOOTTIME, &boot);
-	asleep = (boot.tv_sec - monotonic.tv_sec) * NS_PER_SECOND + boot.tv_nsec - monotonic.tv_nsec;
-	asleep = (asleep + tick / 2) / tick * tick;
 	start = (long long)ticks_since_boot * tick - asleep;
 	return start > 0 ? (uint64_t)start : 0;
 }
@@ -109,11 +127,12 @@ int process_read_stat(pid_t pid, struct process_stat *ret_stat)
 		else if (number == 4)
 			stat.parent = (pid_t)strtol(field, NULL, 10);
 		else if (number == STAT_START)
-			stat.start = process_start_time(strtoull(field, NULL, 10));
+			stat.ticks = strtoull(field, NULL, 10);
 		field = strtok_r(NULL, " \n", &rest);
 	}
 	if (number <= STAT_START)
 		return -EPROTO;
+	stat.start = process_start_time(stat.ticks);
 	*ret_stat = stat;
 	return 0;
 }

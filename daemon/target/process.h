@@ -16,6 +16,7 @@
 struct process_stat {
 	pid_t parent;
 	char state;	/* R, S, D, Z ... of proc(5) */
+	uint64_t ticks; /* when it started, as the kernel has it: compare this one, `start` is reckoned from clocks */
 	uint64_t start; /* CLOCK_MONOTONIC ns */
 };
 
