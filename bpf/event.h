@@ -17,7 +17,7 @@
 #include <linux/types.h>
 #endif
 
-#define NT_ABI 1
+#define NT_ABI 2
 
 /* 127 frames: the deepest stack seen in the field's frameworks is 32, recursion makes them deeper;
  * the walk costs nothing for frames that are not there. One less than a power of two: it is a mask, too. */
@@ -39,6 +39,7 @@ enum nt_type {
 	NT_FORK,       /* struct nt_fork: a target made a child process */
 	NT_EXEC,       /* struct nt_head: a target replaced its program; its interpreter is gone */
 	NT_EXIT,       /* struct nt_head: a target's last thread ended */
+	NT_HANDOVER,   /* struct nt_handover: a thread or task gave work to another one */
 	/* from the daemon's edges */
 	NT_PROCESS = 64, /* struct nt_process: what a target is */
 	NT_MODULE,	 /* struct nt_module: the module that a code object belongs to */
@@ -92,19 +93,44 @@ enum nt_walk {
 };
 
 /*
- * Who did it: part of the records that have an owner. Behind the fixed part of such a record
- * come the 32-bit states of the outermost `states` frames, the outermost last: hashes of the frame's
- * instruction and the pointers in its locals. As long as a caller's state is the same it has not moved
- * on, and consecutive events below it may belong to one run (docs/inside.md).
+ * Who did it: part of the records that have an owner. Behind the fixed part of such a record come, each padded to 8
+ * bytes:
+ *
+ * - the 32-bit states of the outermost `states` frames, the outermost last: hashes of the frame's instruction and the
+ *   pointers in its locals. As long as a caller's state is the same it has not moved on, and consecutive events below
+ * it may belong to one run (docs/inside.md);
+ * - `places` of all frames, innermost first, as long as the daemon has not said which frames matter (struct
+ *   nt_stack_note): afterwards `frame` and `item` have the two that do.
  */
 struct nt_owner {
 	__u64 stack;	 /* id of an NT_STACK that was sent before; 0: none */
-	__u64 coroutine; /* outermost frame that a coroutine owns; 0: none. An address: names nothing for long */
-	__u8 walk;	 /* enum nt_walk */
-	__u8 states;	 /* number of them behind the record */
-	__u16 reserved[3];
+	__u64 coroutine; /* address of the outermost frame that a generator or coroutine owns; 0: none */
+	__u64 base;	 /* address of the outermost frame: a greenlet's own as long as it lives; 0: no Python */
+	__u64 frame;	 /* address of the endpoint's frame (nt_stack_note.endpoint); 0: not asked for */
+	__u64 item;  /* first local of the frame that carries handed-over work (nt_stack_note.carrier); 0: likewise */
+	__u8 walk;   /* enum nt_walk */
+	__u8 states; /* number of them behind the record */
+	__u8 places; /* likewise */
+	__u8 reserved[5];
 };
-_Static_assert(sizeof(struct nt_owner) == 24, "layout");
+_Static_assert(sizeof(struct nt_owner) == 48, "layout");
+
+/* Addresses name nothing for long: CPython uses those of frames and coroutines again at once. */
+struct nt_place {
+	__u64 frame; /* address of the frame */
+	__u64 local; /* its first local: what `self` is in a method; 0 if it could not be read */
+};
+_Static_assert(sizeof(struct nt_place) == 16, "layout");
+
+/*
+ * What the thread that a record is about has spent since it began: ns, totals. Where the kernel side does not count
+ * them, all are 0. `run_queue`: ready to run and waiting for a CPU. `lock`: blocked in futex(2), which is what
+ * CPython's interpreter lock and all other locks wait in. `sleep`: in a sleep that was asked for.
+ */
+struct nt_times {
+	__u64 cpu, run_queue, lock, sleep;
+};
+_Static_assert(sizeof(struct nt_times) == 32, "layout");
 
 struct nt_connect {
 	struct nt_head h;
@@ -113,14 +139,17 @@ struct nt_connect {
 	__u8 reserved[3];
 	__s32 error;	       /* errno, positive; 0 none */
 	struct nt_owner owner; /* of the beginning only */
-			       /* then owner.states states, padded to 8 bytes */
+			       /* then what belongs to the owner */
 };
-_Static_assert(sizeof(struct nt_connect) == 64, "layout");
+_Static_assert(sizeof(struct nt_connect) == 88, "layout");
 
 enum nt_direction { NT_OUT = 0, NT_IN = 1 };
 
 #define NT_SEGMENT_TURN 0x01 /* the direction turned, or another thread goes on: a message begins here */
 #define NT_SEGMENT_EOF 0x02  /* the peer sends no more (a receive of 0 bytes) */
+/* Nothing was moved: the owner wants these `bytes` (0: not known how many) to be sent, and others will do it later: an
+ * event loop, for a transport that collects writes or for a socket that was full. They are in later segments again. */
+#define NT_SEGMENT_INTENT 0x04
 
 /*
  * Bytes that one thread sent or received with one system call. h.time is when the last of them was handed over. Where
@@ -137,10 +166,13 @@ struct nt_segment {
 	__u8 direction;
 	__u8 flags; /* NT_SEGMENT_* */
 	__u16 reserved;
+	struct nt_times times; /* of the thread h.tid at h.time */
+	/* Of bytes out to a backend where a message begins; of both directions of a target's clients likewise: there it
+	 * is who reads the request and who answers it. */
 	struct nt_owner owner;
-	/* then owner.states states padded to 8 bytes, then `captured` bytes padded to 8 */
+	/* then what belongs to the owner, then `captured` bytes padded to 8 */
 };
-_Static_assert(sizeof(struct nt_segment) == 88, "layout");
+_Static_assert(sizeof(struct nt_segment) == 144, "layout");
 
 struct nt_close {
 	struct nt_head h;
@@ -181,21 +213,50 @@ struct nt_code {
 	__u32 lines_full, code_full; /* bytes that the target has */
 	__u8 file_kind, name_kind;   /* bytes a character: 1 Latin-1, 2 UCS-2, 4 UCS-4 */
 	__u8 qualified;		     /* 1: the name is co_qualname; 0: co_name */
-	__u8 reserved[5];
-	/* then file, name, line table (PEP 626/657 form of the version, or lnotab), instructions:
-	 * each padded to 8 bytes */
+	__u8 reserved;
+	__u32 flags; /* co_flags: 0x80 coroutine, 0x100 iterable coroutine, 0x200 asynchronous generator, 0x20 generator
+		      */
+		     /* then file, name, line table (PEP 626/657 form of the version, or lnotab), instructions:
+		      * each padded to 8 bytes */
 };
 _Static_assert(sizeof(struct nt_code) == 64, "layout");
+
+/* How a function's frame was left, or not. */
+enum nt_passage {
+	NT_ENTERED = 0, /* called, or a suspended coroutine goes on */
+	NT_RETURNED,	/* returned or unwound: it is over */
+	NT_SUSPENDED,	/* its coroutine or generator waits: it will be entered again, or closed */
+};
 
 struct nt_function {
 	struct nt_head h;
 	__u64 code;
-	__u64 frame;   /* address of the frame: pairs entry with return */
-	__u64 caller;  /* code object of the calling frame; 0: none */
-	__u8 returned; /* 0 entry, 1 return, yield or unwinding */
-	__u8 reserved[7];
+	__u64 frame;	/* address of the frame: pairs entry with return */
+	__u64 caller;	/* code object of the calling frame; 0: none */
+	__u8 passage;	/* enum nt_passage */
+	__u8 generator; /* 1: a generator or coroutine owns the frame */
+	__u8 reserved[6];
+	struct nt_times times;
 };
-_Static_assert(sizeof(struct nt_function) == 56, "layout");
+_Static_assert(sizeof(struct nt_function) == 88, "layout");
+
+enum nt_handover_kind {
+	NT_HANDOVER_TASK =
+	    1,		    /* an asyncio task was made; `what`: address of its coroutine's frame, as a walk shows it */
+	NT_HANDOVER_ITEM,   /* a piece of work was put into a queue of a thread pool; `what`: the object's address */
+	NT_HANDOVER_THREAD, /* a thread was started; `what`: its id */
+};
+
+/* The work that `what` will do is done for who this record's owner is. An older record with the same `what` is void. */
+struct nt_handover {
+	struct nt_head h;
+	__u64 what;
+	__u8 kind; /* enum nt_handover_kind */
+	__u8 reserved[7];
+	struct nt_owner owner;
+	/* then what belongs to the owner */
+};
+_Static_assert(sizeof(struct nt_handover) == 88, "layout");
 
 struct nt_fork {
 	struct nt_head h; /* of the parent */
@@ -244,8 +305,9 @@ struct nt_loss {
 	__u64 sockets;	 /* that had no place in the kernel's table */
 	__u64 processes; /* likewise */
 	__u64 probes;	 /* hits that the kernel skipped (nmissed) */
+	__u64 threads;	 /* that had no place in the kernel's table */
 };
-_Static_assert(sizeof(struct nt_loss) == 72, "layout");
+_Static_assert(sizeof(struct nt_loss) == 80, "layout");
 
 struct nt_cost {
 	struct nt_head h;
@@ -268,6 +330,7 @@ enum nt_stat {
 	NT_STAT_STACK_TABLE, /* table of known stacks full: they are sent again, at a cost, not lost */
 	NT_STAT_CODE_TABLE,  /* likewise for code objects */
 	NT_STAT_SEGMENTS,    /* segments sent: what cost per call is reckoned with */
+	NT_STAT_THREADS,     /* threads that had no place: their events are lost */
 	NT_STAT_COUNT,
 };
 
@@ -288,9 +351,12 @@ struct nt_layout {
 	__u16 code_first_line, code_file, code_name, code_qualname, code_lines, code_bytes;
 	__u16 unicode_length, unicode_state, unicode_ascii, unicode_compact;
 	__u16 bytes_length, bytes_data;
-	__u16 reserved;
+	__u16 code_flags, code_locals; /* co_flags; co_nlocalsplus (3.11 on; before, a frame's ob_size has it) */
+	__u16 frame_generator;	       /* 3.8-3.10: f_gen; 0 from 3.11 on, where `frame_owner` says it */
+	__u16 generator_frame;	       /* coroutine object to its frame: a pointer before 3.11, then the frame itself */
+	__u16 generator_state; /* from 3.11: gi_frame_state. 3.10: the frame's f_state. 3.8, 3.9: its f_stacktop */
 };
-_Static_assert(sizeof(struct nt_layout) == 56, "layout");
+_Static_assert(sizeof(struct nt_layout) == 64, "layout");
 
 #define NT_TARGET_FOLLOW 0x01 /* follow its children */
 #define NT_TARGET_TRACE 0x02  /* its sockets matter */
@@ -303,7 +369,7 @@ struct nt_target {
 	__u64 runtime; /* address of _PyRuntime */
 	struct nt_layout layout;
 };
-_Static_assert(sizeof(struct nt_target) == 72, "layout");
+_Static_assert(sizeof(struct nt_target) == 80, "layout");
 
 /* What the daemon said of a code object, value of the `codes` map (key: struct nt_code_key). */
 #define NT_CODE_KNOWN 0x01	 /* its NT_CODE was sent */
@@ -313,14 +379,19 @@ _Static_assert(sizeof(struct nt_target) == 72, "layout");
 #define NT_CODE_DISPATCHER 0x10	 /* what it calls is an endpoint */
 #define NT_CODE_ENDPOINT 0x20	 /* named by --endpoint */
 
+#define NT_STACK_JUDGED 0x01 /* the daemon has said what matters on it */
+
 /*
- * Value of the `stacks` map (key: the stack's id). Only the callers of an endpoint need states: the daemon says from
- * which frame on, once it knows the endpoint.
+ * Value of the `stacks` map (key: the stack's id). What the daemon wants to know at each event with this stack: only
+ * the callers of an endpoint need states, and of all addresses only those that tell runs apart. Until it has said so,
+ * all are sent.
  */
 struct nt_stack_note {
 	__u32 pid;
-	__u8 states_from; /* index of the first frame whose state is wanted; 0 all, or not judged yet */
-	__u8 reserved[3];
+	__u8 flags;	  /* NT_STACK_* */
+	__u8 states_from; /* index of the first frame whose state is wanted */
+	__u8 endpoint;	  /* index + 1 of the endpoint's frame; 0: none */
+	__u8 carrier;	  /* index + 1 of the frame whose first local is the piece of work it does; 0: none */
 };
 _Static_assert(sizeof(struct nt_stack_note) == 8, "layout");
 
@@ -342,6 +413,12 @@ _Static_assert(sizeof(struct nt_listener) == 8, "layout");
 static inline __u32 nt_pad8(__u32 size)
 {
 	return (size + 7) & ~7u;
+}
+
+/* Bytes that belong to an owner, behind its record's fixed part. */
+static inline __u32 nt_owner_size(const struct nt_owner *owner)
+{
+	return nt_pad8(owner->states * 4u) + owner->places * (__u32)sizeof(struct nt_place);
 }
 
 #endif

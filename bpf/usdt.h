@@ -71,7 +71,7 @@ static __always_inline int function_probe(bool returned)
 	caller_flags = record.caller ? function_flags(record.caller) : NT_CODE_JUDGED;
 	if (!function_matters(flags, caller_flags))
 		return 0;
-	record.returned = returned;
+	record.passage = returned ? NT_RETURNED : NT_ENTERED;
 	head_fill(&record.h, NT_FUNCTION, sizeof(record), bpf_ktime_get_ns());
 	record_send(&record, sizeof(record), wakeup_flags());
 	return 0;

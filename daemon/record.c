@@ -18,12 +18,7 @@ static uint64_t pad8(uint64_t size)
 
 static bool check_owner(const struct nt_owner *owner)
 {
-	return owner->walk <= NT_WALK_UNSUPPORTED && owner->states <= NT_MAX_FRAMES;
-}
-
-static uint64_t states_size(const struct nt_owner *owner)
-{
-	return pad8(owner->states * sizeof(uint32_t));
+	return owner->walk <= NT_WALK_UNSUPPORTED && owner->states <= NT_MAX_FRAMES && owner->places <= NT_MAX_FRAMES;
 }
 
 /* Each check gets a record whose fixed part is there, and says how many bytes follow it; false: nonsense. */
@@ -47,7 +42,7 @@ static bool check_connect(const struct nt_head *head, uint64_t *ret_behind)
 {
 	const struct nt_connect *record = (const struct nt_connect *)head;
 
-	*ret_behind = states_size(&record->owner);
+	*ret_behind = nt_owner_size(&record->owner);
 	return check_owner(&record->owner);
 }
 
@@ -55,9 +50,9 @@ static bool check_segment(const struct nt_head *head, uint64_t *ret_behind)
 {
 	const struct nt_segment *record = (const struct nt_segment *)head;
 
-	*ret_behind = states_size(&record->owner) + pad8(record->captured);
+	*ret_behind = nt_owner_size(&record->owner) + pad8(record->captured);
 	return check_owner(&record->owner) && record->direction <= NT_IN && record->captured <= record->bytes &&
-	       record->captured <= NT_MAX_PAYLOAD;
+	       record->captured <= NT_MAX_PAYLOAD && !(record->flags & NT_SEGMENT_INTENT && record->captured);
 }
 
 static bool check_stack(const struct nt_head *head, uint64_t *ret_behind)
@@ -84,6 +79,22 @@ static bool check_code(const struct nt_head *head, uint64_t *ret_behind)
 	       check_characters(record->name_size, record->name_kind) && record->lines_size <= NT_MAX_TABLE &&
 	       record->code_size <= NT_MAX_TABLE && record->lines_size <= record->lines_full &&
 	       record->code_size <= record->code_full;
+}
+
+static bool check_function(const struct nt_head *head, uint64_t *ret_behind)
+{
+	const struct nt_function *record = (const struct nt_function *)head;
+
+	*ret_behind = 0;
+	return record->passage <= NT_SUSPENDED;
+}
+
+static bool check_handover(const struct nt_head *head, uint64_t *ret_behind)
+{
+	const struct nt_handover *record = (const struct nt_handover *)head;
+
+	*ret_behind = nt_owner_size(&record->owner);
+	return check_owner(&record->owner) && record->kind >= NT_HANDOVER_TASK && record->kind <= NT_HANDOVER_THREAD;
 }
 
 static bool check_process(const struct nt_head *head, uint64_t *ret_behind)
@@ -120,10 +131,11 @@ static const struct shape {
     [NT_CLOSE] = {sizeof(struct nt_close), check_nothing},
     [NT_STACK] = {sizeof(struct nt_stack), check_stack},
     [NT_CODE] = {sizeof(struct nt_code), check_code},
-    [NT_FUNCTION] = {sizeof(struct nt_function), check_nothing},
+    [NT_FUNCTION] = {sizeof(struct nt_function), check_function},
     [NT_FORK] = {sizeof(struct nt_fork), check_nothing},
     [NT_EXEC] = {sizeof(struct nt_head), check_nothing},
     [NT_EXIT] = {sizeof(struct nt_head), check_nothing},
+    [NT_HANDOVER] = {sizeof(struct nt_handover), check_handover},
     [NT_PROCESS] = {sizeof(struct nt_process), check_process},
     [NT_MODULE] = {sizeof(struct nt_module), check_module},
     [NT_SETTING] = {sizeof(struct nt_setting), check_setting},

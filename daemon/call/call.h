@@ -37,11 +37,12 @@ struct call_backend {
 struct call_owner {
 	uint32_t pid, tid;
 	uint64_t stack;
-	uint64_t coroutine;
-	uint8_t walk; /* enum nt_walk */
-	uint8_t state_count;
-	const uint32_t *states; /* of the outermost `state_count` frames (event.h), the outermost last; NULL outside
-				   `began` */
+	uint64_t coroutine, base, frame, item; /* addresses, struct nt_owner's */
+	uint8_t walk;			       /* enum nt_walk */
+	uint8_t state_count, place_count;
+	/* NULL outside `began`: */
+	const uint32_t *states;	       /* of the outermost `state_count` frames, the outermost last */
+	const struct nt_place *places; /* of all frames, innermost first, or of none */
 };
 
 /*
@@ -87,6 +88,13 @@ struct call_stats {
 	uint64_t backends_refused;    /* beyond CALL_MAX_BACKENDS: a failed connect to one may be called `tcp` */
 	uint64_t orphan_records;      /* about a connection that is not known */
 };
+
+/*
+ * What a record says of its owner, for others than this stage. `behind` is what follows the record's fixed part, which
+ * record_check() has looked at; the owner points into it.
+ */
+void call_read_owner(struct call_owner *ret_owner, const struct nt_head *head, const struct nt_owner *owner,
+		     const void *behind);
 
 struct call_stage;
 

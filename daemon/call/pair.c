@@ -75,25 +75,38 @@ static struct open_call *new_call(struct call_stage *stage, const struct connect
 	return open;
 }
 
-/* Tells the sink; `owner` may be NULL. The caller states stand behind the record's fixed part. */
+void call_read_owner(struct call_owner *ret_owner, const struct nt_head *head, const struct nt_owner *owner,
+		     const void *behind)
+{
+	*ret_owner = (struct call_owner){
+	    .pid = head->pid,
+	    .tid = head->tid,
+	    .stack = owner->stack,
+	    .coroutine = owner->coroutine,
+	    .base = owner->base,
+	    .frame = owner->frame,
+	    .item = owner->item,
+	    .walk = owner->walk,
+	    .state_count = owner->states,
+	    .place_count = owner->places,
+	    .states = behind,
+	    .places = (const void *)((const char *)behind + nt_pad8(owner->states * 4u)),
+	};
+}
+
+/* Tells the sink; `owner` may be NULL. What belongs to it stands behind the record's fixed part. */
 static void begin_call(struct call_stage *stage, struct open_call *open, const struct nt_head *head,
-		       const struct nt_owner *owner, const uint32_t *states)
+		       const struct nt_owner *owner, const void *behind)
 {
 	struct call *call = &open->call;
 
-	if (head) {
-		call->owner.pid = head->pid;
-		call->owner.tid = head->tid;
-	}
-	if (owner) {
-		call->owner.stack = owner->stack;
-		call->owner.coroutine = owner->coroutine;
-		call->owner.walk = owner->walk;
-		call->owner.state_count = owner->states;
-		call->owner.states = states;
-	}
+	if (owner)
+		call_read_owner(&call->owner, head, owner, behind);
+	else if (head)
+		call->owner = (struct call_owner){.pid = head->pid, .tid = head->tid};
 	stage->sink.began(stage->sink.context, call);
 	call->owner.states = NULL;
+	call->owner.places = NULL;
 }
 
 static void end_call(struct call_stage *stage, struct connection *connection, struct open_call *open, const char *name)
@@ -200,8 +213,7 @@ static struct open_call *open_request(struct feeding *feeding)
 	append_pending(connection, open);
 	/* In the rest of what one system call sent: who began it goes on. */
 	begin_call(stage, open, &segment->h,
-		   segment->owner.walk == NT_WALK_NONE && !server ? &connection->owner : &segment->owner,
-		   (const uint32_t *)(segment + 1));
+		   segment->owner.walk == NT_WALK_NONE && !server ? &connection->owner : &segment->owner, segment + 1);
 	return open;
 }
 
@@ -564,8 +576,7 @@ static void open_connect(struct call_stage *stage, struct connection *connection
 		return;
 	strcpy(open->call.operation, "connect");
 	open->call.out_first = connect->h.time;
-	begin_call(stage, open, &connect->h, has_owner ? &connect->owner : NULL,
-		   has_owner ? (const uint32_t *)(connect + 1) : NULL);
+	begin_call(stage, open, &connect->h, has_owner ? &connect->owner : NULL, connect + 1);
 }
 
 static void end_connect(struct call_stage *stage, struct connection *connection)

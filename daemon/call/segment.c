@@ -27,7 +27,7 @@ static bool is_fatal(int error_number)
 
 static const uint8_t *segment_payload(const struct nt_segment *segment)
 {
-	return (const uint8_t *)(segment + 1) + nt_pad8(segment->owner.states * sizeof(uint32_t));
+	return (const uint8_t *)(segment + 1) + nt_owner_size(&segment->owner);
 }
 
 bool segment_begins_request(const struct nt_segment *segment)
@@ -152,7 +152,7 @@ static void read_head(struct feeding *feeding, uint32_t size)
 	struct feeding again = *feeding;
 
 	head.bytes = head.captured = size;
-	head.owner.states = 0; /* the states are behind the record, not behind this copy */
+	head.owner.states = head.owner.places = 0; /* the states are behind the record, not behind this copy */
 	again.segment = &head;
 	connection->adopted = connection->youngest;
 	if (connection->adopted) {
@@ -241,7 +241,7 @@ static void take_bytes(struct call_stage *stage, struct connection *connection, 
 	connection->bytes[segment->direction] += segment->bytes;
 	if (segment->owner.walk != NT_WALK_NONE) {
 		connection->owner = segment->owner;
-		connection->owner.states = 0;
+		connection->owner.states = connection->owner.places = 0;
 	}
 	if (turn) {
 		pair_end_message(stage, connection);

@@ -347,13 +347,13 @@ static int on_code(struct follow *follow, const struct nt_code *code)
 /* The walk need not look at the locals of frames that tell no runs apart. */
 static void on_stack(struct follow *follow, const struct nt_stack *stack)
 {
-	uint8_t from = pipeline_states_from(follow->stream->pipeline, stack->h.pid, stack->stack);
 	struct process *process = process_find(follow, stack->h.pid);
+	struct nt_stack_note note;
 
 	if (process)
 		process->told = true;
-	if (from)
-		kernel_note_stack(follow->kernel, stack->h.pid, stack->stack, from);
+	if (pipeline_note(follow->stream->pipeline, stack->h.pid, stack->stack, &note))
+		kernel_note_stack(follow->kernel, stack->stack, &note);
 }
 
 int follow_record(struct follow *follow, const struct nt_head *record, size_t size)

@@ -57,8 +57,8 @@ int kernel_add_listener(struct kernel *kernel, const struct nt_listener *listene
 /* Says what a code object is (NT_CODE_*). 0 or negative errno. */
 int kernel_judge_code(struct kernel *kernel, pid_t pid, uint64_t code, uint32_t flags);
 
-/* Says from which frame of a stack on the states are wanted (struct nt_stack_note). 0 or negative errno. */
-int kernel_note_stack(struct kernel *kernel, pid_t pid, uint64_t stack, uint8_t states_from);
+/* Says what of a stack matters. 0 or negative errno. */
+int kernel_note_stack(struct kernel *kernel, uint64_t stack, const struct nt_stack_note *note);
 
 /* One record; negative to stop reading, which kernel_read() then returns. */
 typedef int (*kernel_record_fn)(void *context, void *record, size_t size);

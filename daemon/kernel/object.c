@@ -165,12 +165,10 @@ int kernel_judge_code(struct kernel *kernel, pid_t pid, uint64_t code, uint32_t 
 	return bpf_map__update_elem(kernel->object->maps.codes, &key, sizeof(key), &flags, sizeof(flags), BPF_ANY);
 }
 
-int kernel_note_stack(struct kernel *kernel, pid_t pid, uint64_t stack, uint8_t states_from)
+int kernel_note_stack(struct kernel *kernel, uint64_t stack, const struct nt_stack_note *note)
 {
-	struct nt_stack_note note = {.pid = pid, .states_from = states_from};
-
 	/* Only if it is still there: its process may have ended, and its place been given up. */
-	return bpf_map__update_elem(kernel->object->maps.stacks, &stack, sizeof(stack), &note, sizeof(note), BPF_EXIST);
+	return bpf_map__update_elem(kernel->object->maps.stacks, &stack, sizeof(stack), note, sizeof(*note), BPF_EXIST);
 }
 
 int kernel_read(struct kernel *kernel, int timeout_ms, int wake_fd, kernel_record_fn record, void *context)

@@ -366,15 +366,18 @@ uint32_t run_stage_judge(const struct run_stage *stage, uint32_t pid, uint64_t a
 	return code && code->known ? endpoint_judge(&stage->rules, code) : 0;
 }
 
-uint8_t run_stage_states_from(struct run_stage *stage, uint32_t pid, uint64_t id)
+bool run_stage_note(struct run_stage *stage, uint32_t pid, uint64_t id, struct nt_stack_note *ret_note)
 {
 	struct process *process = process_find(&stage->codes, pid);
 	struct stack *stack = process ? stack_find(process, id) : NULL;
 
 	if (!stack || !judge_stack(stage, stack))
-		return 0;
+		return false;
 	/* The record of a stack has at most NT_MAX_FRAMES. */
-	return (uint8_t)(stack->verdict.endpoint ? stack->verdict.index + 1u : stack->depth);
+	*ret_note = (struct nt_stack_note){.pid = pid, .flags = NT_STACK_JUDGED, .states_from = (uint8_t)stack->depth};
+	if (stack->verdict.endpoint)
+		ret_note->endpoint = ret_note->states_from = (uint8_t)(stack->verdict.index + 1u);
+	return true;
 }
 
 const struct run_stats *run_stage_stats(const struct run_stage *stage)

@@ -117,10 +117,10 @@ void run_stage_flush(struct run_stage *stage, uint64_t now, bool at_end);
 uint32_t run_stage_judge(const struct run_stage *stage, uint32_t pid, uint64_t code);
 
 /*
- * From which frame on the callers' states are wanted with calls from this stack: what is inside the endpoint's frame
- * needs none (struct nt_stack_note). 0 while that is not known.
+ * What the kernel side should tell with events of this stack (all of `ret_note` but its pid): which frames' states, and
+ * where the endpoint and handed-over work are. False while that is not known.
  */
-uint8_t run_stage_states_from(struct run_stage *stage, uint32_t pid, uint64_t stack);
+bool run_stage_note(struct run_stage *stage, uint32_t pid, uint64_t stack, struct nt_stack_note *ret_note);
 
 const struct run_stats *run_stage_stats(const struct run_stage *stage);
 

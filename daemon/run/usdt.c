@@ -219,7 +219,7 @@ int usdt_feed(struct run_stage *stage, const struct nt_function *record)
 
 	if (!process)
 		return 0;
-	if (record->returned) {
+	if (record->passage != NT_ENTERED) {
 		returned(stage, process, record);
 		return 0;
 	}

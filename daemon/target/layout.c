@@ -23,12 +23,13 @@
 	.frame_kind = 0, .tstate_frame = 24, .cframe_frame = LAYOUT_NONE, .tstate_thread_id = 176, .tstate_next = 8,   \
 	.runtime_interpreters = 32, .interpreter_threads = 8, .interpreter_next = 0, .frame_previous = 24,             \
 	.frame_code = 32, .code_first_line = 40, .code_file = 104, .code_name = 112, .code_lines = 120,                \
-	.code_bytes = 48, UNICODE_WITH_WCHAR, OBJECTS
+	.code_bytes = 48, .code_flags = 36, .code_locals = LAYOUT_NONE, .generator_frame = 16, UNICODE_WITH_WCHAR,     \
+	OBJECTS
 
 /* Frames are on CPython's own stack (3.11). The instructions are within the code object, at code_bytes. */
 #define INTERPRETER_FRAMES                                                                                             \
 	.frame_kind = 1, .linetable = 2, .tstate_next = 8, .frame_instruction = 56, .code_file = 112,                  \
-	.code_name = 120, .code_qualname = 128, .code_lines = 136, OBJECTS
+	.code_name = 120, .code_qualname = 128, .code_lines = 136, .code_flags = 48, OBJECTS
 
 static const struct nt_layout layout_table[] = {
     {
@@ -39,6 +40,8 @@ static const struct nt_layout layout_table[] = {
 	.runtime_tss_key = 1396,
 	.frame_instruction = 104,
 	.frame_locals = 360,
+	.frame_generator = 96,
+	.generator_state = 72,
     },
     {
 	.major = 3,
@@ -48,6 +51,8 @@ static const struct nt_layout layout_table[] = {
 	.runtime_tss_key = 588,
 	.frame_instruction = 104,
 	.frame_locals = 360,
+	.frame_generator = 96,
+	.generator_state = 72,
     },
     {
 	.major = 3,
@@ -57,6 +62,8 @@ static const struct nt_layout layout_table[] = {
 	.runtime_tss_key = 588,
 	.frame_instruction = 96,
 	.frame_locals = 352,
+	.frame_generator = 88,
+	.generator_state = 108,
     },
     {
 	.major = 3,
@@ -76,6 +83,9 @@ static const struct nt_layout layout_table[] = {
 	.frame_locals = 72,
 	.code_first_line = 72,
 	.code_bytes = 184,
+	.code_locals = 76,
+	.generator_frame = 80,
+	.generator_state = 75,
     },
     {
 	.major = 3,
@@ -95,6 +105,9 @@ static const struct nt_layout layout_table[] = {
 	.frame_locals = 72,
 	.code_first_line = 68,
 	.code_bytes = 192,
+	.code_locals = 72,
+	.generator_frame = 72,
+	.generator_state = 67,
     },
     {
 	.major = 3,
@@ -114,6 +127,9 @@ static const struct nt_layout layout_table[] = {
 	.frame_locals = 72,
 	.code_first_line = 68,
 	.code_bytes = 200,
+	.code_locals = 72,
+	.generator_frame = 72,
+	.generator_state = 67,
     },
     {
 	.major = 3,
@@ -133,6 +149,9 @@ static const struct nt_layout layout_table[] = {
 	.frame_locals = 80,
 	.code_first_line = 68,
 	.code_bytes = 208,
+	.code_locals = 72,
+	.generator_frame = 72,
+	.generator_state = 67,
     },
     {
 	.major = 3,
@@ -152,6 +171,9 @@ static const struct nt_layout layout_table[] = {
 	.frame_locals = 80,
 	.code_first_line = 68,
 	.code_bytes = 208,
+	.code_locals = 72,
+	.generator_frame = 72,
+	.generator_state = 67,
     },
 };
 

@@ -50,7 +50,7 @@ static inline void record_function(union record *record, __u64 time, __u32 pid, 
 	record->function.code = code;
 	record->function.caller = caller;
 	record->function.frame = frame;
-	record->function.returned = returned;
+	record->function.passage = returned ? NT_RETURNED : NT_ENTERED;
 }
 
 #endif

@@ -642,12 +642,17 @@ static void states_that_did_not_come_are_not_exact(void **state)
 static void the_callers_states_are_enough(void **state)
 {
 	struct world *world = *state;
+	struct nt_stack_note note;
 
 	stacks_of_job(world);
 	STACK(world, PID, 8, WORKER, BEFORE, REDIS, BEFORE);
-	assert_int_equal(run_stage_states_from(world->stage, PID, 1), 2);
-	assert_int_equal(run_stage_states_from(world->stage, PID, 8), 2); /* no endpoint: none */
-	assert_int_equal(run_stage_states_from(world->stage, PID, 99), 0);
+	assert_true(run_stage_note(world->stage, PID, 1, &note));
+	assert_int_equal(note.states_from, 2);
+	assert_int_equal(note.endpoint, 2);
+	assert_true(run_stage_note(world->stage, PID, 8, &note));
+	assert_int_equal(note.states_from, 2); /* no endpoint: none */
+	assert_int_equal(note.endpoint, 0);
+	assert_false(run_stage_note(world->stage, PID, 99, &note));
 	assert_int_equal(run_stage_states_from(world->stage, PID + 1, 1), 0);
 	do_call(world, (struct from){PID, TID, 1, 1, 5, 1});
 	do_call(world, HERE(2, 5)); /* one of three is the caller's */
