@@ -188,7 +188,7 @@ static __always_inline void scratch_put(struct scratch *s)
 
 static __always_inline void head_fill(struct nt_head *head, __u16 type, __u32 size, __u64 time)
 {
-	__u64 id = bpf_get_current_pid_tgid();
+	__u64 id = current_id();
 
 	head->size = size;
 	head->type = type;

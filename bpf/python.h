@@ -60,7 +60,7 @@ static __always_inline __u64 tss_find_slot(const struct nt_target *target, __u64
  */
 __noinline __u64 tstate_search_some(__u64 tstate, __u64 tp)
 {
-	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	__u32 pid = current_id() >> 32;
 	const struct nt_target *target = bpf_map_lookup_elem(&targets, &pid);
 	__u64 id;
 
@@ -83,7 +83,7 @@ __noinline __u64 tstate_search_some(__u64 tstate, __u64 tp)
  */
 __noinline __u64 tstate_search(__u64 tp)
 {
-	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	__u32 pid = current_id() >> 32;
 	const struct nt_target *target = bpf_map_lookup_elem(&targets, &pid);
 	__u64 interpreter = 0, tstate = 0;
 
@@ -265,7 +265,7 @@ __noinline int python_walk_frames(__u64 frame)
 		frame = python_walk_some(frame);
 	if (s->unreadable)
 		return NT_WALK_FAILED;
-	s->hash ^= (bpf_get_current_pid_tgid() >> 32) * 0x9e3779b97f4a7c15ull;
+	s->hash ^= (current_id() >> 32) * 0x9e3779b97f4a7c15ull;
 	return frame ? NT_WALK_TRUNCATED : NT_WALK_OK;
 }
 
@@ -369,7 +369,7 @@ static __always_inline __u32 string_read(const struct nt_layout *layout, __u64 s
 __noinline int code_send(__u64 code, __u32 which)
 {
 	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
-	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	__u32 pid = current_id() >> 32;
 	struct nt_target *target = bpf_map_lookup_elem(&targets, &pid);
 	__u64 file = 0, name = 0, lines = 0, bytes = 0, size;
 	__u32 at = sizeof(struct nt_code), n;
@@ -440,7 +440,7 @@ __noinline int code_send(__u64 code, __u32 which)
  */
 __noinline __u32 code_announce(__u64 code, __u32 which)
 {
-	struct nt_code_key key = {.code = code, .pid = bpf_get_current_pid_tgid() >> 32};
+	struct nt_code_key key = {.code = code, .pid = current_id() >> 32};
 	__u32 *known = bpf_map_lookup_elem(&codes, &key), flags = NT_CODE_KNOWN;
 
 	if (known)
@@ -455,7 +455,7 @@ __noinline __u32 code_announce(__u64 code, __u32 which)
 /* Sends the stack that was just walked, with the code objects in it. 1 if it was sent. */
 __noinline int stack_send(__u64 hash)
 {
-	struct nt_stack_note note = {.pid = bpf_get_current_pid_tgid() >> 32};
+	struct nt_stack_note note = {.pid = current_id() >> 32};
 	__u32 which = SCRATCH_SYSCALL, depth;
 	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
 

@@ -332,7 +332,7 @@ static __noinline void segment_send(const struct nt_target *target, struct threa
 /* Sends the rest of the current thread's call, in parts. Global: see tstate_search_some(). */
 __noinline int segment_send_rest(__u64 connection, __u64 now)
 {
-	__u32 tid = bpf_get_current_pid_tgid(), which = SCRATCH_SYSCALL;
+	__u32 tid = current_id(), which = SCRATCH_SYSCALL;
 	struct thread *thread = bpf_map_lookup_elem(&threads, &tid);
 	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
 
@@ -378,7 +378,7 @@ static __always_inline struct socket_state *segment_socket(struct sock *sk, __u8
 static __noinline void on_segment(const struct nt_target *target, struct thread *thread, struct sock *sk)
 {
 	struct socket_call *call = &thread->call;
-	__u64 id = bpf_get_current_pid_tgid(), now = bpf_ktime_get_ns();
+	__u64 id = current_id(), now = bpf_ktime_get_ns();
 	__u8 direction = call->view.direction;
 	struct socket_state *state;
 	struct scratch *s;
@@ -445,7 +445,7 @@ static __always_inline void on_result(const struct nt_target *target, struct thr
 /* The current thread's entry; made at its first socket call. */
 static __always_inline struct thread *thread_get(void)
 {
-	__u32 tid = bpf_get_current_pid_tgid();
+	__u32 tid = current_id();
 	struct thread *thread = bpf_map_lookup_elem(&threads, &tid);
 
 	if (thread)
@@ -461,7 +461,7 @@ static __always_inline struct thread *thread_get(void)
 
 static __always_inline struct nt_target *target_get(void)
 {
-	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	__u32 pid = current_id() >> 32;
 	struct nt_target *target = bpf_map_lookup_elem(&targets, &pid);
 
 	return target && target->flags & NT_TARGET_TRACE ? target : NULL;
@@ -565,7 +565,7 @@ static __always_inline void socket_end(struct sock *sk, struct socket_state *sta
 static __always_inline void on_connecting(struct sock *sk)
 {
 	struct nt_target *target = target_get();
-	__u64 id = bpf_get_current_pid_tgid();
+	__u64 id = current_id();
 	struct socket_state *state;
 	struct thread *thread;
 
@@ -605,7 +605,7 @@ static __noinline void on_connect_failed(const struct nt_target *target, struct 
 					 __s32 error)
 {
 	struct socket_state *state = socket_find(sk);
-	__u64 id = bpf_get_current_pid_tgid();
+	__u64 id = current_id();
 
 	if (state) {
 		if (state->connecting && BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE)

@@ -41,7 +41,7 @@ static __always_inline bool function_matters(__u32 code, __u32 caller)
 /* What is known of a code object; sends it first if nothing is. */
 static __always_inline __u32 function_flags(__u64 code)
 {
-	struct nt_code_key key = {.code = code, .pid = bpf_get_current_pid_tgid() >> 32};
+	struct nt_code_key key = {.code = code, .pid = current_id() >> 32};
 	__u32 *known = bpf_map_lookup_elem(&codes, &key), flags;
 	struct scratch *s;
 
