@@ -1,6 +1,7 @@
 #!/bin/bash
-# fetch.sh SUITE...: makes root directories of Debian suites with their Python and what the tests need, in the cache, and
-# prints the path of each. enter.sh runs a command in one; ../vm packs them for guests.
+# fetch.sh SUITE[+SET]...: makes root directories of Debian suites with their Pythons and what the tests need, in the
+# cache, and prints the path of each. The file `packages` says what is in them. enter.sh runs a command in one; ../vm packs
+# them for guests.
 #
 # Packages are unpacked and nothing more: no maintainer script runs, so none can start a service or ask for dpkg's and
 # perl's help, and a root takes seconds. What those scripts would have made and the tests need is made in complete_root.
@@ -9,13 +10,29 @@ here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=tests/suites/lib.sh
 . "$here/lib.sh"
 
-packages=(python3 gunicorn python3-flask python3-redis python3-pymemcache python3-requests redis-server memcached dash)
-
 # Asked for by maintainer scripts and documentation only.
 unneeded='^(perl|perl-.*|libperl5.*|dpkg|tar|debconf|adduser|passwd|login.*|libpam.*|libdb5.*|libsemanage.*|libjs-.*|openssl)$'
 
-# A root is up to date when this file, which says all about how it is made, is the one that made it.
-stamp=$(sha256sum "$here/fetch.sh" | cut -d' ' -f1)
+# How long a root is kept that nobody asks for: those of other checkouts and of recipes from before.
+kept_days=14
+
+# The packages of a suite and a set, by the table.
+list_packages() {
+	awk -v suite="$1" -v set="$2" '
+		$1 ~ /^#/ || NF < 2 || ($1 != "base" && $1 != set) { next }
+		{ taken = NF == 2 || $3 ~ /^!/ }
+		{ for (i = 3; i <= NF; i++) if ($i == suite || $i == "!" suite) taken = $i == suite }
+		taken { print $2 }' "$here/packages"
+}
+
+# A root's place in the cache: its name and a hash of its recipe, which is this file and its packages. So a root is made
+# when its recipe changes, and not when the suite does, which for sid is every day; and checkouts with different recipes
+# do not take each other's roots away.
+root_path() {
+	local recipe
+	recipe=$({ cat "$here/fetch.sh" && list_packages "$2" "$3"; } | sha256sum | cut -c1-12)
+	echo "$nt_cache/suites/$1.$recipe"
+}
 
 unpack_root() {
 	local root=$1 dir deb
@@ -43,38 +60,52 @@ complete_root() {
 	printf '127.0.0.1\tlocalhost\n::1\tlocalhost\n' >"$root/etc/hosts"
 	# requests reads the bundle when it is imported, even if no https is spoken.
 	cat "$root"/usr/share/ca-certificates/mozilla/*.crt >"$root/etc/ssl/certs/ca-certificates.crt"
-	# Unchecked: an initramfs need not keep the times by which Python would otherwise judge a .pyc.
-	"$here/enter.sh" "$root" /usr/bin/python3 -c '
-import compileall, glob, os, sys
-for path in glob.glob("/usr/lib/python3*"):
-    if os.path.isdir(path):
-        compileall.compile_dir(path, quiet=2, workers=os.cpu_count(),
-                               invalidation_mode=__import__("py_compile").PycInvalidationMode.UNCHECKED_HASH)
+	compile_root "$root"
+}
+
+# For each of the root's Pythons: compiles what it imports, and imports what the cases do.
+# Unchecked: an initramfs need not keep the times by which Python would otherwise judge a .pyc.
+compile_root() {
+	local root=$1 python
+	for python in "$root"/usr/bin/python3.*; do
+		[[ $python =~ /python3\.[0-9]+$ ]] || continue
+		"$here/enter.sh" "$root" "${python#"$root"}" -c '
+import compileall, os, py_compile, sys
+for path in "/usr/lib/python3", "/usr/lib/python3.%d" % sys.version_info[1]:
+    compileall.compile_dir(path, quiet=2, workers=os.cpu_count(),
+                           invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
 import flask, gunicorn, redis, pymemcache, requests
-' >/dev/null || nt_die "the packages of the new root cannot be imported by its Python"
+' >/dev/null || nt_die "the packages of the new root cannot be imported by its ${python##*/}"
+	done
 }
 
 make_root() {
-	local suite=$1 root=$nt_tmp/$1
+	local name=$1 suite=$2 set=$3 path=$4 root=$nt_tmp/$1 packages
+	mapfile -t packages < <(list_packages "$suite" "$set")
 	nt_apt_open "$suite"
 	nt_apt apt-get install -q -y --download-only "${packages[@]}" >"$nt_tmp/log" 2>&1 || {
 		cat "$nt_tmp/log" >&2
-		nt_die "could not download the packages of $suite"
+		nt_die "could not download the packages of $name"
 	}
 	mkdir -m 755 "$root"
 	unpack_root "$root"
 	complete_root "$root"
-	echo "$stamp" >"$root/.stamp"
-	nt_publish "$root" "$nt_cache/suites/$suite"
+	nt_publish "$root" "$path"
 	rm -rf "$nt_tmp/apt.$suite"
 }
 
-[ $# -gt 0 ] || nt_die "usage: fetch.sh SUITE..."
+[ $# -gt 0 ] || nt_die "usage: fetch.sh SUITE[+SET]..."
 nt_cache_lock
-for suite in "$@"; do
-	if [ "$(cat "$nt_cache/suites/$suite/.stamp" 2>/dev/null)" != "$stamp" ]; then
-		echo "fetch.sh: making the root of $suite" >&2
-		make_root "$suite"
+for name in "$@"; do
+	suite=${name%%+*}
+	set=base
+	[ "$suite" = "$name" ] || set=${name#*+}
+	path=$(root_path "$name" "$suite" "$set")
+	if [ ! -e "$path" ]; then
+		echo "fetch.sh: making the root of $name" >&2
+		make_root "$name" "$suite" "$set" "$path"
 	fi
-	echo "$nt_cache/suites/$suite"
+	touch "$path"
+	echo "$path"
 done
+find "$nt_cache/suites" -mindepth 1 -maxdepth 1 -mtime +$kept_days -exec rm -rf {} +
