@@ -8,7 +8,14 @@ its rules: e2e/truth.py makes calls of what is noted here. Standard library only
 
 A program marks its endpoints with @witness.endpoint (the function stays as it is, only its code object
 is remembered), counts their runs by `with witness.run():` in their bodies, and its clients say with ask() which command
-they send and with failed() that the answer was an error.
+they send and with failed() that the answer was an error. Clients whose bytes no Python socket carries (uvloop's) say
+with connecting(), connected(), sent(), received() and closing() what they do; where a Python socket does, these
+change nothing.
+
+Whose a call is: of the run that asked for it. The run is in a context variable, so that asyncio's tasks and callbacks
+have that of who made them. What a thread pool or a new thread does is of the run that handed it over; for these,
+which take no context along, the piece of work and the thread are marked. An endpoint that runs inside
+another one's run is part of it.
 
 A dump has one JSON array a line, told apart by the first element:
     ["process", pid, python version]
@@ -22,6 +29,9 @@ Times are CLOCK_MONOTONIC nanoseconds; `run` is a number unique in the process; 
 """
 
 import atexit
+import collections
+import concurrent.futures.thread
+import contextvars
 import errno
 import functools
 import itertools
@@ -39,8 +49,12 @@ _events = []
 _connections = {}  # fd -> id, of sockets that this process connected
 _connecting = {}  # fd -> (start, peer), of connects that returned EINPROGRESS
 _codes = {}  # code object of an endpoint -> its name
+_told = set()  # descriptors of the connections that the program tells of itself
+_unsent = {}  # fd -> deque of [bytes, who]: what transports were asked to write and will later
 _numbers = itertools.count(1)
-_local = threading.local()
+_nobody = (None, None)
+_current = contextvars.ContextVar("witness", default=_nobody)  # endpoint and run
+_work_code = concurrent.futures.thread._WorkItem.run.__code__
 _dumped = False
 
 
@@ -55,21 +69,24 @@ def endpoint(function):
 
 
 class run:
-    """Context manager in an endpoint's body: one execution of it."""
+    """Context manager in an endpoint's body: one execution of it, or a part of the run that it is in already."""
 
     def __init__(self, name=None):
         self.name = name or _codes.get(sys._getframe(1).f_code)
 
     def __enter__(self):
-        self.outer = getattr(_local, "run", None)
-        self.number = _local.run = next(_numbers)
+        self.outer = _current.get()
+        outermost = _who()
+        self.inner = outermost[1] is not None
+        self.who = outermost if self.inner else (self.name, next(_numbers))
+        _current.set(self.who)
         self.start = _clock()
         return self
 
     def __exit__(self, *_):
-        if _path:
-            _events.append(("run", self.start, _clock(), _thread(), self.name, self.number))
-        _local.run = self.outer
+        if _path and not self.inner:
+            _events.append(("run", self.start, _clock(), _thread()) + self.who)
+        _current.set(self.outer)  # not by a token: an asynchronous generator may be closed in another context
         return False
 
 
@@ -82,14 +99,44 @@ def mark(name):
 def ask(sock, protocol, operation, keys=1):
     """A client is about to send this command."""
     if _path:
-        connection, current = _connections.get(sock.fileno()), getattr(_local, "run", None)
-        _events.append(("ask", _clock(), connection, protocol, operation, keys, _endpoint(), current))
+        _events.append(("ask", _clock(), _connections.get(sock.fileno()), protocol, operation, keys) + _who())
 
 
 def failed(sock, kind="error", position=0):
     """The answer to the command at `position` of those last sent was an error ("client": the request's fault)."""
     if _path:
         _events.append(("failed", _clock(), _connections.get(sock.fileno()), kind, position))
+
+
+def connecting():
+    """A connect begins; connected() gets what this returns."""
+    return _clock(), _who()
+
+
+def connected(sock, began, address):
+    """It succeeded."""
+    fd, peer = sock.fileno(), _peer(sock, address)
+    if _path and fd not in _connections:
+        _told.add(fd)
+        _connected(sock, began[0], peer, 0, began[1])
+
+
+def sent(sock, size):
+    """The program has asked for this to be sent; when it leaves is another's business."""
+    if sock.fileno() in _told:
+        _note("send", _clock(), sock.fileno(), size, 0)
+
+
+def received(sock, size):
+    if sock.fileno() in _told:
+        _note("recv", _clock(), sock.fileno(), size, 0)
+
+
+def closing(sock):
+    fd = sock.fileno()
+    if fd in _told:
+        _note("close", _clock(), fd, 0, 0)
+        _forget(fd)
 
 
 def dump():
@@ -106,22 +153,45 @@ def dump():
     os.rename(name + ".part", name)
 
 
-def _endpoint():
-    frame = sys._getframe(1)
+def _who():
+    """(endpoint, run) of what is going on here."""
+    who = _current.get()
+    return who if who is not _nobody else _who_by_stack()
+
+
+def _who_by_stack():
+    """The outermost endpoint, or who handed over the work that this thread does, or who started it."""
+    frame, endpoint = sys._getframe(2), None
     while frame is not None:
-        name = _codes.get(frame.f_code)
-        if name:
-            return name
+        if frame.f_code is _work_code:
+            who = getattr(frame.f_locals.get("self"), "witness", _nobody)
+            return who if who != _nobody else (endpoint, None)
+        endpoint = _codes.get(frame.f_code) or endpoint
         frame = frame.f_back
-    return None
+    who = getattr(threading._active.get(_thread()), "witness", _nobody)
+    return who if who != _nobody else (endpoint, None)
 
 
-def _note(kind, start, fd, size, error):
+def _note(kind, start, fd, size, error, who=None):
     connection = _connections.get(fd)
     if connection is not None:
-        _events.append(
-            (kind, start, _clock(), connection, size, error, _thread(), _endpoint(), getattr(_local, "run", None))
-        )
+        who = who or (_writer(fd, size) if kind == "send" else None) or _who()
+        _events.append((kind, start, _clock(), connection, size, error, _thread()) + who)
+
+
+def _writer(fd, size):
+    """Who asked for the first of these bytes; None: who sends them."""
+    unsent, who = _unsent.get(fd), None
+    while unsent:
+        first = unsent[0]
+        who = who or first[1]
+        taken = min(size, first[0])
+        first[0] -= taken
+        size -= taken
+        if first[0]:
+            break
+        unsent.popleft()
+    return who
 
 
 def _peer(sock, address):
@@ -135,12 +205,12 @@ def _peer(sock, address):
     return "%s:%d" % (socket.gethostbyname(host), port)
 
 
-def _connected(sock, start, peer, error):
+def _connected(sock, start, peer, error, who=None):
     fd = sock.fileno()
     connection = next(_numbers)
     _connections[fd] = connection
     _events.append(("connection", connection, fd, peer))
-    _note("connect", start, fd, 0, error)
+    _note("connect", start, fd, 0, error, who)
     if error:
         del _connections[fd]
 
@@ -241,6 +311,10 @@ def _splice(real):
     return wrapper
 
 
+def _size(data):
+    return memoryview(data).nbytes
+
+
 def _flags(position):
     """Bytes of a receive, unless it only peeked: MSG_PEEK consumes nothing."""
 
@@ -258,6 +332,8 @@ def _received(position, size):
 def _forget(fd):
     _connections.pop(fd, None)
     _connecting.pop(fd, None)
+    _unsent.pop(fd, None)
+    _told.discard(fd)
 
 
 def _patch_close():
@@ -287,6 +363,38 @@ def _patch_accept():
         return result
 
     return wrapper
+
+
+def _patch_write(cls, name, size_of):
+    """asyncio's own transports send at once what they can, and the rest from a callback of whoever came first."""
+    real = getattr(cls, name)
+
+    @functools.wraps(real)
+    def wrapper(self, data):
+        size = size_of(data)
+        if size:
+            _unsent.setdefault(self._sock_fd, collections.deque()).append([size, _who()])
+        return real(self, data)
+
+    setattr(cls, name, wrapper)
+
+
+def _patch_handing_over():
+    """Executors and threads: the piece of work remembers who handed it over; nothing is called differently."""
+    work, thread = concurrent.futures.thread._WorkItem, threading.Thread
+    make, start = work.__init__, thread.start
+
+    @functools.wraps(make)
+    def made(self, *arguments, **keywords):
+        self.witness = _who()
+        make(self, *arguments, **keywords)
+
+    @functools.wraps(start)
+    def started(self):
+        self.witness = _who()
+        start(self)
+
+    work.__init__, thread.start = made, started
 
 
 def _patch_redis(module):
@@ -393,7 +501,7 @@ def install():
         ("send", lambda arguments, result: result),
         ("sendto", lambda arguments, result: result),
         ("sendmsg", lambda arguments, result: result),
-        ("sendall", lambda arguments, result: memoryview(arguments[0]).nbytes),
+        ("sendall", lambda arguments, result: _size(arguments[0])),
     ):
         setattr(cls, name, _patch_transfer("send", name, size))
     for name, position, size in (
@@ -411,8 +519,20 @@ def install():
     _patch_descriptor_transfer("send", os, "sendfile", 0)
     if hasattr(os, "splice"):
         os.splice = _splice(os.splice)
+    _patch_handing_over()
     os.register_at_fork(after_in_child=_after_fork)
     atexit.register(dump)
+
+
+def watch_asyncio():
+    """To be called before an event loop is made; a target that never makes one need not load asyncio."""
+    if _path:
+        import asyncio.selector_events
+
+        transport = asyncio.selector_events._SelectorSocketTransport
+        _patch_write(transport, "write", _size)
+        if "writelines" in vars(transport):  # else it joins them and calls write()
+            _patch_write(transport, "writelines", lambda parts: sum(map(_size, parts)))
 
 
 def watch_libraries():
