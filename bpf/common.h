@@ -21,10 +21,6 @@
 /* Reads one field, of a type, at an offset in the target's memory. True if it went well. */
 #define read_user(ret, address) (bpf_probe_read_user((ret), sizeof(*(ret)), (const void *)(address)) == 0)
 
-/* Process and thread that we run in, process << 32 | thread: the one place that says whose numbers those are. */
-static __always_inline __u64 current_id(void)
-{
-	return bpf_get_current_pid_tgid();
-}
+#include "namespace.h"
 
 #endif

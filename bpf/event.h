@@ -6,7 +6,8 @@
  * the numbering, records that the daemon's edges add to the same stream (processes, module names,
  * ticks, losses) from NT_PROCESS on: the core behind them cannot tell a live capture from a replay.
  *
- * Times are CLOCK_MONOTONIC nanoseconds, ids of processes and threads are the root namespace's.
+ * Times are CLOCK_MONOTONIC nanoseconds, ids of processes and threads are those of the daemon's pid
+ * namespace (namespace.h).
  * Bump NT_ABI with every change of a layout here: the daemon checks it against the BPF object's
  * copy, and replay against the recording's.
  */

@@ -29,9 +29,9 @@ struct {
 } targets SEC(".maps");
 
 /*
- * One thread of a target, by thread id: what it is in the middle of, and where its Python state is. The socket call
- * that is being handled is kept here and not on the stack, of which kernels before 6.13 give a whole chain of functions
- * 512 bytes.
+ * One thread of a target, by the kernel's own thread id: what it is in the middle of, and where its Python state is.
+ * The socket call that is being handled is kept here and not on the stack, of which kernels before 6.13 give a whole
+ * chain of functions 512 bytes.
  */
 struct thread {
 	struct socket_call call;

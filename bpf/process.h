@@ -9,12 +9,14 @@
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
 {
-	__u32 pid = parent->tgid, child_pid = child->tgid;
 	struct nt_target *target;
 	struct nt_fork record = {};
+	__u32 pid, child_pid;
 
-	if (pid == child_pid)
+	if (parent->tgid == child->tgid)
 		return 0; /* a thread */
+	pid = task_id(parent) >> 32;
+	child_pid = task_id(child) >> 32;
 	target = bpf_map_lookup_elem(&targets, &pid);
 	if (!target || !(target->flags & NT_TARGET_FOLLOW))
 		return 0;
@@ -30,15 +32,16 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	__u32 pid = task->tgid, tid = old_pid; /* another one's than the process's, if not its first thread called it */
+	__u32 pid = task_id(task) >> 32, thread = task->pid;
+	__u32 caller = old_pid; /* another one than the process's first thread has called it, perhaps */
 	struct nt_target *target = bpf_map_lookup_elem(&targets, &pid);
 	struct nt_head record = {};
 
 	if (!target)
 		return 0;
 	target->flags &= ~NT_TARGET_PYTHON;
-	bpf_map_delete_elem(&threads, &tid);
-	bpf_map_delete_elem(&threads, &pid);
+	bpf_map_delete_elem(&threads, &caller);
+	bpf_map_delete_elem(&threads, &thread);
 	head_fill(&record, NT_EXEC, sizeof(record), bpf_ktime_get_ns());
 	record_send(&record, sizeof(record), BPF_RB_FORCE_WAKEUP);
 	return 0;
@@ -47,11 +50,14 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(process_exit, struct task_struct *task)
 {
-	__u32 pid = task->tgid, tid = task->pid;
+	__u32 thread = task->pid, pid;
 	struct nt_head record = {};
 
-	bpf_map_delete_elem(&threads, &tid);
-	if (task->signal->live.counter || !bpf_map_lookup_elem(&targets, &pid))
+	bpf_map_delete_elem(&threads, &thread);
+	if (task->signal->live.counter)
+		return 0;
+	pid = task_id(task) >> 32;
+	if (!bpf_map_lookup_elem(&targets, &pid))
 		return 0;
 	head_fill(&record, NT_EXIT, sizeof(record), bpf_ktime_get_ns());
 	record.pid = pid;

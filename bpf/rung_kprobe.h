@@ -89,7 +89,7 @@ int BPF_PROG(kprobe_exit, struct pt_regs *regs, long result)
 	target = target_get();
 	if (!target)
 		return 0;
-	tid = current_id();
+	tid = current_thread();
 	thread = bpf_map_lookup_elem(&threads, &tid);
 	if (!thread || !thread->socket)
 		return 0;

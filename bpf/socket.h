@@ -332,7 +332,7 @@ static __noinline void segment_send(const struct nt_target *target, struct threa
 /* Sends the rest of the current thread's call, in parts. Global: see tstate_search_some(). */
 __noinline int segment_send_rest(__u64 connection, __u64 now)
 {
-	__u32 tid = current_id(), which = SCRATCH_SYSCALL;
+	__u32 tid = current_thread(), which = SCRATCH_SYSCALL;
 	struct thread *thread = bpf_map_lookup_elem(&threads, &tid);
 	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
 
@@ -445,7 +445,7 @@ static __always_inline void on_result(const struct nt_target *target, struct thr
 /* The current thread's entry; made at its first socket call. */
 static __always_inline struct thread *thread_get(void)
 {
-	__u32 tid = current_id();
+	__u32 tid = current_thread();
 	struct thread *thread = bpf_map_lookup_elem(&threads, &tid);
 
 	if (thread)

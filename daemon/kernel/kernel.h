@@ -44,7 +44,7 @@ enum kernel_rung kernel_rung(const struct kernel *kernel);
 /* Why a rung above the one in use was not taken; "" if it was not tried or works. */
 const char *kernel_rung_refusal(const struct kernel *kernel, enum kernel_rung rung);
 
-/* Adds or replaces a target, by its id in the root namespace. 0 or negative errno. */
+/* Adds or replaces a target, by its id as our own /proc has it. 0 or negative errno. */
 int kernel_set_target(struct kernel *kernel, pid_t pid, const struct nt_target *target);
 void kernel_remove_target(struct kernel *kernel, pid_t pid);
 /* Forgets what the kernel side knows of its code and stacks. Looks through both tables: not for those that told of
@@ -86,6 +86,8 @@ uint64_t kernel_usdt_calls(struct kernel *kernel);
 
 /* What these privileges and this kernel allow, before anything is loaded: 0, or negative errno with a line in `why`. */
 int kernel_check_privileges(char *why);
+/* Are we in another pid namespace than the machine's first one? Then all process ids here are those that it has. */
+bool kernel_is_nested(void);
 /* "6.1.0-13-amd64". Static. */
 const char *kernel_release(void);
 

@@ -112,16 +112,44 @@ static int check_machine(char *why)
 	return 0;
 }
 
-/* BPF programs see the ids of the first pid namespace. From within another one every process would go unnoticed. */
-static int check_namespace(char *why)
+bool kernel_is_nested(void)
 {
 	struct stat own;
 
-	if (stat("/proc/self/ns/pid", &own) || own.st_ino == FIRST_PID_NAMESPACE)
+	return !stat("/proc/self/ns/pid", &own) && own.st_ino != FIRST_PID_NAMESPACE;
+}
+
+/* The numbers that /proc/self/status gives a process: one for each pid namespace from the one that /proc is of down to
+ * its own. 0: it does not show us at all. */
+static int count_own_numbers(void)
+{
+	FILE *file = fopen("/proc/self/status", "re");
+	char line[512];
+	int count = 0;
+
+	if (!file)
 		return 0;
-	snprintf(why, KERNEL_WHY_SIZE,
-		 "nettraced runs in a pid namespace of its own; run it in the host's (docker run --pid=host, hostPID: "
-		 "true)");
+	while (!count && fgets(line, sizeof(line), file))
+		if (!strncmp(line, "NSpid:", 6))
+			for (char *at = line + 6; *(at += strspn(at, "\t ")) >= '0'; count++)
+				at += strcspn(at, "\t \n");
+	fclose(file);
+	return count;
+}
+
+/* What --pid means, what /proc shows and what the kernel takes from us must be the same numbers. */
+static int check_namespace(char *why)
+{
+	int count = count_own_numbers();
+
+	if (count == 1)
+		return 0;
+	snprintf(
+	    why, KERNEL_WHY_SIZE,
+	    count ? "/proc is that of an outer pid namespace, whose process ids are not those of nettraced; mount it "
+		    "anew here (mount -t proc proc /proc)"
+		  : "/proc does not show nettraced itself: mount it here (mount -t proc proc /proc), as it is in its "
+		    "own pid namespace");
 	return -ENOTSUP;
 }
 

@@ -109,6 +109,7 @@ static int rung_select(struct nettraced_bpf *object, enum kernel_rung rung)
 	bpf_program__set_autoload(object->progs.function_entry, true);
 	bpf_program__set_autoload(object->progs.function_return, true);
 	bpf_program__set_autoload(object->progs.function_count, true);
+	bpf_program__set_autoload(object->progs.namespace_learn, kernel_is_nested());
 	return 0;
 }
 
@@ -161,6 +162,16 @@ static int rung_explain(const char *step, int error, char *why)
 	return error;
 }
 
+/* Before anything is attached, the kernel side learns which pid namespace is ours. */
+static int learn_namespace(struct nettraced_bpf *object)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options);
+
+	if (!kernel_is_nested())
+		return 0;
+	return bpf_prog_test_run_opts(bpf_program__fd(object->progs.namespace_learn), &options);
+}
+
 int rung_load(struct kernel *kernel, const struct kernel_options *options, enum kernel_rung rung, char *why)
 {
 	struct nettraced_bpf *object;
@@ -181,6 +192,7 @@ int rung_load(struct kernel *kernel, const struct kernel_options *options, enum 
 	}
 	object->rodata->cfg_capture = options->capture;
 	object->rodata->cfg_wakeup_bytes = options->ring_bytes / 8;
+	object->rodata->cfg_nested = kernel_is_nested();
 	error = rung_select(object, rung);
 	if (!error)
 		error = bpf_map__set_max_entries(object->maps.ring, options->ring_bytes);
@@ -190,7 +202,8 @@ int rung_load(struct kernel *kernel, const struct kernel_options *options, enum 
 		nettraced_bpf__destroy(object);
 		return rung_explain("loading", error, why);
 	}
-	if (options->attach)
+	error = learn_namespace(object);
+	if (!error && options->attach)
 		error = nettraced_bpf__attach(object);
 	if (error) {
 		nettraced_bpf__destroy(object);

@@ -6,4 +6,5 @@ import case_limits  # noqa: F401
 import case_servers  # noqa: F401
 import case_outputs  # noqa: F401
 import case_refusals  # noqa: F401
+import case_containers  # noqa: F401
 from registry import CASES  # noqa: F401

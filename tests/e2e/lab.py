@@ -314,8 +314,11 @@ class Lab:
                 raise Failure("nobody listens on port %d" % port)
             time.sleep(0.02)
 
-    def target(self, script, options, backends=(), witness=True):
-        """Starts a script of apps/, normally under the witness, and waits until it is ready to be traced."""
+    def target(self, script, options, backends=(), witness=True, inside=(), python=None):
+        """
+        Starts a script of apps/, normally under the witness, and waits until it is ready to be traced. `inside` is a
+        command that enters a container, `python` another one than self.python.
+        """
         options = dict(options)
         options.setdefault("seed", self.seed)
         for kind in backends:
@@ -323,8 +326,8 @@ class Lab:
         environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1")
         if witness:
             environment["WITNESS"] = self.seen_by_target(self.path("seen"))
-        command = self.python + [self.seen_by_target(self.path(script + ".py")), json.dumps(options)]
-        target = self.start(command, env=environment)
+        command = [*inside, *(python or self.python), self.seen_by_target(self.path(script + ".py"))]
+        target = self.start(command + [json.dumps(options)], env=environment)
         target.expect("^ready$")
         return target
 

@@ -1,0 +1,77 @@
+"""Containers for the cases: real namespaces by unshare(1) and nsenter(1), which end with the process that holds them."""
+
+import os
+import signal
+import subprocess
+import sys
+
+from lab import APPS, Tracer, descendants
+
+# What a container runtime makes anew for each container, or for each pod.
+KINDS = ("pid", "mount", "net", "ipc", "uts", "cgroup")
+
+
+class Container:
+    """Namespaces of their own with a loopback interface that is up. `outer`: the container that it is made in."""
+
+    def __init__(self, lab, *kinds, outer=None):
+        self.lab, self.kinds, self.addresses = lab, kinds or KINDS, {}
+        command = ["unshare"] + ["--" + kind for kind in self.kinds if kind != "user"]
+        if "user" in self.kinds:
+            command.append("--map-root-user")
+        if "pid" in self.kinds:
+            command += ["--fork", "--kill-child", "--mount-proc"]
+        holder = [sys.executable, "-B", os.path.join(APPS, "holder.py")]
+        self.outer = outer
+        child = lab.start((outer.inside() if outer else []) + command + holder)
+        child.expect("^ready$")
+        self.holder = program(child.pid)
+
+    def inside(self):
+        """Command that runs another one in it."""
+        command = ["nsenter", "--target", str(self.holder)] + ["--" + kind for kind in self.kinds]
+        return command + ["--preserve-credentials"] if "user" in self.kinds else command
+
+    def backend(self, kind):
+        """The address of one of our own backends, which runs in it."""
+        if kind not in self.addresses:
+            command = self.inside() + [sys.executable, os.path.join(APPS, "backends.py"), kind]
+            server = self.lab.start(command)
+            self.addresses[kind] = ["127.0.0.1", int(server.expect(r"^port (\d+)").group(1))]
+        return self.addresses[kind]
+
+    def target(self, script, options, backends=(), python=None):
+        """Starts a script of apps/ in it; see Lab.target()."""
+        options = dict(options, **{kind: self.backend(kind) for kind in backends})
+        return self.lab.target(script, options, inside=self.inside(), python=python)
+
+    def pid(self, child):
+        """The process id of a program that was started in it, as it is in it."""
+        return numbers(program(child.pid))[len(numbers(self.holder)) - 1]
+
+
+def program(pid):
+    """The process that runs what unshare or nsenter was told to: with a pid namespace it is their child."""
+    while True:
+        with open("/proc/%d/comm" % pid) as comm:
+            if comm.read().strip() not in ("unshare", "nsenter"):
+                return pid
+        pid = descendants(pid)[0]
+
+
+def numbers(pid):
+    """A process's ids, from that in our pid namespace to that in its own."""
+    with open("/proc/%d/status" % pid) as status:
+        return next([int(word) for word in line.split()[1:]] for line in status if line.startswith("NSpid:"))
+
+
+class Sidecar:
+    """nettraced in a container, started and stopped from outside."""
+
+    def __init__(self, lab, container, *options):
+        command = container.inside() + [lab.nettraced, "--hooks", lab.hooks, "--json"] + [str(word) for word in options]
+        self.tracer = lab.start(command, kind=Tracer, stdin=subprocess.DEVNULL, hooks=lab.hooks).attached()
+
+    def finish(self):
+        os.kill(program(self.tracer.pid), signal.SIGINT)  # nsenter passes none on
+        return self.tracer.finish(None)
