@@ -254,7 +254,7 @@ class Lab:
                 "print(json.dumps({'version': sys.version_info[:3],"
                 "'dtrace': bool(sysconfig.get_config_var('WITH_DTRACE')),"
                 "'splice': hasattr(os, 'splice'), 'modules': [m for m in "
-                "('flask', 'gunicorn', 'redis', 'pymemcache', 'requests') if u.find_spec(m)]}))"
+                "('flask', 'gunicorn', 'redis', 'pymemcache', 'requests', 'uvloop') if u.find_spec(m)]}))"
             )
             self.facts = json.loads(subprocess.check_output(self.python + ["-c", script], timeout=self.limit))
         return self.facts
