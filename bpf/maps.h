@@ -114,7 +114,8 @@ struct {
 } connections SEC(".maps");
 
 #define STATES_SIZE (((NT_MAX_FRAMES + 1) & ~1) * 4)
-#define PAYLOAD_START (sizeof(struct nt_segment) + STATES_SIZE) /* or before */
+#define OWNER_SIZE (STATES_SIZE + NT_MAX_FRAMES * sizeof(struct nt_place)) /* what belongs to an owner, at most */
+#define PAYLOAD_START (sizeof(struct nt_segment) + OWNER_SIZE)		   /* or before */
 /* Twice the payload's bound: so a part that begins inside the bound also ends inside the buffer, whatever its
  * length, which even the verifier of 5.10 can follow. A per-CPU value has 32 KiB at most. */
 #define RECORD_SIZE (PAYLOAD_START + 2 * NT_MAX_PAYLOAD + 8)
@@ -125,19 +126,18 @@ struct {
 
 /*
  * What does not fit the 512-byte stack of a program. One a CPU for programs in system calls, one for
- * those behind uprobes, which can be preempted: `busy` keeps a second program on the CPU out, and
- * what that one wanted is counted as lost.
+ * those behind uprobes, which can be preempted, as fexit programs can: `busy` keeps a second program on the CPU out,
+ * and what that one wanted is counted as lost.
  */
 struct scratch {
-	__u32 busy;
+	__u64 busy;	 /* programs that are using it or want to: only the first one may */
 	__u32 depth;	 /* frames walked */
 	__u8 near;	 /* the next frame probably lies beside the last one */
 	__u8 unreadable; /* a frame could not be read */
 	__u16 reserved;
-	__u32 end;	 /* of the record that is being put together */
-	__u32 room;	 /* bytes of payload that this record may have */
-	__u64 hash;	 /* of the frames walked: names the stack within the process */
-	__u64 coroutine; /* outermost of them that a coroutine owns */
+	__u32 end;  /* of the record that is being put together */
+	__u32 room; /* bytes of payload that this record may have */
+	__u64 hash; /* of the frames walked: names the stack within the process */
 	struct nt_owner owner;
 	struct nt_layout layout;  /* of the process that is walked */
 	__u64 window_at;	  /* the target's memory that the window has: from here */
@@ -146,6 +146,7 @@ struct scratch {
 	__u8 locals[LOCALS_SIZE]; /* a frame's locals and evaluation stack */
 	__u32 states[NT_MAX_FRAMES + 1];    /* of the outermost frames */
 	__u64 addresses[NT_MAX_FRAMES + 1]; /* of the frames */
+	struct nt_place places[NT_MAX_FRAMES + 1];
 	struct nt_stack stack;
 	struct nt_frame frames[NT_MAX_FRAMES + 1];
 	union {
@@ -171,19 +172,25 @@ static __always_inline void stat_add(__u32 which, __u64 n)
 		*counter += n;
 }
 
+static __always_inline void scratch_put(struct scratch *s)
+{
+	__sync_fetch_and_add(&s->busy, -1);
+}
+
+/* The caller holds it until scratch_put(). NULL: another program does. */
 static __always_inline struct scratch *scratch_get(__u32 which)
 {
 	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
 
-	if (!s || s->busy)
+	if (!s)
 		return NULL;
-	s->busy = 1;
-	return s;
-}
-
-static __always_inline void scratch_put(struct scratch *s)
-{
-	s->busy = 0;
+	/* Only an addition, which is all that is atomic on old kernels. Of two that are here at once both may give up.
+	 */
+	__sync_fetch_and_add(&s->busy, 1);
+	if (s->busy == 1)
+		return s;
+	scratch_put(s);
+	return NULL;
 }
 
 static __always_inline void head_fill(struct nt_head *head, __u16 type, __u32 size, __u64 time)

@@ -8,6 +8,7 @@
 #include "python.h"
 #include "syscall.h"
 #include "socket.h"
+#include "handover.h"
 #include "process.h"
 #include "connection.h"
 #include "rung_tracepoint.h"

@@ -4,8 +4,10 @@
  * All offsets are data (struct nt_layout in the target's entry). The thread state comes from the
  * thread-specific slot that CPython keeps it in, which is right also while the interpreter lock is
  * released; where the interpreter has none, from its list of threads. A walk gives the frames (code object and
- * instruction) and a state for each frame (event.h, struct nt_owner). A stack that was seen before
+ * instruction), and of some of them a state and a place (event.h, struct nt_owner). A stack that was seen before
  * travels as its hash alone.
+ *
+ * `which` is the scratch memory that a function works in; its caller holds it.
  */
 #ifndef NT_PYTHON_H
 #define NT_PYTHON_H
@@ -18,6 +20,7 @@
 #define GLIBC_SPECIFIC_KEYS 32 /* keys in that block; a thread state's key is among the process's first */
 #define MAX_THREADS 512	       /* of a process, looked through when there is no slot */
 #define SEARCH_SOME 32	       /* of them that one call looks at */
+#define TAG 3ull	       /* 3.14 on: what a reference's lowest bits say; an object is at a multiple of 16 */
 #define FOUND 1ull	       /* in the address of a thread state, which is aligned */
 #define HEAP_FRAME_BASE 16     /* 3.8-3.10: a frame's window starts at its ob_size */
 #define HEAP_FRAME_HEAD 104    /* bytes from there to what the walk needs */
@@ -181,14 +184,14 @@ static __always_inline __u64 window_read(const struct scratch *s, __u64 at)
 }
 
 /*
- * Walks some frames on from `frame`, into s->frames, addresses, depth, hash and coroutine. Returns the next frame; 0:
- * none, or one that cannot be read. A few at a time, by a global function, because the verifier's work grows with the
- * rounds of a loop: of one with them all it was most of the time that attaching took.
+ * Walks some frames on from `frame`, into s->frames, addresses, depth, hash and owner.coroutine. Returns the next
+ * frame; 0: none, or one that cannot be read. A few at a time, by a global function, because the verifier's work grows
+ * with the rounds of a loop: of one with them all it was most of the time that attaching took.
  */
-__noinline __u64 python_walk_some(__u64 frame)
+__noinline __u64 python_walk_some(__u64 frame, __u32 which)
 {
-	__u32 which = SCRATCH_SYSCALL, depth;
 	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
+	__u32 depth;
 
 	if (!s)
 		return 0;
@@ -206,12 +209,15 @@ __noinline __u64 python_walk_some(__u64 frame)
 		__u64 previous = window_read(s, frame + layout->frame_previous);
 		__u64 at = window_read(s, frame + layout->frame_instruction);
 		__u64 flags = 0;
+		__u8 owner;
 
-		if (heap)
+		if (heap) {
 			at = (__u32)at;
-		else
+			owner = window_read(s, frame + layout->frame_generator) ? OWNER_GENERATOR : 0;
+		} else {
 			flags = window_read(s, frame + (layout->frame_owner & ~7));
-		__u8 owner = flags >> (layout->frame_owner & 7) * 8;
+			owner = flags >> (layout->frame_owner & 7) * 8;
+		}
 		near = !heap && frame - previous < WINDOW_SIZE;
 		if (owner >= OWNER_C_STACK) {
 			/* 3.12 on: it is what C code entered the interpreter by. With no frame inside it, that is the
@@ -238,7 +244,7 @@ __noinline __u64 python_walk_some(__u64 frame)
 		__u64 step = (code ^ at << 48 ^ (out->from_c ? FROM_C : 0)) * 0x9e3779b97f4a7c15ull;
 		hash = (hash ^ step ^ step >> 29) * 0x100000001b3ull;
 		if (owner == OWNER_GENERATOR)
-			s->coroutine = frame;
+			s->owner.coroutine = frame;
 		s->depth = depth + 1;
 		frame = previous;
 	}
@@ -248,21 +254,19 @@ __noinline __u64 python_walk_some(__u64 frame)
 }
 
 /* Walks by s->layout from the innermost frame on; returns an enum nt_walk. */
-__noinline int python_walk_frames(__u64 frame)
+__noinline int python_walk_frames(__u64 frame, __u32 which)
 {
-	__u32 which = SCRATCH_SYSCALL;
 	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
 
 	if (!s)
 		return NT_WALK_FAILED;
 	s->depth = 0;
-	s->coroutine = 0;
 	s->window_end = 0;
 	s->unreadable = 0;
 	s->near = s->layout.frame_kind != 0;
 	s->hash = 0xcbf29ce484222325ull;
 	for (int i = 0; i < (NT_MAX_FRAMES + 1) / WALK_SOME && frame; i++)
-		frame = python_walk_some(frame);
+		frame = python_walk_some(frame, which);
 	if (s->unreadable)
 		return NT_WALK_FAILED;
 	s->hash ^= (current_id() >> 32) * 0x9e3779b97f4a7c15ull;
@@ -270,23 +274,34 @@ __noinline int python_walk_frames(__u64 frame)
 }
 
 /*
- * Reads the frame's locals and evaluation stack into s->locals; returns how many bytes of it are its own. Those of an
- * interpreter frame end where its callee's frame begins, which lies behind it on the same data stack.
+ * Bytes of walked frame `i` that its state is made of. The locals and the evaluation stack, where a `for` keeps its
+ * iterator, if the callee's frame lies behind them on the same data stack: there they end.
+ *
+ * Otherwise only the locals, as many as the code has. So it is with a generator's frame, which lies in its own object:
+ * how much of the evaluation stack is in use is not kept while it runs, and behind that is what was there before. What
+ * a coroutine awaits changes those slots each time it suspends, by the values that go up and down through all that
+ * wait for it, though none of them has moved on.
  */
-static __always_inline __u64 frame_read_locals(struct scratch *s, __u32 i)
+static __always_inline __u64 frame_locals_size(struct scratch *s, __u32 i)
 {
 	__u64 frame = s->addresses[i & NT_MAX_FRAMES], size = 0;
+	__u32 slots = 0;
 
 	if (s->layout.frame_kind == 0) { /* heap frames say their number of slots, in ob_size */
-		if (!read_user(&size, frame + HEAP_FRAME_BASE))
-			return 0;
-		size *= 8;
-	} else {
-		/* A generator's frame lies in its own object: what is behind it is not its. */
-		size = s->addresses[(i - 1) & NT_MAX_FRAMES] - frame - s->layout.frame_locals;
-		if (!i || s->frames[i & NT_MAX_FRAMES].owner || size > MAX_FRAME_BYTES)
-			return 0;
+		read_user(&size, frame + HEAP_FRAME_BASE);
+		return size * 8;
 	}
+	size = s->addresses[(i - 1) & NT_MAX_FRAMES] - frame - s->layout.frame_locals;
+	if (i && s->frames[i & NT_MAX_FRAMES].owner != OWNER_GENERATOR && size <= MAX_FRAME_BYTES)
+		return size;
+	read_user(&slots, s->frames[i & NT_MAX_FRAMES].code + s->layout.code_locals);
+	return slots * 8ull;
+}
+
+/* Reads them into s->locals; returns how many bytes of it are the frame's own. */
+static __always_inline __u64 frame_read_locals(struct scratch *s, __u32 i)
+{
+	__u64 frame = s->addresses[i & NT_MAX_FRAMES], size = frame_locals_size(s, i);
 	/* No more than is the frame's: what lies behind it may be memory that was never used, which cannot be read. */
 	__u64 taken = size < LOCALS_SIZE ? size : LOCALS_SIZE;
 
@@ -300,9 +315,8 @@ static __always_inline __u64 frame_read_locals(struct scratch *s, __u32 i)
  * A number that stays as long as walked frame `i` does not move on: a hash of its place, its instruction and the
  * pointers among its locals. Global: see tstate_search_some().
  */
-__noinline __u64 frame_state(__u32 i)
+__noinline __u64 frame_state(__u32 i, __u32 which)
 {
-	__u32 which = SCRATCH_SYSCALL;
 	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
 
 	if (!s)
@@ -320,12 +334,12 @@ __noinline __u64 frame_state(__u32 i)
 	return h * 0x9e3779b97f4a7c15ull >> 32;
 }
 
-/* Fills s->states with those of the walked frames from number `from` on. Returns how many. Global: see
+/*
+ * Fills s->states with those of the walked frames from number `from` on. Returns how many. Global: see
  * tstate_search_some().
  */
-__noinline int python_read_states(__u32 from)
+__noinline int python_read_states(__u32 from, __u32 which)
 {
-	__u32 which = SCRATCH_SYSCALL;
 	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
 
 	if (!s)
@@ -333,9 +347,35 @@ __noinline int python_read_states(__u32 from)
 	for (__u32 n = 0; n < NT_MAX_FRAMES; n++) {
 		if (from + n >= s->depth)
 			break;
-		s->states[n & NT_MAX_FRAMES] = frame_state(from + n);
+		s->states[n & NT_MAX_FRAMES] = frame_state(from + n, which);
 	}
 	return from < s->depth ? s->depth - from : 0;
+}
+
+/* The first local of walked frame `i`, the object that it refers to; 0: none, or it could not be read. */
+static __always_inline __u64 frame_first_local(const struct scratch *s, __u32 i)
+{
+	__u64 local;
+
+	if (!read_user(&local, s->addresses[i & NT_MAX_FRAMES] + s->layout.frame_locals))
+		return 0;
+	return local & ~TAG;
+}
+
+/* Fills s->places with those of the walked frames. Returns how many. Global: see tstate_search_some(). */
+__noinline int python_read_places(__u32 which)
+{
+	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
+
+	if (!s)
+		return 0;
+	for (__u32 i = 0; i < NT_MAX_FRAMES; i++) {
+		if (i >= s->depth)
+			break;
+		s->places[i].frame = s->addresses[i];
+		s->places[i].local = frame_first_local(s, i);
+	}
+	return s->depth;
 }
 
 /* Copies a Python string's bytes to `to`; returns how many, and their width. */
@@ -384,7 +424,8 @@ __noinline int code_send(__u64 code, __u32 which)
 	record->code = code;
 	record->code_start = layout->frame_kind ? layout->code_bytes : 0;
 	if (!read_user(&record->first_line, code + layout->code_first_line) ||
-	    !read_user(&file, code + layout->code_file) || !read_user(&lines, code + layout->code_lines) ||
+	    !read_user(&record->flags, code + layout->code_flags) || !read_user(&file, code + layout->code_file) ||
+	    !read_user(&lines, code + layout->code_lines) ||
 	    !read_user(&name, code + (layout->code_qualname ? layout->code_qualname : layout->code_name)))
 		return 0;
 	record->qualified = layout->code_qualname != 0;
@@ -453,11 +494,11 @@ __noinline __u32 code_announce(__u64 code, __u32 which)
 }
 
 /* Sends the stack that was just walked, with the code objects in it. 1 if it was sent. */
-__noinline int stack_send(__u64 hash)
+__noinline int stack_send(__u64 hash, __u32 which)
 {
 	struct nt_stack_note note = {.pid = current_id() >> 32};
-	__u32 which = SCRATCH_SYSCALL, depth;
 	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
+	__u32 depth;
 
 	if (!s)
 		return 0;
@@ -467,7 +508,7 @@ __noinline int stack_send(__u64 hash)
 	for (__u32 i = 0; i < NT_MAX_FRAMES; i++) {
 		if (i >= depth)
 			break;
-		code_announce(s->frames[i].code, SCRATCH_SYSCALL);
+		code_announce(s->frames[i].code, which);
 	}
 	s->stack.stack = hash;
 	s->stack.depth = depth;
@@ -483,15 +524,34 @@ __noinline int stack_send(__u64 hash)
 	return 1;
 }
 
-/* Finds out who runs: fills s->owner, and s->states with s->owner.states states. */
-static __always_inline void python_walk(const struct nt_target *target, struct thread *thread, struct scratch *s)
+/* What the daemon wants to know of a stack that it has judged; of another one, all of it. */
+static __always_inline void owner_describe(struct scratch *s, const struct nt_stack_note *note, __u32 which)
+{
+	struct nt_owner *owner = &s->owner;
+	__u32 from = 0, depth = s->depth;
+
+	if (note && note->flags & NT_STACK_JUDGED) {
+		from = note->states_from;
+		if (note->endpoint && note->endpoint <= depth)
+			owner->frame = s->addresses[(note->endpoint - 1) & NT_MAX_FRAMES];
+		if (note->carrier && note->carrier <= depth)
+			owner->item = frame_first_local(s, note->carrier - 1);
+	} else {
+		owner->places = python_read_places(which);
+	}
+	if (from < depth)
+		owner->states = python_read_states(from, which);
+}
+
+/* Finds out who runs: fills s->owner, and s->states and s->places as far as it says. */
+static __noinline void python_walk(const struct nt_target *target, struct thread *thread, struct scratch *s,
+				   __u32 which)
 {
 	struct nt_owner *owner = &s->owner;
 	const struct nt_stack_note *note;
 	__u64 tstate, frame = 0;
-	__u32 from = 0;
 
-	s->depth = 0;
+	__builtin_memset(owner, 0, sizeof(*owner));
 	if (!(target->flags & NT_TARGET_PYTHON)) {
 		owner->walk = NT_WALK_UNSUPPORTED;
 		return;
@@ -501,25 +561,39 @@ static __always_inline void python_walk(const struct nt_target *target, struct t
 		owner->walk = NT_WALK_NO_THREAD;
 		return;
 	}
-	if (!frame_top(&target->layout, tstate, &frame)) {
-		owner->walk = NT_WALK_FAILED;
-		stat_add(NT_STAT_STACKS, 1);
+	owner->walk = NT_WALK_FAILED;
+	if (!frame_top(&target->layout, tstate, &frame))
 		return;
-	}
 	s->layout = target->layout;
-	owner->walk = python_walk_frames(frame);
+	int walk = python_walk_frames(frame, which);
 	note = bpf_map_lookup_elem(&stacks, &s->hash);
-	if (note)
-		from = note->states_from;
-	if (owner->walk == NT_WALK_FAILED || (!note && !stack_send(s->hash))) {
-		owner->walk = NT_WALK_FAILED;
-		stat_add(NT_STAT_STACKS, 1);
+	if (walk == NT_WALK_FAILED || (!note && !stack_send(s->hash, which))) {
+		owner->coroutine = 0;
 		return;
 	}
+	owner->walk = walk;
 	owner->stack = s->hash;
-	owner->coroutine = s->coroutine;
-	if (from < s->depth)
-		owner->states = python_read_states(from);
+	if (walk == NT_WALK_TRUNCATED) /* the outermost frames are not known */
+		owner->coroutine = 0;
+	else if (s->depth)
+		owner->base = s->addresses[(s->depth - 1) & NT_MAX_FRAMES];
+	owner_describe(s, note, which);
+}
+
+/* Appends what belongs to s->owner to the record that has it and ends at `at`; returns the record's new end. */
+static __always_inline __u32 owner_append(struct scratch *s, __u32 at)
+{
+	__u32 states = s->owner.states * 4, places = s->owner.places * sizeof(struct nt_place);
+
+	if (states && states <= NT_MAX_FRAMES * 4) {
+		bpf_probe_read_kernel(s->record + at, states, s->states);
+		at += nt_pad8(states);
+	}
+	if (places && places <= NT_MAX_FRAMES * sizeof(struct nt_place)) {
+		bpf_probe_read_kernel(s->record + at, places, s->places);
+		at += places;
+	}
+	return at;
 }
 
 #endif

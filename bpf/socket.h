@@ -248,19 +248,6 @@ static __noinline void payload_read(struct scratch *s, const struct syscall_view
 	}
 }
 
-/* Appends the walked frames' states; returns the record's new end. */
-static __always_inline __u32 states_append(struct scratch *s, __u32 at, __u32 count)
-{
-	__u32 size = count * 4;
-
-	if (!count)
-		return at;
-	if (size > NT_MAX_FRAMES * 4)
-		return at;
-	bpf_probe_read_kernel(s->record + at, size, s->states);
-	return at + nt_pad8(size);
-}
-
 /* Errors that mean something to the connection, unlike EAGAIN, EINTR and the caller's own mistakes. */
 static __always_inline bool error_matters(__s64 error)
 {
@@ -300,6 +287,23 @@ static __always_inline void segment_finish(struct scratch *s, struct socket_call
 		record_send(record, size, wakeup_flags());
 }
 
+/* Fills s->owner, if the current thread's call is one whose owner is wanted. */
+static __always_inline void segment_owner(const struct nt_target *target, struct thread *thread,
+					  const struct socket_state *state, struct scratch *s)
+{
+	const struct socket_call *call = &thread->call;
+
+	/* Who sends owns the call; the answer's bytes need no owner of their own. Of a client's request it tells who
+	 * reads it and who answers. */
+	if (state->role == NT_ROLE_SERVER ? call->turn
+					  : call->view.direction == NT_OUT && (call->turn || call->allowed))
+		python_walk(target, thread, s, SCRATCH_SYSCALL);
+	else
+		__builtin_memset(&s->owner, 0, sizeof(s->owner));
+	if (s->owner.walk == NT_WALK_FAILED && state->role != NT_ROLE_SERVER)
+		stat_add(NT_STAT_STACKS, 1);
+}
+
 /* Sends the current thread's call, or the first part of it, with its owner. */
 static __noinline void segment_send(const struct nt_target *target, struct thread *thread, struct socket_state *state,
 				    struct scratch *s, __u64 now)
@@ -308,17 +312,14 @@ static __noinline void segment_send(const struct nt_target *target, struct threa
 	struct nt_segment *record = (void *)s->record;
 	__u32 at = sizeof(*record);
 
-	__builtin_memset(&s->owner, 0, sizeof(s->owner));
-	/* Who sends owns the call; the other direction's bytes need no owner of their own. First of all, because the
-	 * walk may use the record's place for records of its own. */
-	if (call->view.direction == NT_OUT && state->role != NT_ROLE_SERVER && (call->turn || call->allowed))
-		python_walk(target, thread, s);
+	/* First of all, because the walk may use the record's place for records of its own. */
+	segment_owner(target, thread, state, s);
 	__builtin_memset(record, 0, sizeof(*record));
 	segment_fill(record, call, state->connection, segment_part(call, call->bytes));
 	record->owner = s->owner;
 	record->calls = 1;
 	record->flags = (call->turn ? NT_SEGMENT_TURN : 0) | (!call->bytes && !call->error ? NT_SEGMENT_EOF : 0);
-	at = states_append(s, at, s->owner.states);
+	at = owner_append(s, at);
 	s->end = at;
 	s->room = call->allowed < NT_MAX_PAYLOAD ? call->allowed : NT_MAX_PAYLOAD;
 	if (record->bytes)
@@ -479,14 +480,15 @@ static __noinline void connect_begin_send(const struct nt_target *target, struct
 	struct nt_connect *record = (void *)s->record;
 	__u32 at = sizeof(*record);
 
-	__builtin_memset(&s->owner, 0, sizeof(s->owner));
-	python_walk(target, thread, s);
+	python_walk(target, thread, s, SCRATCH_SYSCALL);
+	if (s->owner.walk == NT_WALK_FAILED)
+		stat_add(NT_STAT_STACKS, 1);
 	__builtin_memset(record, 0, sizeof(*record));
 	record->owner = s->owner;
-	at = states_append(s, at, s->owner.states);
+	at = owner_append(s, at);
 	head_fill(&record->h, NT_CONNECT, at, bpf_ktime_get_ns());
 	record->connection = state->connection;
-	if (at <= sizeof(*record) + STATES_SIZE)
+	if (at <= sizeof(*record) + OWNER_SIZE)
 		record_send(record, at, wakeup_flags());
 	scratch_put(s);
 }
