@@ -27,6 +27,8 @@ PATIENCE = 0.005  # seconds that an answer which never comes is waited for
 class World:
     def __init__(self, options):
         self.options = options
+        self.pause = options.get("pause", 0)  # seconds before a page is asked for, at most
+        self.draw = random.Random(options["seed"])
         self.pools = {}
         self.blocking = []  # HTTP clients for threads
         self.lock = threading.Lock()
@@ -40,6 +42,8 @@ class World:
 
     async def get(self, name, link="streams"):
         """Asks for the page of this name."""
+        if self.pause:
+            await asyncio.sleep(self.draw.uniform(0, self.pause))
         async with self.pool("http", link).use() as http:
             return await http.request("GET", "/of/" + name)
 
@@ -322,18 +326,37 @@ SHAPES = {
 SHAPES["mixed"] = sorted({shape for shapes in SHAPES.values() for shape in shapes}, key=repr)
 
 
-async def work(world, shapes, seed, runs):
+def turns(options):
+    """So many, or for so long."""
+    end = asyncio.get_running_loop().time() + options.get("seconds", 0)
+    for number in range(options["runs"]):
+        if number and options.get("seconds") and asyncio.get_running_loop().time() > end:
+            break
+        yield number
+
+
+async def work(world, shapes, seed):
     """Runs one after the other in one task: coroutines' addresses are used again at once."""
     draw = random.Random(seed)
-    for _ in range(runs):
+    for _ in turns(world.options):
         await draw.choice(shapes)(world, draw)
 
 
-async def work_apart(world, shapes, seed, runs):
+async def work_apart(world, shapes, seed):
     """Each run is a task of its own."""
     draw = random.Random(seed)
-    for _ in range(runs):
+    for _ in turns(world.options):
         await asyncio.get_running_loop().create_task(draw.choice(shapes)(world, draw))
+
+
+async def work_mixed(world, shapes, seed):
+    draw = random.Random(seed)
+    for number in turns(world.options):
+        run = draw.choice(shapes)(world, draw)
+        await (asyncio.get_running_loop().create_task(run) if number % 2 else run)
+
+
+WORKERS = {"task": work, "apart": work_apart, "mixed": work_mixed}
 
 
 async def load(options, go):
@@ -341,11 +364,8 @@ async def load(options, go):
     if options.get("open"):
         await world.pool("http", "streams").fill(options["open"])
     go()
-    worker = work_apart if options.get("apart") else work
-    shapes = SHAPES[options["shapes"]]
-    await asyncio.gather(
-        *[worker(world, shapes, options["seed"] + number, options["runs"]) for number in range(options["workers"])]
-    )
+    worker, shapes = WORKERS[options.get("worker", "task")], SHAPES[options["shapes"]]
+    await asyncio.gather(*[worker(world, shapes, options["seed"] + number) for number in range(options["workers"])])
     await world.close()
 
 

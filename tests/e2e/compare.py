@@ -1,5 +1,7 @@
 """Holds a summary of nettraced against the witness: a list of the differences, empty when there are none."""
 
+import collections
+
 from truth import NUMBERS
 
 
@@ -31,6 +33,53 @@ def compare(summary, endpoints, qualified=True, every_run=False, exact_runs=True
     _expect(problems, "unattributed calls", summary["unattributed"]["calls"], unattributed)
     problems += lost(summary)
     return problems
+
+
+def compare_share(summary, endpoints, share, qualified=True):
+    """Where at most this share of all calls is unattributed: the others are where they belong."""
+    problems = lost(summary)
+    unattributed = summary["unattributed"]["calls"]
+    true, reported = _true_calls(endpoints), _reported_calls(summary, endpoints, qualified)
+    if unattributed > share * sum(true.values()):
+        problems.append("%d calls of %d unattributed: %s" % (
+            unattributed, sum(true.values()), summary["unattributed"]["reasons"]))
+    _expect(problems, "calls in endpoints", sum(reported.values()), sum(true.values()) - unattributed)
+    for key, count in reported.items():
+        if count > true.get(key, 0):
+            problems.append("%s: %d calls, truly %d" % (" ".join(map(str, key)), count, true.get(key, 0)))
+    for row in summary["endpoints"]:
+        name = _true_name(row, endpoints, qualified)
+        runs = len(endpoints[name].calling_runs) if name else 0
+        if abs(row["runs"] - runs) > unattributed:
+            problems.append("%s runs: %d, truly %d" % (row["endpoint"], row["runs"], runs))
+    return problems
+
+
+def _true_calls(endpoints):
+    """(endpoint, protocol, address, operation) -> calls; no operation where the protocol is not known."""
+    calls = collections.Counter()
+    for name, endpoint in endpoints.items():
+        for key, backend in endpoint.backends.items():
+            operations = backend.operations or {None: backend.numbers}
+            calls.update({(name, *key, operation): row["calls"] for operation, row in operations.items()})
+    return calls
+
+
+def _reported_calls(summary, endpoints, qualified):
+    calls = collections.Counter()
+    for row in summary["endpoints"]:
+        name = _true_name(row, endpoints, qualified) or row["endpoint"]
+        for backend in row["backends"]:
+            key = (name, backend["protocol"], backend["address"])
+            if backend["protocol"] == "tcp":
+                calls[(*key, None)] += backend["calls"]
+            else:
+                calls.update({(*key, operation["operation"]): operation["calls"] for operation in backend["operations"]})
+    return calls
+
+
+def _true_name(reported, endpoints, qualified):
+    return next((name for name in endpoints if name and endpoint_matches(reported["endpoint"], name, qualified)), None)
 
 
 def lost(summary):

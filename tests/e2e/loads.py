@@ -6,7 +6,7 @@ scenario in apps/ and a row here.
 
 import os
 
-from compare import compare
+from compare import compare, compare_share
 from lab import Skip, check, check_none, free_port
 from registry import CASES
 
@@ -103,8 +103,8 @@ def options_of(lab, load):
     return options
 
 
-def traced(lab, load, mode, every_run=False):
-    """Runs a load under nettraced and compares; returns summary and truth for more checks."""
+def traced(lab, load, mode, every_run=False, share=0):
+    """Runs a load under nettraced and compares; returns summary and truth for more checks. `share`: compare_share()'s."""
     target = lab.target(load.script, options_of(lab, load), load.backends)
     tracer = lab.trace(target.pid, "-i", 0, "--python", mode, *patterns(*load.endpoints))
     target.say("go")
@@ -117,7 +117,10 @@ def traced(lab, load, mode, every_run=False):
         summary = tracer.finish(None)[-1]
     truth = lab.truth()
     check(any(truth[name].runs for name in truth), "the witness saw no run: the case tests nothing")
-    check_none(compare(summary, truth, lab.qualified(), every_run=every_run, exact_runs=load.exact_runs))
+    if share and summary["unattributed"]["calls"]:
+        check_none(compare_share(summary, truth, share, lab.qualified()))
+    else:
+        check_none(compare(summary, truth, lab.qualified(), every_run=every_run, exact_runs=load.exact_runs))
     return summary, truth
 
 
