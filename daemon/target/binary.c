@@ -10,8 +10,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "file_id.h"
 #include "layout.h"
 #include "usdt.h"
 
@@ -195,22 +195,11 @@ int binary_parse(int fd, struct binary *ret_binary)
 
 /* What was read and what came of it, errors too: a file that is no Python stays none. */
 struct binary_entry {
-	dev_t device;
-	ino_t inode;
-	off_t size;
-	struct timespec modified, changed;
+	struct file_id id;
 	struct binary binary;
 	int result;
 	bool used;
 };
-
-static bool binary_is_same(const struct binary_entry *entry, const struct stat *status)
-{
-	return entry->used && entry->device == status->st_dev && entry->inode == status->st_ino &&
-	       entry->size == status->st_size && entry->modified.tv_sec == status->st_mtim.tv_sec &&
-	       entry->modified.tv_nsec == status->st_mtim.tv_nsec && entry->changed.tv_sec == status->st_ctim.tv_sec &&
-	       entry->changed.tv_nsec == status->st_ctim.tv_nsec;
-}
 
 int binary_read(int fd, struct binary *ret_binary)
 {
@@ -218,27 +207,22 @@ int binary_read(int fd, struct binary *ret_binary)
 	static unsigned next; /* the oldest: it makes room */
 	struct binary_entry *entry;
 	struct stat status;
+	struct file_id id;
 	unsigned i;
 
 	if (fstat(fd, &status) < 0)
 		return -errno;
 	if (!S_ISREG(status.st_mode))
 		return -ENOEXEC;
+	id = file_id_of(&status);
 	for (i = 0; i < BINARY_CACHE; i++)
-		if (binary_is_same(&cache[i], &status))
+		if (cache[i].used && file_id_is_equal(&cache[i].id, &id))
 			break;
 	if (i == BINARY_CACHE) {
 		i = next;
 		next = (next + 1) % BINARY_CACHE;
 		entry = &cache[i];
-		*entry = (struct binary_entry){
-		    .used = true,
-		    .device = status.st_dev,
-		    .inode = status.st_ino,
-		    .size = status.st_size,
-		    .modified = status.st_mtim,
-		    .changed = status.st_ctim,
-		};
+		*entry = (struct binary_entry){.used = true, .id = id};
 		entry->result = binary_parse(fd, &entry->binary);
 		/* An error of this moment is no property of the file. */
 		entry->used = entry->result == 0 || entry->result == -ENOEXEC || entry->result == -ENOTSUP;
