@@ -93,7 +93,10 @@ $(BUILD)/unit/libcore.a: $(UNIT_CORE)
 
 $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/unit/libcore.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -Wno-missing-prototypes $(SANITIZE) -o $@ $< $(BUILD)/unit/libcore.a -lcmocka -lelf -lz $(CORE_LIBS)
+	$(CC) $(CFLAGS) -I. -Wno-missing-prototypes $(SANITIZE) -o $@ $< $(BUILD)/unit/libcore.a -lcmocka -lelf -lz $(CORE_LIBS)
+
+# These compile the walk of the frames natively.
+$(BUILD)/unit/test_images $(BUILD)/unit/image_ranges: $(BPF_DEPS) tests/unit/kernel.h tests/unit/image.h
 
 -include $(CORE_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(UNIT_CORE:.o=.d)
 

@@ -441,7 +441,8 @@ uint32_t frame_line(const struct stack_frame *frame)
 	const struct code *code = frame->code;
 	uint32_t offset = frame_offset(frame);
 
-	if (!code->lines || offset == CODE_NO_OFFSET)
+	/* None is a table too: lnotab's of code that stands on one line, like most lambdas. */
+	if ((!code->lines && code->lines_full) || offset == CODE_NO_OFFSET)
 		return 0;
 	return lines_find(code->minor, code->lines, code->lines_size, code->lines_full, code->first_line, offset);
 }
