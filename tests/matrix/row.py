@@ -1,0 +1,215 @@
+#!/usr/bin/python3
+"""One row of the matrix: an application under a server, asked concurrently, traced, held against the witness in it.
+
+    row.py NAME        prints one line of JSON: what came out. lab.py lists what can be set in the environment.
+
+No -e and no configuration: nettraced has to find the endpoints by itself. Calls, round trips, bytes, operations and
+connects of each endpoint must be those that the witness wrote down, nothing may be unattributed or lost, and no endpoint
+may show up that the witness does not know.
+"""
+
+import http.client
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
+
+from compare import compare, endpoint_matches  # noqa: E402
+from lab import Failure, Lab, check, check_none, free_port  # noqa: E402
+import table  # noqa: E402
+
+ROUNDS = 12  # times that each of ASKED is asked
+BACKENDS = ("redis", "http", "raw")
+
+
+class Served:
+    """The application under its server, as one child of ours."""
+
+    def __init__(self, lab, row):
+        self.lab, self.row, self.port = lab, row, free_port()
+        for path in os.listdir(table.APPS):
+            if path.endswith(".py"):
+                shutil.copy(os.path.join(table.APPS, path), lab.directory)
+        shutil.copy(os.path.join(HERE, "kit.py"), lab.directory)
+        self.environment = dict(
+            os.environ,
+            WITNESS=lab.path("seen"),
+            MATRIX_BACKENDS=json.dumps({kind: lab.backend(kind) for kind in BACKENDS}),
+            PYTHONDONTWRITEBYTECODE="1",
+            PYTHONPATH=lab.directory,
+        )
+        server = row.server
+        start = lab.python[:-1] + [server.program] if server.program else lab.python
+        self.log = open(lab.path("log"), "w+b")
+        self.child = lab.start(
+            start + self._words(server.command), stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+            cwd=lab.directory, env=self.environment,
+        )
+
+    def _words(self, command):
+        application = self.row.application
+        return command.format(
+            app=application.name, application=application.application, port=self.port, directory=self.lab.directory
+        ).split()
+
+    def said(self):
+        """The end of what the server wrote."""
+        self.log.seek(0)
+        return " | ".join(self.log.read().decode("utf-8", "replace").strip().split("\n")[-8:])
+
+    def ask(self, rounds):
+        """Asks for everything that often; returns how many requests that were."""
+        if self.row.server.ask == "own":
+            return self._let_ask(rounds)
+        words = [word for word in self.row.application.asked for _ in range(rounds)]
+        random.Random(self.lab.seed).shuffle(words)
+        clients = min(self.row.server.clients, len(words))
+        failures = []
+        workers = [
+            threading.Thread(target=self._ask_part, args=(words[number::clients], failures))
+            for number in range(clients)
+        ]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        if failures:
+            raise Failure("%s; the server said: %s" % (failures[0], self.said()))
+        return len(words)
+
+    def _ask_part(self, words, failures):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.lab.limit)
+        try:
+            for word in words:
+                method, path = word.split()
+                connection.request(method, path)
+                answer = connection.getresponse()
+                body = answer.read()
+                if answer.status != 200:
+                    failures.append("%s: %d %r" % (word, answer.status, body[-300:]))
+        except Exception as problem:
+            failures.append(repr(problem))
+        finally:
+            connection.close()
+
+    def _let_ask(self, rounds):
+        words = "{directory}/{app}.py ask {port} %d %d" % (self.lab.seed, rounds)
+        environment = dict(self.environment)
+        del environment["WITNESS"]
+        status, out, err = self.lab.run(*self.lab.python, *self._words(words), env=environment)
+        asked = re.search(r"^asked (\d+)$", out, re.MULTILINE)
+        check(status == 0 and asked, "asking failed: %s; the server said: %s" % (err[-300:], self.said()))
+        return int(asked.group(1))
+
+    def warm_up(self):
+        """Everything once: until then workers load, and connections are made that are older than the capture."""
+        if self.row.server.ask == "http":
+            self._wait_for_port()
+        self.ask(1)
+
+    def _wait_for_port(self):
+        deadline = time.monotonic() + self.lab.limit
+        while True:
+            check(self.child.process.poll() is None, "the server ended: " + self.said())
+            try:
+                http.client.HTTPConnection("127.0.0.1", self.port, timeout=1).connect()
+                return
+            except OSError:
+                check(time.monotonic() < deadline, "nobody listens: " + self.said())
+                time.sleep(0.02)
+
+    def stop(self):
+        self.child.process.send_signal(signal.SIGTERM)
+        self.child.wait()
+        self.log.close()
+
+
+def last_name(name):
+    return name.rpartition(".")[2]
+
+
+def check_requests(summary, row, count, rounds):
+    """Requests, and for each endpoint the route that leads to it."""
+    requests, asked = summary["requests"], row.application.asked
+    quiet = sum(name is None for name in asked.values()) * rounds
+    check(requests["count"] == count, "%d requests, truly %d" % (requests["count"], count))
+    found = requests["without_endpoint"]
+    check(found == quiet, "%d requests without an endpoint, truly %d" % (found, quiet))
+    for endpoint in summary["endpoints"]:
+        name = endpoint["endpoint"]
+        check(endpoint["wall_source"] == "request", "%s: wall times by %s" % (name, endpoint["wall_source"]))
+        routes = [word.partition("?")[0] for word, true in asked.items() if true and last_name(true) == last_name(name)]
+        check(endpoint["route"] in routes, "%s: route %s, truly %s" % (name, endpoint["route"], routes))
+
+
+def check_unattributed(summary, row):
+    """Only a broker's traffic may be nobody's, and then because no endpoint is on the stack."""
+    calls, reasons = summary["unattributed"]["calls"], summary["unattributed"]["reasons"]
+    check(row.server.broker or calls == 0, "%d unattributed calls: %s" % (calls, reasons))
+    others = {reason: count for reason, count in reasons.items() if count and reason != "no_endpoint"}
+    check(not others, "unattributed for other reasons: %s" % others)
+
+
+def check_names(row, endpoints, qualified):
+    """The application says which endpoints answer; the witness must have seen those, or the row proves nothing."""
+    true = {name for name in row.application.asked.values() if name}
+    seen = {name.partition(":")[2] for name, endpoint in endpoints.items() if name and endpoint.calling_runs}
+    check(seen == true, "the witness saw %s, the application says %s" % (sorted(seen), sorted(true)))
+
+
+def run_row(lab, row):
+    """Returns what there is to tell of a row that went well."""
+    served = Served(lab, row)
+    served.warm_up()
+    tracer = lab.trace(served.child.pid, "-i", 0, "--python", "stack")
+    since = time.monotonic_ns()
+    rounds = lab.number(ROUNDS)
+    count = served.ask(rounds)
+    summary = tracer.finish()[-1]
+    served.stop()
+    endpoints = lab.truth(since)
+    check_names(row, endpoints, lab.qualified())
+    by_request = row.server.ask == "http"
+    check_none(compare(summary, endpoints, lab.qualified(), exact_runs=by_request,
+                       unattributed=summary["unattributed"]["calls"]))
+    check_unattributed(summary, row)
+    if by_request:
+        check_requests(summary, row, count, rounds)
+    return {
+        "calls": sum(endpoint["calls"] for endpoint in summary["endpoints"]),
+        "runs": sum(endpoint["runs"] for endpoint in summary["endpoints"]),
+        "runs_exact": all(endpoint["runs_exact"] for endpoint in summary["endpoints"]),
+        "unattributed": summary["unattributed"]["calls"],
+    }
+
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    rows = {row.name: row for row in table.rows()}
+    if len(sys.argv) != 2 or sys.argv[1] not in rows:
+        sys.exit("usage: row.py NAME, one of: " + " ".join(rows))
+    with Lab() as lab:
+        said = {"seed": lab.seed}
+        try:
+            said.update(run_row(lab, rows[sys.argv[1]]), result="ok")
+        except Failure as reason:
+            said.update(result="not ok", reason=" ".join(str(reason).split()))
+        except Exception as problem:
+            traceback.print_exc()
+            said.update(result="not ok", reason=repr(problem))
+    print(json.dumps(said), flush=True)
+
+
+if __name__ == "__main__":
+    main()

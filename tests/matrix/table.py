@@ -1,0 +1,104 @@
+"""What there is to run: the servers, and the applications of apps/, which are read here without running them.
+
+An application says about itself, in constants at its top (literals, so that the frameworks need not be there):
+    FRAMEWORK     the name that people know
+    PACKAGES      its Debian packages, on one line (../suites/fetch.sh and ../packages.sh read it, too)
+    MODULE        the module of the framework; whether the target's Python finds it decides whether the row exists
+    SERVERS       names of the table below; each makes a row APPLICATION-SERVER
+    ASKED         what is asked of it -> the qualified name of the endpoint that answers; None: one that makes no call
+and where it needs to:
+    APPLICATION   what a WSGI or ASGI server is told to serve (default "app")
+    SINCE         the oldest version of the framework that has what the file uses
+"""
+
+import ast
+import collections
+import glob
+import os
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+APPS = os.path.join(HERE, "apps")
+
+# How a server is started and asked. `command` follows the interpreter, or `program` where it is one of its own;
+# {app}, {application}, {port} and {directory} are filled in. `ask` is "http": row.py asks for each of ASKED; or "own":
+# the application does, as `app.py ask PORT SEED COUNT`. `broker`: the server itself talks to a backend, in no endpoint.
+Server = collections.namedtuple(
+    "Server",
+    "mode packages modules command program ask clients broker",
+    defaults=("", "http", 4, False),
+)
+
+GUNICORN = "-m gunicorn --bind 127.0.0.1:{port} --log-level warning "
+UWSGI = (
+    "--plugin python3 --http-socket 127.0.0.1:{port} --module {app}:{application} --pythonpath {directory} --lazy-apps "
+    "--master --need-app --die-on-term --disable-logging --add-header Connection:close "
+)
+UWSGI_PACKAGES = "uwsgi-core uwsgi-plugin-python3"
+UWSGI_PROGRAM = "/usr/bin/uwsgi-core"
+OWN = "{directory}/{app}.py serve {port}"
+
+SERVERS = {
+    "gunicorn-sync": Server(
+        "prefork", "gunicorn", ("gunicorn",),
+        GUNICORN + "--workers 2 {app}:{application}"),
+    "gunicorn-gthread": Server(
+        "threads", "gunicorn", ("gunicorn",),
+        GUNICORN + "--workers 1 --worker-class gthread --threads 4 {app}:{application}"),
+    "gunicorn-gevent": Server(
+        "gevent", "gunicorn python3-gevent", ("gunicorn", "gevent"),
+        GUNICORN + "--workers 1 --worker-class gevent {app}:{application}", clients=8),
+    "uwsgi": Server(
+        "prefork", UWSGI_PACKAGES, (), UWSGI + "--processes 2", program=UWSGI_PROGRAM),
+    "uwsgi-threads": Server(
+        "threads", UWSGI_PACKAGES, (), UWSGI + "--enable-threads --threads 4", program=UWSGI_PROGRAM),
+    "waitress": Server(
+        "threads", "python3-waitress", ("waitress",),
+        "-m waitress --threads 4 --host 127.0.0.1 --port {port} {app}:{application}"),
+    # The application is a program that serves by itself.
+    "own": Server("sync", "", (), OWN, clients=2),
+    "own-threads": Server("threads", "", (), OWN),
+    "own-async": Server("async", "", (), OWN, clients=16),
+}
+
+Row = collections.namedtuple("Row", "name application server")
+
+
+class Application:
+    def __init__(self, path):
+        self.name = os.path.basename(path)[:-3]
+        with open(path) as source:
+            found = dict(_constants(ast.parse(source.read())))
+        self.framework = found["FRAMEWORK"]
+        self.packages = found["PACKAGES"].split()
+        self.module = found["MODULE"]
+        self.servers = found["SERVERS"]
+        self.asked = found["ASKED"]
+        self.application = found.get("APPLICATION", "app")
+        self.since = found.get("SINCE", "")
+
+
+def _constants(tree):
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
+            try:
+                yield node.targets[0].id, ast.literal_eval(node.value)
+            except ValueError:
+                pass
+
+
+def applications():
+    return [Application(path) for path in sorted(glob.glob(os.path.join(APPS, "*.py")))]
+
+
+def rows():
+    return [
+        Row("%s-%s" % (application.name, name), application, SERVERS[name])
+        for application in applications()
+        for name in application.servers
+    ]
+
+
+def modules():
+    """All that some row needs to be importable."""
+    found = {application.module for application in applications()}
+    return sorted(found.union(*[server.modules for server in SERVERS.values()]))
