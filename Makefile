@@ -129,6 +129,9 @@ e2e: all
 suites: all
 	tests/suites/run.sh
 
+matrix: all
+	tests/matrix/run.py
+
 vm: all $(BUILD)/nettraced.static $(BUILD)/nettrace.static $(BUILD)/verify.static
 	tests/vm/run.py --build $(BUILD)
 
@@ -139,7 +142,7 @@ lint:
 	tests/lint.sh
 
 .PRECIOUS: $(BUILD)/unit/obj/%.o
-.PHONY: all help clean demo test tools unit replay e2e suites vm bench lint
+.PHONY: all help clean demo test tools unit replay e2e suites matrix vm bench lint
 
 clean:
 	rm -rf build

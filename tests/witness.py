@@ -50,6 +50,7 @@ _connections = {}  # fd -> id, of sockets that this process connected
 _connecting = {}  # fd -> (start, peer), of connects that returned EINPROGRESS
 _codes = {}  # code object of an endpoint -> its name
 _told = set()  # descriptors of the connections that the program tells of itself
+_inside = set()  # (kind, fd, thread) of transfers that are under way
 _unsent = {}  # fd -> deque of [bytes, who]: what transports were asked to write and will later
 _numbers = itertools.count(1)
 _nobody = (None, None)
@@ -257,17 +258,26 @@ def _patch_getsockopt():
 
 
 def _patch_transfer(kind, name, size_of):
-    """size_of(arguments, result) says how many bytes a successful call moved."""
+    """
+    size_of(arguments, result) says how many bytes a successful call moved. Of calls that are made of each other, like
+    gevent's sendall() of its send(), the outer one counts.
+    """
     real = getattr(socket.socket, name)
 
     @functools.wraps(real)
     def wrapper(self, *arguments):
         start, fd = _clock(), self.fileno()
+        inside = kind, fd, _thread()
+        if inside in _inside:
+            return real(self, *arguments)
+        _inside.add(inside)
         try:
             result = real(self, *arguments)
         except OSError as problem:
             _note(kind, start, fd, 0, problem.errno or errno.ETIMEDOUT)
             raise
+        finally:
+            _inside.discard(inside)
         size = size_of(arguments, result)
         if size is not None:
             _note(kind, start, fd, size, 0)

@@ -60,7 +60,8 @@ class Served:
     def _words(self, command):
         application = self.row.application
         return command.format(
-            app=application.name, application=application.application, port=self.port, directory=self.lab.directory
+            app=application.name, application=application.application, port=self.port, directory=self.lab.directory,
+            tag="%d%d" % self.lab.version(),
         ).split()
 
     def said(self):

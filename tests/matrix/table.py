@@ -3,12 +3,12 @@
 An application says about itself, in constants at its top (literals, so that the frameworks need not be there):
     FRAMEWORK     the name that people know
     PACKAGES      its Debian packages, on one line (../suites/fetch.sh and ../packages.sh read it, too)
-    MODULE        the module of the framework; whether the target's Python finds it decides whether the row exists
+    MODULE        the module to import; its distribution's version is the one that is shown
     SERVERS       names of the table below; each makes a row APPLICATION-SERVER
     ASKED         what is asked of it -> the qualified name of the endpoint that answers; None: one that makes no call
 and where it needs to:
     APPLICATION   what a WSGI or ASGI server is told to serve (default "app")
-    SINCE         the oldest version of the framework that has what the file uses
+    SINCE         the oldest version of the framework, as (2, 0), that has what the file uses
 """
 
 import ast
@@ -19,22 +19,27 @@ import os
 HERE = os.path.dirname(os.path.abspath(__file__))
 APPS = os.path.join(HERE, "apps")
 
+# Those of the servers below, on one line as in the applications.
+PACKAGES = "gunicorn python3-gevent uwsgi-core uwsgi-plugin-python3 python3-waitress uvicorn python3-uvloop"
+
 # How a server is started and asked. `command` follows the interpreter, or `program` where it is one of its own;
-# {app}, {application}, {port} and {directory} are filled in. `ask` is "http": row.py asks for each of ASKED; or "own":
+# {app}, {application}, {port}, {directory} and {tag} (311 for Python 3.11) are filled in. `needs`: a file that the server
+# has for each Python. `ask` is "http": row.py asks for each of ASKED; or "own":
 # the application does, as `app.py ask PORT SEED COUNT`. `broker`: the server itself talks to a backend, in no endpoint.
 Server = collections.namedtuple(
     "Server",
-    "mode packages modules command program ask clients broker",
-    defaults=("", "http", 4, False),
+    "mode packages modules command program needs ask clients broker",
+    defaults=("", "", "http", 4, False),
 )
 
 GUNICORN = "-m gunicorn --bind 127.0.0.1:{port} --log-level warning "
 UWSGI = (
-    "--plugin python3 --http-socket 127.0.0.1:{port} --module {app}:{application} --pythonpath {directory} --lazy-apps "
+    "--plugin python{tag} --http-socket 127.0.0.1:{port} --module {app}:{application} --pythonpath {directory} --lazy-apps "
     "--master --need-app --die-on-term --disable-logging --add-header Connection:close "
 )
 UWSGI_PACKAGES = "uwsgi-core uwsgi-plugin-python3"
 UWSGI_PROGRAM = "/usr/bin/uwsgi-core"
+UWSGI_PLUGIN = "/usr/lib/uwsgi/plugins/python{tag}_plugin.so"
 OWN = "{directory}/{app}.py serve {port}"
 
 SERVERS = {
@@ -48,9 +53,9 @@ SERVERS = {
         "gevent", "gunicorn python3-gevent", ("gunicorn", "gevent"),
         GUNICORN + "--workers 1 --worker-class gevent {app}:{application}", clients=8),
     "uwsgi": Server(
-        "prefork", UWSGI_PACKAGES, (), UWSGI + "--processes 2", program=UWSGI_PROGRAM),
+        "prefork", UWSGI_PACKAGES, (), UWSGI + "--processes 2", UWSGI_PROGRAM, UWSGI_PLUGIN),
     "uwsgi-threads": Server(
-        "threads", UWSGI_PACKAGES, (), UWSGI + "--enable-threads --threads 4", program=UWSGI_PROGRAM),
+        "threads", UWSGI_PACKAGES, (), UWSGI + "--enable-threads --threads 4", UWSGI_PROGRAM, UWSGI_PLUGIN),
     "waitress": Server(
         "threads", "python3-waitress", ("waitress",),
         "-m waitress --threads 4 --host 127.0.0.1 --port {port} {app}:{application}"),
@@ -74,7 +79,7 @@ class Application:
         self.servers = found["SERVERS"]
         self.asked = found["ASKED"]
         self.application = found.get("APPLICATION", "app")
-        self.since = found.get("SINCE", "")
+        self.since = found.get("SINCE", ())
 
 
 def _constants(tree):
@@ -102,3 +107,7 @@ def modules():
     """All that some row needs to be importable."""
     found = {application.module for application in applications()}
     return sorted(found.union(*[server.modules for server in SERVERS.values()]))
+
+
+if __name__ == "__main__":
+    print(" ".join(sorted({word for application in applications() for word in application.packages} | set(PACKAGES.split()))))

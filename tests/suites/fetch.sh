@@ -16,8 +16,11 @@ unneeded='^(perl|perl-.*|libperl5.*|dpkg|tar|debconf|adduser|passwd|login.*|libp
 # How long a root is kept that nobody asks for: those of other checkouts and of recipes from before.
 kept_days=14
 
-# The packages of a suite and a set, by the table.
+# The packages of a suite and a set, by the table; those of `frameworks` are what the applications of ../matrix need.
 list_packages() {
+	if [ "$2" = frameworks ]; then
+		sed -n 's/^PACKAGES = "\(.*\)"$/\1/p' "$here"/../matrix/table.py "$here"/../matrix/apps/*.py | tr -s ' ' '\n' | sort -u
+	fi
 	awk -v suite="$1" -v set="$2" '
 		$1 ~ /^#/ || NF < 2 || ($1 != "base" && $1 != set) { next }
 		{ taken = NF == 2 || $3 ~ /^!/ }
@@ -79,15 +82,27 @@ import flask, gunicorn, redis, pymemcache, requests
 	done
 }
 
+# Names of packages that the suite does not have, among those given.
+list_absent() {
+	local package
+	for package; do
+		nt_apt apt-cache show --no-all-versions "$package" >/dev/null 2>&1 || echo "$package"
+	done
+}
+
 make_root() {
 	local name=$1 suite=$2 set=$3 path=$4 root=$nt_tmp/$1 packages
-	mapfile -t packages < <(list_packages "$suite" "$set")
 	nt_apt_open "$suite"
+	mkdir -m 755 "$root"
+	mapfile -t packages < <(list_packages "$suite" "$set")
+	if [ "$set" = frameworks ]; then
+		list_absent "${packages[@]}" >"$root/absent"
+		mapfile -t packages < <(printf '%s\n' "${packages[@]}" | grep -Fxv -f "$root/absent")
+	fi
 	nt_apt apt-get install -q -y --download-only "${packages[@]}" >"$nt_tmp/log" 2>&1 || {
 		cat "$nt_tmp/log" >&2
 		nt_die "could not download the packages of $name"
 	}
-	mkdir -m 755 "$root"
 	unpack_root "$root"
 	complete_root "$root"
 	nt_publish "$root" "$path"
