@@ -42,7 +42,7 @@ static void walk(struct nt_target *target, __u64 self)
 	bpf_map_update_elem(&targets, &pid, target, BPF_ANY);
 	kernel_thread_pointer = self;
 	s = bpf_map_lookup_elem(&scratches, &which);
-	python_walk(target, &thread, s);
+	python_walk(target, &thread, s, which);
 	if (s->owner.walk != NT_WALK_OK && s->owner.walk != NT_WALK_TRUNCATED)
 		fprintf(stderr, "image_ranges: thread %llx: walk %d\n", self, s->owner.walk);
 }

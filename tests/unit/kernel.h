@@ -19,7 +19,7 @@
 #define __noinline __attribute__((noinline))
 #define __always_inline inline __attribute__((always_inline))
 
-#define BPF_CORE_READ(task, field) ((void)(task), kernel_thread_pointer)
+#define BPF_CORE_READ(task, ...) ((void)(task), kernel_thread_pointer)
 #define bpf_map_lookup_elem(m, k)                                                                                      \
 	((typeof((m)->value))kernel_map_find((m), (k), sizeof(*(m)->key), sizeof(*(m)->value),                         \
 					     sizeof(*(m)->type) / sizeof(int) == BPF_MAP_TYPE_PERCPU_ARRAY))
@@ -28,6 +28,7 @@
 #define bpf_ringbuf_output(m, data, size, flags) ((void)(flags), kernel_record((data), (size)))
 #define bpf_ringbuf_query(m, what) 0ull
 #define bpf_get_current_pid_tgid() kernel_id
+#define bpf_probe_read_kernel(to, size, from) (memcpy((to), (from), (size)), 0)
 #define bpf_get_current_task() 0ull
 #define bpf_ktime_get_ns() 1ull
 
@@ -44,6 +45,18 @@ static __u64 kernel_thread_pointer, kernel_id;
 static long (*kernel_read)(void *to, __u32 size, __u64 address);
 
 #define bpf_probe_read_user(to, size, from) kernel_read((to), (__u32)(size), (__u64)(from))
+
+/* The test has no pid namespaces: instead of namespace.h. */
+#define NT_NAMESPACE_H
+static inline __u64 current_id(void)
+{
+	return kernel_id;
+}
+
+static inline __u32 current_thread(void)
+{
+	return (__u32)kernel_id;
+}
 
 /* The maps' entries, all in one list. */
 struct kernel_entry {

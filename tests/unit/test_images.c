@@ -52,7 +52,7 @@ static struct scratch *walk_thread(uint64_t self)
 	kernel_thread_pointer = self;
 	bpf_map_update_elem(&targets, &pid, &target, BPF_ANY);
 	s = bpf_map_lookup_elem(&scratches, &which);
-	python_walk(&target, &thread, s);
+	python_walk(&target, &thread, s, which);
 	return s;
 }
 
@@ -97,31 +97,41 @@ static void check_frame(const struct stack_frame *frame, json_t *truth)
 	assert_string_equal(frame->code->file, image_text(truth, "file"));
 	check_same(truth, "first line", frame->code->first_line, "first_line");
 	check_same(truth, "line", frame_line(frame), "line");
-	if (target.layout.frame_kind == 0)
-		return;
-	if (json_object_get(truth, "from_c"))
-		check_same(truth, "entered from C", frame->from_c, "from_c");
 	check_same(truth, "generator", frame->generator, "is_generator");
+	if (target.layout.frame_kind == 1 && json_object_get(truth, "from_c"))
+		check_same(truth, "entered from C", frame->from_c, "from_c");
 }
 
-/* Where the frame of a generator is: in its object, or on its own. */
-static uint64_t generator_frame(json_t *truth)
+/* Where a frame is: of its own, or in its generator. 0: on the data stack, of which the interpreter says nothing. */
+static uint64_t frame_address(json_t *truth)
 {
+	uint64_t generator = image_number(truth, "generator");
+
 	if (target.layout.frame_kind == 0)
 		return image_number(truth, "frame");
-	return image_number(truth, "generator") + target.layout.generator_frame;
+	return generator ? generator + target.layout.generator_frame : 0;
 }
 
-static void check_coroutine(const struct scratch *s, json_t *frames)
+/* Whose lane it is: the outermost coroutine and the outermost frame; of all frames the address and the first local. */
+static void check_owner(const struct scratch *s, json_t *frames, bool whole)
 {
-	uint64_t outermost = 0;
-	size_t index;
+	uint64_t address, coroutine = 0;
 	json_t *truth;
+	uint32_t i;
 
-	json_array_foreach(frames, index, truth) if (index < s->depth && image_number(truth, "generator")) outermost =
-	    generator_frame(truth);
-	if (target.layout.frame_kind == 1)
-		assert_int_equal(s->owner.coroutine, outermost);
+	assert_int_equal(s->owner.places, s->depth);
+	for (i = 0; i < s->depth; i++) {
+		truth = json_array_get(frames, i);
+		address = frame_address(truth);
+		if (address)
+			assert_int_equal(s->places[i].frame, address);
+		if (image_number(truth, "local"))
+			check_same(truth, "first local", s->places[i].local, "local");
+		if (whole && image_number(truth, "generator"))
+			coroutine = address;
+	}
+	assert_int_equal(s->owner.coroutine, coroutine);
+	assert_int_equal(s->owner.base, whole ? s->places[s->depth - 1].frame : 0);
 }
 
 static void check_thread(json_t *thread)
@@ -135,7 +145,7 @@ static void check_thread(json_t *thread)
 
 	assert_int_equal(s->owner.walk, whole ? NT_WALK_OK : NT_WALK_TRUNCATED);
 	assert_int_equal(s->depth, whole ? json_array_size(frames) : NT_MAX_FRAMES);
-	check_coroutine(s, frames);
+	check_owner(s, frames, whole);
 	stack = take_records(&table);
 	assert_non_null(stack);
 	assert_int_equal(stack->id, s->owner.stack);
