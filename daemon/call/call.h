@@ -17,6 +17,7 @@
 #define CALL_MAX_CONNECTIONS 65536 /* at once; more are counted in calls_stats.connections_refused */
 #define CALL_MAX_PENDING 4096	   /* requests without an answer on one connection; more are lost_calls */
 #define CALL_MAX_OPEN 65536	   /* likewise on all of them together */
+#define CALL_MAX_INTENTS 4096	   /* sends that are asked for and not made yet, at once; more are intents_refused */
 #define CALL_MAX_BACKENDS 4096	   /* whose protocol is remembered; more are counted in calls_stats.backends_refused */
 
 enum call_kind {
@@ -76,7 +77,8 @@ struct call_sink {
 	void *context;
 	void (*began)(void *context, struct call *call);
 	void (*received)(void *context, struct call *call);
-	void (*responding)(void *context, struct call *call);
+	/* `by`: who sends it, as far as is known, without states and places. */
+	void (*responding)(void *context, struct call *call, const struct call_owner *by);
 	void (*ended)(void *context, struct call *call);
 };
 
@@ -86,6 +88,7 @@ struct call_stats {
 	uint64_t lost_calls;	      /* begun beyond CALL_MAX_PENDING on one connection, or CALL_MAX_OPEN */
 	uint64_t connections_refused; /* beyond CALL_MAX_CONNECTIONS */
 	uint64_t backends_refused;    /* beyond CALL_MAX_BACKENDS: a failed connect to one may be called `tcp` */
+	uint64_t intents_refused;     /* beyond CALL_MAX_INTENTS: their bytes belong to whoever is seen sending them */
 	uint64_t orphan_records;      /* about a connection that is not known */
 };
 

@@ -62,6 +62,7 @@ void connection_remove(struct call_stage *stage, struct connection *connection)
 	if (stage->recent == connection)
 		stage->recent = NULL;
 	HASH_DEL(stage->connections, connection);
+	intent_forget(stage, connection);
 	free(connection->reader);
 	free(connection);
 }

@@ -3,6 +3,7 @@
  *
  *	stage.c      the records, one function each; flush
  *	connection.c the tables: connections, and what backends are known to speak
+ *	intent.c     bytes whose sender only carries out what others wanted: who they were
  *	segment.c    bytes to readers: turns, detection, losing and finding the thread again
  *	pair.c       what readers report becomes calls; without a reader, turns make them
  *
@@ -53,7 +54,11 @@ struct connection {
 	struct open_call *connect;
 	struct open_call *message; /* bytes that answer nothing, while they go on */
 	struct open_answer answer;
-	struct nt_owner owner;	 /* of the last segment that had one, its states left out: later ones may have none */
+	/* Of the last segment that had an owner: its head, and the owner without what belongs to it. Later ones may
+	 * have none. */
+	struct nt_head owner_head;
+	struct nt_owner owner;
+	struct intent *intents;	 /* what is to be sent, oldest first */
 	uint64_t bytes[2];	 /* by enum nt_direction, of all segments */
 	uint64_t last[2];	 /* by enum protocol_side: when the last byte of it was moved */
 	struct nt_segment *held; /* received, perhaps in answer to a request whose record is yet to come */
@@ -90,7 +95,7 @@ struct call_stage {
 	struct connection *recent; /* the one that was asked for last */
 	struct known_backend *backends;
 	struct open_call *spare;
-	unsigned spare_count, open_count, held_count;
+	unsigned spare_count, open_count, held_count, intent_count;
 	bool no_memory; /* something could not be allocated during this feed */
 };
 
@@ -129,6 +134,12 @@ static inline enum protocol_side connection_side(const struct connection *connec
 
 /* What to call the protocol of a connection. */
 const char *connection_protocol_name(const struct connection *connection);
+
+/* intent.c */
+void intent_add(struct call_stage *stage, struct connection *connection, const struct nt_segment *segment);
+/* Takes a segment, in parts if several have wanted its bytes sent. */
+void intent_take(struct call_stage *stage, struct connection *connection, const struct nt_segment *segment);
+void intent_forget(struct call_stage *stage, struct connection *connection);
 
 /* segment.c */
 void segment_take(struct call_stage *stage, struct connection *connection, const struct nt_segment *segment);

@@ -161,13 +161,18 @@ static void mark_whole(struct call_stage *stage, struct open_call *open)
 		stage->sink.received(stage->sink.context, &open->call);
 }
 
-static void mark_responding(struct call_stage *stage, struct open_call *open)
+static void mark_responding(struct call_stage *stage, const struct connection *connection, struct open_call *open)
 {
+	struct call_owner by;
+
 	if (open->responding)
 		return;
 	open->responding = true;
-	if (open->call.kind == CALL_REQUEST)
-		stage->sink.responding(stage->sink.context, &open->call);
+	if (open->call.kind != CALL_REQUEST)
+		return;
+	call_read_owner(&by, &connection->owner_head, &connection->owner, NULL);
+	by.places = NULL;
+	stage->sink.responding(stage->sink.context, &open->call, &by);
 }
 
 static void add_bytes(const struct connection *connection, struct open_call *open, enum protocol_side side,
@@ -371,7 +376,7 @@ static void answer_call(struct feeding *feeding, struct open_call *open, uint64_
 	open->call.error = answer->error;
 	open->call.client_error = answer->client_error;
 	open->call.answered = true;
-	mark_responding(feeding->stage, open);
+	mark_responding(feeding->stage, connection, open);
 	if (open->whole)
 		end_pending(feeding->stage, connection, open);
 }
@@ -440,7 +445,7 @@ static void rest_of_answers(struct feeding *feeding, uint64_t bytes)
 		connection->answer.bytes += bytes;
 		if (open && open->call.kind == CALL_REQUEST && !open->responding) {
 			open->call.in_first = connection->answer.first;
-			mark_responding(feeding->stage, open);
+			mark_responding(feeding->stage, connection, open);
 		}
 	} else if (connection->oldest) {
 		add_bytes(connection, connection->oldest, PROTOCOL_ANSWER, bytes);
@@ -499,7 +504,7 @@ void pair_answer_by_turn(struct feeding *feeding)
 	open->call.in_last = connection->last[PROTOCOL_ANSWER];
 	if (!connection->protocol)
 		mark_whole(feeding->stage, open);
-	mark_responding(feeding->stage, open);
+	mark_responding(feeding->stage, connection, open);
 }
 
 /* Gives an answer that did not end to the call that it seems to answer. */

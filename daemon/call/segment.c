@@ -240,6 +240,7 @@ static void take_bytes(struct call_stage *stage, struct connection *connection, 
 	connection->direction = segment->direction;
 	connection->bytes[segment->direction] += segment->bytes;
 	if (segment->owner.walk != NT_WALK_NONE) {
+		connection->owner_head = segment->h;
 		connection->owner = segment->owner;
 		connection->owner.states = connection->owner.places = 0;
 	}

@@ -102,13 +102,17 @@ static void take_segment(struct call_stage *stage, const struct nt_segment *segm
 		stage->stats.orphan_records++;
 		return;
 	}
+	if (segment->flags & NT_SEGMENT_INTENT) {
+		intent_add(stage, connection, segment);
+		return;
+	}
 	if (segment->direction == NT_OUT)
 		connection->sender = segment->h.tid;
 	/* What began to leave before the held bytes arrived is what they answer. */
 	if (connection->held && (segment->direction == NT_IN || segment->first >= connection->held->h.time))
 		release_held(stage, connection);
 	if (!hold_back(stage, connection, segment))
-		segment_take(stage, connection, segment);
+		intent_take(stage, connection, segment);
 }
 
 /* Ends all that waits on a connection that is over. */

@@ -15,7 +15,7 @@
 /* The bindings of calls for which there was no memory. */
 static struct binding no_memory = {.reason = RUN_WALK_FAILED};
 
-struct open_run *book_open(struct run_stage *stage, enum run_source source, struct thread *thread, uint32_t pid,
+struct open_run *book_open(struct run_stage *stage, enum run_source source, struct lane *lane, uint32_t pid,
 			   struct code *code, const struct run_endpoint *endpoint)
 {
 	struct open_run *run;
@@ -28,40 +28,54 @@ struct open_run *book_open(struct run_stage *stage, enum run_source source, stru
 	run->run = (struct run){
 	    .endpoint = endpoint,
 	    .pid = pid,
-	    .tid = thread->tid,
+	    .tid = lane->tid,
 	    .source = source,
 	    .exact = true,
 	};
+	run->number = ++stage->numbers;
+	HASH_ADD(hh, stage->runs_by_number, number, sizeof(run->number), run);
+	if (run->refused) {
+		free(run);
+		return NULL;
+	}
 	run->code = code_hold(code);
 	DL_APPEND(stage->runs, run);
 	stage->run_count++;
 	return run;
 }
 
+struct open_run *book_find(const struct run_stage *stage, uint64_t number)
+{
+	struct open_run *run;
+
+	HASH_FIND(hh, stage->runs_by_number, &number, sizeof(number), run);
+	return run;
+}
+
 static void run_free(struct run_stage *stage, struct open_run *run)
 {
 	DL_DELETE(stage->runs, run);
+	HASH_DEL(stage->runs_by_number, run);
 	stage->run_count--;
 	callers_free(stage, run->callers);
 	code_release(&stage->codes, run->code);
 	free(run);
 }
 
-static void count_backend(struct run *run, const struct call *call)
+static void add_backend(struct run *run, const char *protocol, const struct call_backend *where, uint64_t calls)
 {
 	size_t i = 0;
 
-	while (i < run->backend_count && (memcmp(&run->backends[i].where, &call->backend, sizeof(call->backend)) != 0 ||
-					  strcmp(run->backends[i].protocol, call->protocol) != 0))
+	while (i < run->backend_count && (memcmp(&run->backends[i].where, where, sizeof(*where)) != 0 ||
+					  strcmp(run->backends[i].protocol, protocol) != 0))
 		i++;
 	if (i == RUN_MAX_BACKENDS)
 		return;
 	if (i == run->backend_count) {
-		run->backends[i].protocol = call->protocol;
-		run->backends[i].where = call->backend;
+		run->backends[i] = (struct run_backend){.protocol = protocol, .where = *where};
 		run->backend_count++;
 	}
-	run->backends[i].calls++;
+	run->backends[i].calls += calls;
 }
 
 static void count_call(struct open_run *run, const struct call *call)
@@ -71,7 +85,7 @@ static void count_call(struct open_run *run, const struct call *call)
 		return;
 	}
 	run->run.calls++;
-	count_backend(&run->run, call);
+	add_backend(&run->run, call->protocol, &call->backend, 1);
 	run->run.round_trips += call->round_trip;
 	run->run.errors += call->error;
 }
@@ -121,8 +135,38 @@ static void report(struct run_stage *stage, struct open_run *run)
 		out->ended = out->began;
 	out->network = spans_length(&run->network);
 	out->route = *run->route ? run->route : NULL;
-	stage->sink.ran(stage->sink.context, out);
+	/* It only handed over work, which asked nothing of the network. */
+	if (out->calls || out->connects || out->source == RUN_BY_USDT)
+		stage->sink.ran(stage->sink.context, out);
 	run_free(stage, run);
+}
+
+/* Both are of one request, and one's calls come after the other's: the younger one's spans are added as they are. */
+void book_merge(struct run_stage *stage, struct open_run *into, struct open_run *from)
+{
+	struct run *to = &into->run, *more = &from->run;
+
+	while (from->bindings) {
+		struct binding *binding = from->bindings;
+
+		DL_DELETE(from->bindings, binding);
+		binding->run = into;
+		DL_APPEND(into->bindings, binding);
+	}
+	into->open_calls += from->open_calls;
+	into->open_connects += from->open_connects;
+	to->calls += more->calls;
+	to->round_trips += more->round_trips;
+	to->errors += more->errors;
+	to->connects += more->connects;
+	for (size_t i = 0; i < more->backend_count; i++)
+		add_backend(to, more->backends[i].protocol, &more->backends[i].where, more->backends[i].calls);
+	if (from->first && (!into->first || from->first < into->first))
+		into->first = from->first;
+	if (from->last > into->last)
+		into->last = from->last;
+	spans_merge(&into->network, &from->network);
+	run_free(stage, from);
 }
 
 void book_close(struct run_stage *stage, struct open_run *run)
@@ -160,8 +204,8 @@ void book_flush(struct run_stage *stage, bool at_end)
 	}
 }
 
-struct binding *book_bind(struct run_stage *stage, struct call *call, struct open_run *run, const struct run_site *site,
-			  enum run_reason reason)
+struct binding *book_bind(struct run_stage *stage, struct call *call, struct open_run *run,
+			  const struct run_endpoint *endpoint, const struct run_site *site, enum run_reason reason)
 {
 	struct binding *binding = calloc(1, sizeof(*binding));
 
@@ -171,6 +215,7 @@ struct binding *book_bind(struct run_stage *stage, struct call *call, struct ope
 	binding->site = site;
 	binding->reason = reason;
 	binding->run = run;
+	binding->endpoint = endpoint;
 	if (!run) {
 		DL_APPEND(stage->loose, binding);
 		return binding;

@@ -20,7 +20,8 @@ void callers_free(struct run_stage *stage, struct callers *callers)
 	free(callers);
 }
 
-/* The states of the frames outside the endpoint's: those of the outermost frames came. NULL: not all of them did. */
+/* The states of the endpoint's callers, its lane's first: those of the outermost frames came. NULL: not all of them
+ * did. */
 static const uint32_t *states_outside(const struct call *call, const struct stack *stack)
 {
 	uint32_t count = stack->depth - stack->verdict.index - 1;
@@ -41,8 +42,9 @@ static void remember(struct run_stage *stage, struct callers *callers, const str
 	}
 	callers->connection = call->connection;
 	callers->first = call->out_first;
+	callers->frame = who_frame(&call->owner, stack, stack->verdict.index);
 	callers->index = stack->verdict.index;
-	callers->count = stack->depth - stack->verdict.index - 1;
+	callers->count = stack->verdict.outside;
 	callers->known = states != NULL;
 	if (states)
 		memcpy(callers->states, states, callers->count * sizeof(callers->states[0]));
@@ -61,8 +63,9 @@ static bool callers_moved(const struct callers *last, const struct call *call, c
 	uint32_t outside = stack->verdict.index + 1;
 	const struct stack_frame *before = last->stack->frames + last->index + 1;
 	const uint32_t *states = states_outside(call, stack);
+	uint64_t frame = who_frame(&call->owner, stack, stack->verdict.index);
 
-	if (last->count != stack->depth - outside)
+	if (last->count != stack->verdict.outside || (frame && last->frame && frame != last->frame))
 		return true;
 	for (uint32_t i = 0; i < last->count && stack != last->stack; i++)
 		if (before[i].code != stack->frames[outside + i].code ||
@@ -98,7 +101,8 @@ static bool enters_again(const struct stack *stack, int i)
 {
 	const struct stack_frame *caller = &stack->frames[i + 1];
 
-	if (i < 0 || i + 1 >= (int)stack->depth || !stack->frames[i].from_c)
+	/* What C code enters of a generator is where it was: await and for do no more than that. */
+	if (i < 0 || i + 1 >= (int)stack->depth || !stack->frames[i].from_c || stack->frames[i].generator)
 		return false;
 	return !is_starter(caller->code) && !flow_calls_once(code_flow(caller->code), frame_offset(caller));
 }
@@ -137,9 +141,13 @@ static bool is_thread_start(const struct code *code)
 
 bool calls_repeat_unseen(const struct stack *stack, uint32_t index)
 {
-	if (stack->depth == NT_MAX_FRAMES || !is_thread_start(stack->frames[stack->depth - 1].code))
+	uint32_t last = index + stack->verdict.outside;
+
+	/* A task begins with its coroutine, and only once. */
+	if (stack->verdict.root < 0 &&
+	    (stack->depth == NT_MAX_FRAMES || !is_thread_start(stack->frames[stack->depth - 1].code)))
 		return true;
-	for (uint32_t i = index; i + 1 < stack->depth; i++) {
+	for (uint32_t i = index; i < last; i++) {
 		const struct stack_frame *frame = &stack->frames[i], *caller = frame + 1;
 		uint32_t at = frame_offset(caller);
 
@@ -156,18 +164,86 @@ bool calls_repeat_unseen(const struct stack *stack, uint32_t index)
 	return false;
 }
 
-static void close_run(struct run_stage *stage, struct open_run *run)
+static void unlink_run(struct open_run **link, const struct open_run *run)
 {
-	struct open_run **link = &run->thread->runs;
-
 	while (*link != run)
 		link = &(*link)->peer;
 	*link = run->peer;
+}
+
+/* Which request it answered may still show: it waits, in the place of the one that has waited longest. */
+static void wait_for_response(struct run_stage *stage, struct lane *lane, struct open_run *run)
+{
+	struct open_run **end = &lane->closed;
+	unsigned count = 1;
+
+	run->peer = lane->closed;
+	lane->closed = run;
+	for (; *end && count <= STAGE_MAX_CLOSED; end = &(*end)->peer)
+		count++;
+	if (!*end)
+		return;
+	run = *end;
+	*end = NULL;
+	book_close(stage, run);
+}
+
+static void close_run(struct run_stage *stage, struct open_run *run)
+{
+	struct lane *lane = run->lane;
+
+	unlink_run(&lane->runs, run);
 	/* On a thread that reads its requests itself, a run without one is what was left of one when the capture began.
 	 */
-	run->run.partial = run->unasked && run->thread->answers;
-	run->thread = NULL;
-	book_close(stage, run);
+	run->run.partial = run->unasked && lane->answers && !lane->task;
+	run->lane = NULL;
+	if (run->unasked && stage->serves && !lane->answers)
+		wait_for_response(stage, lane, run);
+	else
+		book_close(stage, run);
+}
+
+void calls_report(struct run_stage *stage, struct lane *lane)
+{
+	while (lane->closed) {
+		struct open_run *run = lane->closed;
+
+		lane->closed = run->peer;
+		book_close(stage, run);
+	}
+}
+
+/* Gives those of a list that began after the request was there. */
+static void give(struct run_stage *stage, struct open_run **link, struct request *request)
+{
+	while (*link) {
+		struct open_run *run = *link, *other = request->runs;
+
+		if (run->opened < request->call->out_first) {
+			link = &run->peer;
+			continue;
+		}
+		*link = run->peer;
+		run->lane = NULL;
+		while (other && other->run.endpoint != run->run.endpoint)
+			other = other->peer;
+		request->had_run = true;
+		if (other) {
+			book_merge(stage, other, run);
+			continue;
+		}
+		run->run.source = RUN_BY_REQUEST;
+		run->run.exact = true;
+		run->peer = request->runs;
+		request->runs = run;
+	}
+}
+
+void calls_give(struct run_stage *stage, struct lane *lane, struct request *request)
+{
+	give(stage, &lane->closed, request);
+	give(stage, &lane->runs, request);
+	calls_report(stage, lane);
 }
 
 /* Is the endpoint at work for a dispatcher? */
@@ -179,8 +255,7 @@ static bool is_dispatched(const struct stack *stack)
 	return false;
 }
 
-static struct open_run *begin(struct run_stage *stage, struct thread *thread, const struct call *call,
-			      struct stack *stack)
+static struct open_run *begin(struct run_stage *stage, struct lane *lane, const struct call *call, struct stack *stack)
 {
 	const struct stack_verdict *verdict = &stack->verdict;
 	struct callers *callers = calloc(1, sizeof(*callers));
@@ -188,32 +263,33 @@ static struct open_run *begin(struct run_stage *stage, struct thread *thread, co
 
 	if (!callers)
 		return NULL;
-	run = book_open(stage, RUN_BY_CALLS, thread, call->owner.pid, verdict->code, verdict->endpoint);
+	run = book_open(stage, RUN_BY_CALLS, lane, call->owner.pid, verdict->code, verdict->endpoint);
 	if (!run) {
 		free(callers);
 		return NULL;
 	}
+	run->opened = call->out_first;
 	run->callers = callers;
 	remember(stage, callers, call, stack);
-	run->thread = thread;
-	run->unasked = !thread->requests && is_dispatched(stack);
-	run->peer = thread->runs;
-	thread->runs = run;
+	run->lane = lane;
+	run->unasked = !lane->requests && is_dispatched(stack);
+	run->peer = lane->runs;
+	lane->runs = run;
 	return run;
 }
 
-struct open_run *calls_run(struct run_stage *stage, struct thread *thread, struct call *call, struct stack *stack)
+struct open_run *calls_run(struct run_stage *stage, struct lane *lane, const struct call *call, struct stack *stack)
 {
-	struct open_run *run = thread->runs;
+	struct open_run *run = lane->runs;
 
 	while (run && run->code != stack->verdict.code)
 		run = run->peer;
 	if (!run)
-		return begin(stage, thread, call, stack);
+		return begin(stage, lane, call, stack);
 	if (!is_same_message(run->callers, call, stack)) {
 		if (callers_moved(run->callers, call, stack) || !reaches(run->callers, stack)) {
 			close_run(stage, run);
-			return begin(stage, thread, call, stack);
+			return begin(stage, lane, call, stack);
 		}
 		if (stack->verdict.repeats_unseen || !run->callers->known || !states_outside(call, stack))
 			run->run.exact = false;
@@ -230,9 +306,9 @@ static bool is_on(const struct stack *stack, const struct code *code)
 	return false;
 }
 
-void calls_leave(struct run_stage *stage, struct thread *thread, const struct stack *stack)
+void calls_leave(struct run_stage *stage, struct lane *lane, const struct stack *stack)
 {
-	struct open_run *run = thread->runs;
+	struct open_run *run = lane->runs;
 
 	while (run) {
 		struct open_run *next = run->peer;
@@ -243,9 +319,9 @@ void calls_leave(struct run_stage *stage, struct thread *thread, const struct st
 	}
 }
 
-void calls_leave_endpoint(struct run_stage *stage, struct thread *thread, const struct code *code)
+void calls_leave_endpoint(struct run_stage *stage, struct lane *lane, const struct code *code)
 {
-	struct open_run *run = thread->runs;
+	struct open_run *run = lane->runs;
 
 	while (run) {
 		struct open_run *next = run->peer;
@@ -256,9 +332,9 @@ void calls_leave_endpoint(struct run_stage *stage, struct thread *thread, const 
 	}
 }
 
-void calls_flush(struct run_stage *stage, struct thread *thread, uint64_t before)
+void calls_flush(struct run_stage *stage, struct lane *lane, uint64_t before)
 {
-	struct open_run *run = thread->runs;
+	struct open_run *run = lane->runs;
 
 	while (run) {
 		struct open_run *next = run->peer;
@@ -267,4 +343,6 @@ void calls_flush(struct run_stage *stage, struct thread *thread, uint64_t before
 			close_run(stage, run);
 		run = next;
 	}
+	if (lane->closed && lane->closed->last < before)
+		calls_report(stage, lane);
 }

@@ -271,6 +271,7 @@ static void code_fill(struct code_table *table, struct code *code, const struct 
 	code->name = names->name;
 	code->title = names->title;
 	code->qualified = record->qualified;
+	code->flags = record->flags;
 	code->first_line = record->first_line;
 	code->code_start = record->code_start;
 	code->lines = table_copy(table, parts->lines, record->lines_size);

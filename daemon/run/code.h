@@ -19,6 +19,7 @@
 
 #include "../../bpf/event.h"
 #include "flow.h"
+#include "landmark.h"
 #include "run.h"
 
 #define CODE_MAX_PROCESSES 16384   /* at once; more are unknown */
@@ -53,6 +54,8 @@ struct code {
 	bool refused;
 	enum code_own own;
 	enum code_kind kind;
+	enum landmark landmark;
+	uint32_t flags;			     /* co_flags */
 	bool named_by_user;		     /* some --endpoint matches it */
 	const struct dispatcher *dispatcher; /* what it calls is an endpoint; NULL: not so */
 	uint32_t first_line, code_start;
@@ -80,8 +83,14 @@ struct stack_verdict {
 	const struct run_site *site;	     /* NULL: none */
 	struct code *code;		     /* the endpoint's */
 	uint16_t index;			     /* its frame */
-	bool certain;			     /* frames that may be missing outside would not change the endpoint */
+	bool certain;	     /* a dispatcher or a pattern says so: frames outside would not change the endpoint */
 	bool repeats_unseen; /* some caller of the endpoint could call again with nothing to be seen of it */
+	bool received;	     /* it looks at what was read on a connection just now */
+	bool worker;	     /* on a pool's thread */
+	int16_t root;	     /* frame of the asyncio task's coroutine; -1: none */
+	int16_t carrier;     /* frame whose first local is the piece of work; -1: none */
+	uint16_t inside;     /* frames that work for one task: those of an event loop are outside */
+	uint16_t outside;    /* callers of the endpoint that belong to its lane: what they do tells runs apart */
 };
 
 /* Counted references like code's. */
@@ -95,17 +104,20 @@ struct stack {
 	struct stack_frame frames[]; /* innermost first */
 };
 
-struct thread;
+struct lane;
+struct origin;
 
 struct process {
 	UT_hash_handle hh;
 	uint32_t pid;
 	uint8_t minor; /* of its Python 3; 0 not known */
 	bool refused;
+	bool greenlets; /* it has a library that runs several of them on a thread */
 	uint64_t start; /* when it started; 0 not known */
 	struct code *codes;
 	struct stack *stacks;
-	struct thread *threads; /* thread.c's */
+	struct lane *lanes;	/* lane.c's */
+	struct origin *origins; /* origin.c's */
 };
 
 struct code_table {

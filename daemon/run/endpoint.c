@@ -187,6 +187,7 @@ void endpoint_classify(const struct endpoint_rules *rules, struct code *code)
 	code->kind = kind_of(code->name);
 	code->own = own_of(code->file, code->kind);
 	code->dispatcher = dispatcher_find(code->file, code->name, code->qualified);
+	code->landmark = landmark_find(code->file, code->name, code->qualified);
 	code->named_by_user = false;
 	for (const struct endpoint_pattern *p = rules->patterns; p && !code->named_by_user; p = p->next)
 		code->named_by_user = pattern_matches(p, code);
@@ -207,10 +208,10 @@ uint32_t endpoint_judge(const struct endpoint_rules *rules, const struct code *c
 	return flags;
 }
 
-/* A stack under the rules. `least`: what counts as the application's own on it. */
+/* A stack under the rules. */
 struct search {
 	const struct stack *stack;
-	enum code_own least;
+	enum code_own least; /* what counts as the application's own on it */
 };
 
 static enum code_own least_own(const struct stack *stack)
@@ -271,7 +272,7 @@ static int find_named(const struct stack *stack)
 	return -1;
 }
 
-int endpoint_find(const struct endpoint_rules *rules, const struct stack *stack, bool *ret_certain)
+int endpoint_find(const struct endpoint_rules *rules, const struct stack *stack, uint32_t inside, bool *ret_certain)
 {
 	struct search search = {.stack = stack, .least = least_own(stack)};
 	int found;
@@ -289,14 +290,14 @@ int endpoint_find(const struct endpoint_rules *rules, const struct stack *stack,
 	*ret_certain = found >= 0;
 	if (found >= 0)
 		return found;
-	found = find_own(&search, stack->depth, CODE_FUNCTION);
-	return found >= 0 ? found : find_own(&search, stack->depth, CODE_MODULE);
+	found = find_own(&search, (int)inside, CODE_FUNCTION);
+	return found >= 0 ? found : find_own(&search, (int)inside, CODE_MODULE);
 }
 
-int endpoint_find_site(const struct stack *stack, int endpoint)
+int endpoint_find_site(const struct stack *stack, uint32_t inside, int endpoint)
 {
 	enum code_own least = least_own(stack);
-	int count = endpoint < 0 ? (int)stack->depth : endpoint;
+	int count = endpoint < 0 ? (int)inside : endpoint;
 
 	for (int i = 0; i < count; i++)
 		if (stack->frames[i].code->own >= least)

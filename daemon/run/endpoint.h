@@ -7,7 +7,7 @@
  *      inside it: the first such function;
  *   2. else the function that the innermost framework's dispatcher called, a package's own view as it may be;
  *   3. else as 1 for dispatchers that call much else, too (gunicorn's WSGI: the application, or its middleware);
- *   4. else the outermost function of the application's own code: what a thread runs, what a script calls;
+ *   4. else the outermost function of the application's own code: what a thread or task runs, what a script calls;
  *   5. else the body of a module of the application's own, if it is no console script.
  *
  * The application's own code is what lies in no standard library (.../lib/pythonX.Y/), site-packages or dist-packages.
@@ -40,15 +40,16 @@ void endpoint_classify(const struct endpoint_rules *rules, struct code *code);
 uint32_t endpoint_judge(const struct endpoint_rules *rules, const struct code *code);
 
 /*
- * The index of the endpoint's frame, or -1. `ret_certain`: frames that the walk did not reach, outside of those that
- * are there, would not change it.
+ * The index of the endpoint's frame, or -1. For rules 4 and 5 only the `inside` innermost frames count: an event loop's
+ * caller is not who wants what its tasks do. `ret_certain`: it was found by another rule, and frames that the walk did
+ * not reach, outside of those that are there, would not change it.
  */
-int endpoint_find(const struct endpoint_rules *rules, const struct stack *stack, bool *ret_certain);
+int endpoint_find(const struct endpoint_rules *rules, const struct stack *stack, uint32_t inside, bool *ret_certain);
 
 /*
  * The index of the innermost frame of the application's own within the endpoint's frame; that itself if there is none.
  * For an endpoint of -1: of the innermost one on the stack, or -1.
  */
-int endpoint_find_site(const struct stack *stack, int endpoint);
+int endpoint_find_site(const struct stack *stack, uint32_t inside, int endpoint);
 
 #endif

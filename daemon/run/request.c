@@ -1,9 +1,10 @@
 /*
- * request.c: runs by the request that the thread is answering, see stage.h.
+ * request.c: runs by the request that the lane is answering, see stage.h.
  *
- * A thread answers a request from its first byte until the response was sent, or until it reads the next request. When
- * several connections have unanswered requests on one thread, it serves them by turns (an event loop, greenlets), and
- * which one a call is for this way does not know.
+ * A lane answers a request from its first byte until the response was sent, or until it reads the next request. An
+ * event loop reads for all its tasks: which of them answers shows when the task is made for the request (run.c), or at
+ * the latest when it sends the response. Until then the request is the loop's, and with several of them on one lane it
+ * is not known which one a call is for.
  */
 #include "stage.h"
 
@@ -11,71 +12,116 @@
 #include <string.h>
 #include <utlist.h>
 
-void request_leave_thread(struct request *request)
+void request_leave_lane(struct request *request)
 {
-	if (!request->thread)
+	if (!request->lane)
 		return;
-	DL_DELETE2(request->thread->requests, request, thread_prev, thread_next);
-	request->thread = NULL;
+	DL_DELETE2(request->lane->requests, request, lane_prev, lane_next);
+	request->lane = NULL;
 }
 
 /*
  * A thread that reads a request is done with what it has answered, and is in no endpoint's run. Only its youngest
  * request can be answered and still be here (request_responding()).
  */
-static void thread_reads(struct run_stage *stage, struct thread *thread, uint32_t pid)
+static void lane_reads(struct run_stage *stage, struct lane *lane, uint32_t pid)
 {
-	struct request *youngest = thread->requests ? thread->requests->thread_prev : NULL;
+	struct request *youngest = lane->requests ? lane->requests->lane_prev : NULL;
 
 	if (youngest && youngest->call->in_first)
-		request_leave_thread(youngest);
-	usdt_end_dispatched(stage, pid, thread);
-	calls_leave(stage, thread, NULL);
+		request_leave_lane(youngest);
+	usdt_end_dispatched(stage, pid, lane);
+	calls_leave(stage, lane, NULL);
+}
+
+/* The lane that read a request. */
+static struct lane *reader_of(struct run_stage *stage, const struct call *call)
+{
+	struct process *process = process_find(&stage->codes, call->owner.pid);
+	struct who who;
+
+	if (!process)
+		return NULL;
+	if (call->owner.stack && who_find(stage, &call->owner, &who) == RUN_REASON_COUNT)
+		return who.lane;
+	return lane_get(stage, process, call->owner.tid, 0);
 }
 
 void request_began(struct run_stage *stage, struct call *call)
 {
-	struct process *process = process_find(&stage->codes, call->owner.pid);
 	struct request *request = calloc(1, sizeof(*request));
 
 	call->user = request;
 	if (!request)
 		return;
 	request->call = call;
-	DL_APPEND(stage->requests, request);
-	request->thread = process ? thread_get(stage, process, call->owner.tid) : NULL;
-	if (!request->thread)
+	stage->serves = true;
+	request->number = ++stage->numbers;
+	HASH_ADD(hh, stage->requests_by_number, number, sizeof(request->number), request);
+	if (request->refused) {
+		free(request);
+		call->user = NULL;
 		return;
-	request->thread->answers = true;
-	thread_reads(stage, request->thread, call->owner.pid);
-	DL_APPEND2(request->thread->requests, request, thread_prev, thread_next);
+	}
+	DL_APPEND(stage->requests, request);
+	request->lane = reader_of(stage, call);
+	if (!request->lane)
+		return;
+	request->lane->answers = true;
+	lane_reads(stage, request->lane, call->owner.pid);
+	DL_APPEND2(request->lane->requests, request, lane_prev, lane_next);
 }
 
-void request_responding(struct call *call)
+struct request *request_find(const struct run_stage *stage, uint64_t number)
+{
+	struct request *request;
+
+	HASH_FIND(hh, stage->requests_by_number, &number, sizeof(number), request);
+	return request;
+}
+
+/* Another lane than the one that read it sends the response: it is the one that answers. */
+static void answered_by(struct run_stage *stage, struct request *request, const struct call_owner *by)
+{
+	struct who who;
+
+	if (who_find(stage, by, &who) != RUN_REASON_COUNT || !who.lane || who.lane == request->lane)
+		return;
+	/* A loop that sends what one of its tasks has written says nothing of who that was. */
+	if (!who.lane->task && who.stack->verdict.inside < who.stack->depth)
+		return;
+	request_leave_lane(request);
+	request->lane = who.lane;
+	DL_APPEND2(who.lane->requests, request, lane_prev, lane_next);
+	calls_give(stage, who.lane, request);
+}
+
+void request_responding(struct run_stage *stage, struct call *call, const struct call_owner *by)
 {
 	struct request *request = call->user;
 
+	if (request && by)
+		answered_by(stage, request, by);
 	/* While it answers, others wait on its thread: after this it is their turn, unless they are in line behind it.
 	 */
-	if (request && request->thread && request->thread_next &&
-	    request->thread_next->call->connection != call->connection)
-		request_leave_thread(request);
+	if (request && request->lane && request->lane_next && request->lane_next->call->connection != call->connection)
+		request_leave_lane(request);
 }
 
-/* The request that the thread is answering. Of several on one connection, answers come in order. */
-static struct request *current(const struct thread *thread)
+/* Of several on one connection, answers come in order. */
+struct request *request_current(const struct lane *lane)
 {
-	struct request *oldest = thread->requests;
+	struct request *oldest = lane->requests;
 
-	for (const struct request *request = oldest; request; request = request->thread_next)
+	for (const struct request *request = oldest; request; request = request->lane_next)
 		if (request->call->connection != oldest->call->connection)
 			return NULL;
 	return oldest;
 }
 
-void request_claim(struct thread *thread, char *route)
+void request_claim(struct lane *lane, char *route)
 {
-	struct request *request = current(thread);
+	struct request *request = request_current(lane);
 
 	if (!request)
 		return;
@@ -83,18 +129,16 @@ void request_claim(struct thread *thread, char *route)
 	memcpy(route, request->call->operation, PROTOCOL_OPERATION_SIZE);
 }
 
-struct open_run *request_run(struct run_stage *stage, struct thread *thread, uint32_t pid, const struct stack *stack)
+struct open_run *request_run(struct run_stage *stage, struct request *request, struct lane *lane, uint32_t pid,
+			     const struct stack *stack)
 {
 	const struct stack_verdict *verdict = &stack->verdict;
-	struct request *request = current(thread);
 	struct open_run *run;
 
-	if (!request)
-		return NULL;
 	for (run = request->runs; run; run = run->peer)
 		if (run->run.endpoint == verdict->endpoint)
 			return run;
-	run = book_open(stage, RUN_BY_REQUEST, thread, pid, verdict->code, verdict->endpoint);
+	run = book_open(stage, RUN_BY_REQUEST, lane, pid, verdict->code, verdict->endpoint);
 	if (!run)
 		return NULL;
 	run->peer = request->runs;
@@ -127,8 +171,9 @@ void request_ended(struct run_stage *stage, struct call *call)
 
 	if (request) {
 		request_end_runs(stage, request);
-		request_leave_thread(request);
+		request_leave_lane(request);
 		DL_DELETE(stage->requests, request);
+		HASH_DEL(stage->requests_by_number, request);
 		free(request);
 	}
 	call->user = NULL;
@@ -140,8 +185,9 @@ void request_clear(struct run_stage *stage)
 	while (stage->requests) {
 		struct request *request = stage->requests;
 
-		request_leave_thread(request);
+		request_leave_lane(request);
 		DL_DELETE(stage->requests, request);
+		HASH_DEL(stage->requests_by_number, request);
 		free(request);
 	}
 }

@@ -9,8 +9,9 @@
 
 #include "stage.h"
 
-#define RUN_IDLE UINT64_C(1000000000)	      /* ns without a call after which a run by calls is over */
-#define RUN_THREAD_IDLE UINT64_C(60000000000) /* ns without anything after which a thread is forgotten */
+#define RUN_IDLE UINT64_C(1000000000)	    /* ns without a call after which a run by calls is over */
+#define RUN_LANE_IDLE UINT64_C(60000000000) /* ns without anything after which a lane is forgotten */
+#define RUN_TASK_IDLE UINT64_C(10000000000) /* likewise of a task, which waits more and whose end shows otherwise */
 
 const char *const run_reason_names[RUN_REASON_COUNT] = {
     [RUN_NO_PYTHON_THREAD] = "no_python_thread",
@@ -38,8 +39,9 @@ static void drop_process(struct run_stage *stage, uint32_t pid)
 
 	if (!process)
 		return;
-	while (process->threads)
-		thread_remove(stage, process, process->threads);
+	while (process->lanes)
+		lane_remove(stage, process, process->lanes);
+	origin_clear(stage, process);
 	process_remove(&stage->codes, process);
 }
 
@@ -49,8 +51,9 @@ static void free_processes(struct run_stage *stage)
 	while (stage->codes.processes) {
 		struct process *process = stage->codes.processes;
 
-		while (process->threads)
-			thread_free(stage, process, process->threads);
+		while (process->lanes)
+			lane_free(stage, process, process->lanes);
+		origin_clear(stage, process);
 		process_remove(&stage->codes, process);
 	}
 }
@@ -124,8 +127,12 @@ static int take_code(struct run_stage *stage, const struct nt_code *record)
 	struct code *code;
 	int error = code_take(&stage->codes, record, &code);
 
-	if (code)
-		endpoint_classify(&stage->rules, code);
+	if (!code)
+		return error;
+	endpoint_classify(&stage->rules, code);
+	/* Their sockets are Python, so what they do shows on the stack. */
+	if (strstr(code->file, "/gevent/") || strstr(code->file, "/eventlet/"))
+		process_find(&stage->codes, record->h.pid)->greenlets = true;
 	return error;
 }
 
@@ -161,6 +168,11 @@ static int take(struct run_stage *stage, const struct nt_head *record)
 		return stack_take(&stage->codes, (const struct nt_stack *)record);
 	case NT_FUNCTION:
 		return usdt_feed(stage, (const struct nt_function *)record);
+	case NT_HANDOVER:
+		return bind_handover(stage, (const struct nt_handover *)record);
+	case NT_SEGMENT:
+		bind_read(stage, (const struct nt_segment *)record);
+		return 0;
 	case NT_FORK:
 		return take_fork(stage, (const struct nt_fork *)record);
 	case NT_EXEC:
@@ -177,6 +189,7 @@ static const size_t record_sizes[] = {
     [NT_PROCESS] = sizeof(struct nt_process),	[NT_CODE] = sizeof(struct nt_code),
     [NT_MODULE] = sizeof(struct nt_module),	[NT_STACK] = sizeof(struct nt_stack),
     [NT_FUNCTION] = sizeof(struct nt_function), [NT_FORK] = sizeof(struct nt_fork),
+    [NT_HANDOVER] = sizeof(struct nt_handover), [NT_SEGMENT] = sizeof(struct nt_segment),
 };
 
 int run_stage_feed(struct run_stage *stage, const struct nt_head *record)
@@ -192,91 +205,6 @@ int run_stage_feed(struct run_stage *stage, const struct nt_head *record)
 	return error == -ENOSPC ? 0 : error;
 }
 
-/* Finds what a stack says; false while the code objects on it have not all come. */
-static bool judge_stack(struct run_stage *stage, struct stack *stack)
-{
-	struct stack_verdict *verdict = &stack->verdict;
-	int index, site;
-
-	if (verdict->generation == stage->generation)
-		return true;
-	for (uint32_t i = 0; i < stack->depth; i++)
-		if (!stack->frames[i].code->known)
-			return false;
-	*verdict = (struct stack_verdict){0};
-	index = endpoint_find(&stage->rules, stack, &verdict->certain);
-	site = endpoint_find_site(stack, index);
-	if (site >= 0)
-		verdict->site = place_site(&stage->places, &stack->frames[site]);
-	if (index >= 0) {
-		verdict->index = index;
-		verdict->code = stack->frames[index].code;
-		verdict->endpoint = place_endpoint(&stage->places, verdict->code);
-		verdict->repeats_unseen = calls_repeat_unseen(stack, index);
-	}
-	verdict->generation = stage->generation;
-	return true;
-}
-
-/* Why a call's owner has no stack to look at; RUN_REASON_COUNT: it has one. */
-static enum run_reason reason_of(const struct call *call)
-{
-	if (call->kind == CALL_MESSAGE)
-		return RUN_OWNER_UNKNOWN;
-	switch (call->owner.walk) {
-	case NT_WALK_NONE:
-		return RUN_OWNER_UNKNOWN;
-	case NT_WALK_OK:
-		/* CPython knows the thread, but it runs no Python. */
-		return call->owner.stack ? RUN_REASON_COUNT : RUN_NO_ENDPOINT;
-	case NT_WALK_TRUNCATED:
-		return call->owner.stack ? RUN_REASON_COUNT : RUN_WALK_FAILED;
-	case NT_WALK_NO_THREAD:
-		return RUN_NO_PYTHON_THREAD;
-	case NT_WALK_UNSUPPORTED:
-		return RUN_INTERPRETER_UNSUPPORTED;
-	default:
-		return RUN_WALK_FAILED;
-	}
-}
-
-/* The run of a call whose stack has an endpoint, by the best way that there is. */
-static struct open_run *find_run(struct run_stage *stage, struct thread *thread, struct call *call, struct stack *stack)
-{
-	struct open_run *run = usdt_run(stage, thread, call->owner.pid, stack);
-
-	if (!run)
-		run = request_run(stage, thread, call->owner.pid, stack);
-	return run ? run : calls_run(stage, thread, call, stack);
-}
-
-static struct binding *bind(struct run_stage *stage, struct call *call)
-{
-	enum run_reason reason = reason_of(call);
-	struct process *process = process_find(&stage->codes, call->owner.pid);
-	struct stack *stack = process ? stack_find(process, call->owner.stack) : NULL;
-	struct thread *thread;
-	struct open_run *run;
-
-	if (reason != RUN_REASON_COUNT)
-		return book_bind(stage, call, NULL, NULL, reason);
-	if (!stack || !judge_stack(stage, stack)) {
-		stage->stats.stacks_unknown++;
-		return book_bind(stage, call, NULL, NULL, RUN_WALK_FAILED);
-	}
-	thread = thread_get(stage, process, call->owner.tid);
-	if (thread && thread->runs)
-		calls_leave(stage, thread, stack);
-	if (call->owner.walk == NT_WALK_TRUNCATED && !stack->verdict.certain)
-		return book_bind(stage, call, NULL, stack->verdict.site, RUN_WALK_FAILED);
-	if (!stack->verdict.endpoint)
-		return book_bind(stage, call, NULL, stack->verdict.site, RUN_NO_ENDPOINT);
-	run = thread ? find_run(stage, thread, call, stack) : NULL;
-	if (!run)
-		stage->stats.runs_refused++;
-	return book_bind(stage, call, run, stack->verdict.site, RUN_WALK_FAILED);
-}
-
 static void on_began(void *context, struct call *call)
 {
 	struct run_stage *stage = context;
@@ -286,7 +214,7 @@ static void on_began(void *context, struct call *call)
 	if (call->kind == CALL_REQUEST)
 		request_began(stage, call);
 	else
-		call->user = bind(stage, call);
+		call->user = bind_call(stage, call);
 }
 
 /* When that was is in the call when it ends. */
@@ -296,10 +224,11 @@ static void on_received(void *context, struct call *call)
 	(void)call;
 }
 
-static void on_responding(void *context, struct call *call)
+static void on_responding(void *context, struct call *call, const struct call_owner *by)
 {
-	(void)context;
-	request_responding(call);
+	struct run_stage *stage = context;
+
+	request_responding(stage, call, by);
 }
 
 static void on_ended(void *context, struct call *call)
@@ -325,29 +254,31 @@ struct call_sink run_stage_sink(struct run_stage *stage)
 	};
 }
 
-static void flush_thread(struct run_stage *stage, struct process *process, struct thread *thread, uint64_t now,
-			 bool at_end)
+static void flush_lane(struct run_stage *stage, struct process *process, struct lane *lane, uint64_t now, bool at_end)
 {
+	uint64_t idle;
+
 	if (at_end) {
-		usdt_end_all(stage, process->pid, thread, false);
-		calls_leave(stage, thread, NULL);
+		usdt_end_all(stage, process->pid, lane, false);
+		calls_leave(stage, lane, NULL);
 		return;
 	}
-	calls_flush(stage, thread, now > RUN_IDLE ? now - RUN_IDLE : 0);
-	if (thread_is_idle(thread) && thread->seen + RUN_THREAD_IDLE < now)
-		thread_remove(stage, process, thread);
+	idle = lane->task ? RUN_TASK_IDLE : RUN_IDLE;
+	calls_flush(stage, lane, now > idle ? now - idle : 0);
+	if (lane_is_idle(lane) && lane->seen + (lane->task ? RUN_TASK_IDLE : RUN_LANE_IDLE) < now)
+		lane_remove(stage, process, lane);
 }
 
 void run_stage_flush(struct run_stage *stage, uint64_t now, bool at_end)
 {
-	struct thread *next;
+	struct lane *next;
 
 	if (now > stage->now)
 		stage->now = now;
 	for (struct process *process = stage->codes.processes; process; process = process->hh.next) {
-		for (struct thread *thread = process->threads; thread; thread = next) {
-			next = thread->hh.next;
-			flush_thread(stage, process, thread, now, at_end);
+		for (struct lane *lane = process->lanes; lane; lane = next) {
+			next = lane->hh.next;
+			flush_lane(stage, process, lane, now, at_end);
 		}
 	}
 	for (struct request *request = stage->requests; request && at_end; request = request->next)
@@ -371,12 +302,13 @@ bool run_stage_note(struct run_stage *stage, uint32_t pid, uint64_t id, struct n
 	struct process *process = process_find(&stage->codes, pid);
 	struct stack *stack = process ? stack_find(process, id) : NULL;
 
-	if (!stack || !judge_stack(stage, stack))
+	if (!stack || !who_judge(stage, stack))
 		return false;
 	/* The record of a stack has at most NT_MAX_FRAMES. */
 	*ret_note = (struct nt_stack_note){.pid = pid, .flags = NT_STACK_JUDGED, .states_from = (uint8_t)stack->depth};
 	if (stack->verdict.endpoint)
 		ret_note->endpoint = ret_note->states_from = (uint8_t)(stack->verdict.index + 1u);
+	ret_note->carrier = (uint8_t)(stack->verdict.carrier + 1);
 	return true;
 }
 

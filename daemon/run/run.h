@@ -81,6 +81,8 @@ struct run_sink {
 #define RUN_MAX_CODES 65536  /* code objects known at once, all targets together */
 #define RUN_MAX_STACKS 65536 /* likewise stacks */
 #define RUN_MAX_OPEN 16384   /* runs open at once */
+#define RUN_MAX_ORIGINS                                                                                                \
+	131072 /* hand-overs that are remembered; of older ones it is not known for whom the work is done */
 
 struct run_stats {
 	uint64_t stacks_unknown; /* calls whose stack or code never arrived, or had no place */
@@ -97,8 +99,9 @@ void run_stage_free(struct run_stage *stage);
 int run_stage_add_pattern(struct run_stage *stage, const char *pattern);
 
 /*
- * Takes NT_PROCESS, NT_CODE, NT_MODULE, NT_STACK, NT_FUNCTION, NT_FORK, NT_EXEC, NT_EXIT; others are ignored. Returns
- * 0, -EBADMSG or -ENOMEM, after which the stage still works.
+ * Takes NT_PROCESS, NT_CODE, NT_MODULE, NT_STACK, NT_FUNCTION, NT_HANDOVER, NT_FORK, NT_EXEC, NT_EXIT, and of
+ * NT_SEGMENT who reads from where (the call stage must have had it before); others are ignored. Returns 0, -EBADMSG or
+ * -ENOMEM, after which the stage still works.
  */
 int run_stage_feed(struct run_stage *stage, const struct nt_head *record);
 

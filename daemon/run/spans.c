@@ -66,6 +66,15 @@ void spans_settle(struct spans *spans, uint64_t time)
 	}
 }
 
+void spans_merge(struct spans *spans, const struct spans *from)
+{
+	for (unsigned i = 0; i < from->count; i++)
+		spans_add(spans, from->span[i].from, from->span[i].to);
+	spans->settled += from->settled;
+	if (from->settled_until > spans->settled_until)
+		spans->settled_until = from->settled_until;
+}
+
 uint64_t spans_length(const struct spans *spans)
 {
 	uint64_t length = spans->settled;

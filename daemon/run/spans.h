@@ -24,6 +24,8 @@ struct spans {
 void spans_add(struct spans *spans, uint64_t from, uint64_t to);
 /* No interval that begins before `time` will come any more: what ends before it need not be kept. */
 void spans_settle(struct spans *spans, uint64_t time);
+/* Adds those of `from`, what is settled of them as if it did not overlap. */
+void spans_merge(struct spans *spans, const struct spans *from);
 uint64_t spans_length(const struct spans *spans);
 
 #endif

@@ -2,13 +2,17 @@
  * stage.h: what the files of this folder share of a stage; everybody else sees run.h.
  *
  *	run.c      the API: records to where they belong, calls to their run
+ *	bind.c     calls and work that is handed over to runs
+ *	who.c      who did something: what a record's owner says
  *	book.c     open runs: made, given calls, reported
- *	thread.c   what is known of a thread
+ *	lane.c     what does one piece of work at a time
+ *	origin.c   work that was handed over
  *	usdt.c     ways to know a run: by the function's entry and return,
  *	request.c  by the request that its thread is answering,
  *	calls.c    by the calls and their callers alone
  *
- * A later way (a task's coroutine) is one more such file, asked in run.c's order.
+ * A *lane* does one piece of work at a time: a plain thread, an asyncio task, a greenlet. Runs, requests and what is
+ *known of functions that have not returned are kept for each lane.
  */
 #ifndef NT_RUN_STAGE_H
 #define NT_RUN_STAGE_H
@@ -19,8 +23,9 @@
 #include "run.h"
 #include "spans.h"
 
-#define STAGE_MAX_THREADS 65536 /* known at once; calls of others are in no run */
-#define STAGE_MAX_ACTIVE 16	/* functions on a thread that may be endpoints and have not returned */
+#define STAGE_MAX_LANES 65536 /* known at once; calls of others are in no run */
+#define STAGE_MAX_CLOSED 8    /* runs of a lane that wait for a response to say which request they answered */
+#define STAGE_MAX_ACTIVE 16   /* functions on a thread that may be endpoints and have not returned */
 
 struct open_run;
 struct request;
@@ -35,27 +40,46 @@ struct binding {
 	enum run_reason reason;
 };
 
+/* Work that was handed over, by what does it now. */
+struct origin_key {
+	uint64_t what, kind; /* struct nt_handover's */
+};
+
+/* Whose work it is; numbers of runs and requests, 0 none: they may be over. */
+struct origin {
+	UT_hash_handle hh;
+	struct origin_key key;
+	bool refused;
+	const struct run_endpoint *endpoint; /* NULL: no endpoint's */
+	uint64_t run, request;
+};
+
 /* What tells a run by calls from the next one: the last call's stack, and its callers' states. */
 struct callers {
 	struct stack *stack;
 	uint64_t connection, first; /* of the last call, and when it began */
+	uint64_t frame;		    /* address of the endpoint's frame; 0 not known */
 	uint16_t index;		    /* of the endpoint's frame */
-	uint16_t count;		    /* of states: one for each frame outside the endpoint's */
+	uint16_t count;		    /* of states: one for each caller of the endpoint in its lane */
 	bool known;		    /* the states came */
 	uint32_t states[NT_MAX_FRAMES];
 };
 
 /* A run that was not reported yet. */
 struct open_run {
+	UT_hash_handle hh; /* by number */
+	uint64_t number;
+	bool refused;
 	struct run run;
 	struct open_run *prev, *next; /* all of the stage's */
-	struct open_run *peer;	      /* the next one of the same request, or of the same thread by calls */
-	struct thread *thread;	      /* by calls, until it is over */
+	struct open_run *peer;	      /* the next one of the same request, or of the same lane by calls */
+	struct lane *lane;	      /* by calls, until it is over */
 	struct code *code;	      /* the endpoint's */
 	struct binding *bindings;     /* its calls that have not ended */
 	unsigned open_calls, open_connects;
 	bool over;	      /* no more calls will come */
-	bool unasked;	      /* by calls, inside a dispatcher, with no request seen that the thread is answering */
+	bool unasked;	      /* by calls, inside a dispatcher, with no request seen that the lane is answering */
+	uint64_t opened;      /* when it was first known of */
 	uint64_t first, last; /* of its calls: the first one's start, the last end so far */
 	struct spans network;
 	struct callers *callers; /* by calls only */
@@ -75,24 +99,38 @@ struct active {
 
 /* A request to the target that has not ended; its call's `user`. */
 struct request {
-	struct request *prev, *next;		   /* all of the stage's */
-	struct request *thread_prev, *thread_next; /* its thread's, oldest first */
+	UT_hash_handle hh; /* by number */
+	uint64_t number;
+	bool refused;
+	struct request *prev, *next;	       /* all of the stage's */
+	struct request *lane_prev, *lane_next; /* its lane's, oldest first */
 	struct call *call;
-	struct thread *thread; /* that answers it; NULL: none, or it went on to another one */
+	struct lane *lane; /* that read it, or that answers it; NULL: none, or that went on to another one */
 	struct open_run *runs;
 	bool had_run;
 };
 
-struct thread {
+struct lane_key {
+	uint64_t id;  /* address of a task's coroutine's frame, or of a greenlet's outermost one; 0: a thread */
+	uint32_t tid; /* 0 where `id` is none */
+	uint32_t reserved;
+};
+
+struct lane {
 	UT_hash_handle hh;
-	uint32_t tid;
+	struct lane_key key;
+	uint32_t tid; /* where it ran last */
 	bool refused;
+	bool task;     /* an asyncio task */
 	bool answers;  /* it has read a request */
 	uint64_t seen; /* when it last did something */
+	uint64_t read; /* connection that it read from last */
 	unsigned active_count;
 	struct active *active; /* STAGE_MAX_ACTIVE of them, innermost last; NULL: never any */
 	struct request *requests;
 	struct open_run *runs; /* by calls */
+	struct open_run
+	    *closed; /* likewise, over, but perhaps part of a request that is yet to be answered; newest first */
 };
 
 struct run_stage {
@@ -101,33 +139,76 @@ struct run_stage {
 	struct code_table codes;
 	struct endpoint_rules rules;
 	struct place_table places;
-	struct open_run *runs;
-	struct request *requests;
+	struct open_run *runs, *runs_by_number;
+	struct request *requests, *requests_by_number;
 	struct binding *loose; /* bindings without a run */
-	unsigned run_count, thread_count;
+	unsigned run_count, lane_count, origin_count;
+	bool serves;	     /* some target was asked something */
+	uint64_t numbers;    /* given to runs and requests so far */
 	uint32_t generation; /* of the rules and names: verdicts of older ones are found anew */
 	uint64_t now;	     /* the newest time that was seen */
 };
 
-/* thread.c. NULL: not known; thread_get() makes it: no memory or no place. */
-struct thread *thread_find(struct process *process, uint32_t tid);
-struct thread *thread_get(struct run_stage *stage, struct process *process, uint32_t tid);
+/*
+ * lane.c. `id` 0: the thread itself. NULL: not known; lane_get() makes it: no memory or no place.
+ */
+struct lane *lane_find(struct process *process, uint32_t tid, uint64_t id);
+struct lane *lane_get(struct run_stage *stage, struct process *process, uint32_t tid, uint64_t id);
 /* Ends what goes on in it, and forgets it. */
-void thread_remove(struct run_stage *stage, struct process *process, struct thread *thread);
+void lane_remove(struct run_stage *stage, struct process *process, struct lane *lane);
 /* Without ending anything in it: the stage goes. */
-void thread_free(struct run_stage *stage, struct process *process, struct thread *thread);
-bool thread_is_idle(const struct thread *thread);
+void lane_free(struct run_stage *stage, struct process *process, struct lane *lane);
+bool lane_is_idle(const struct lane *lane);
+
+/* origin.c. NULL: not known; origin_renew() makes it, whatever was known before: no memory or no place. */
+struct origin *origin_find(const struct process *process, enum nt_handover_kind kind, uint64_t what);
+struct origin *origin_renew(struct run_stage *stage, struct process *process, enum nt_handover_kind kind,
+			    uint64_t what);
+void origin_clear(struct run_stage *stage, struct process *process);
+
+/* Who did something. */
+struct who {
+	struct process *process;
+	struct stack *stack;	     /* judged */
+	struct lane *lane;	     /* NULL: no place */
+	const struct origin *origin; /* of what the lane is at; NULL: of its own accord, or not known */
+};
+
+/* who.c. RUN_REASON_COUNT: `ret_who` is filled; else why nothing is known. */
+enum run_reason who_find(struct run_stage *stage, const struct call_owner *owner, struct who *ret_who);
+/* Finds what a stack says; false while the code objects on it have not all come. */
+bool who_judge(struct run_stage *stage, struct stack *stack);
+/* The address of a frame of the stack; 0 if it did not come. */
+uint64_t who_frame(const struct call_owner *owner, const struct stack *stack, uint32_t index);
+/* The endpoint that the work is done for if it is not the stack's own; NULL: it is that. */
+const struct run_endpoint *who_inherits(struct run_stage *stage, const struct who *who);
+/* The request that the work is done for; NULL: none, or not known. */
+struct request *who_request(struct run_stage *stage, const struct who *who);
+
+/* bind.c. The call's place from now on, never NULL. */
+struct binding *bind_call(struct run_stage *stage, struct call *call);
+/* 0, -EBADMSG or -ENOMEM. */
+int bind_handover(struct run_stage *stage, const struct nt_handover *record);
+/* Which connection a thread has read from last says what its callbacks are looking at. */
+void bind_read(struct run_stage *stage, const struct nt_segment *segment);
 
 /* book.c: open runs. NULL: no place (counted) or no memory. */
-struct open_run *book_open(struct run_stage *stage, enum run_source source, struct thread *thread, uint32_t pid,
+struct open_run *book_open(struct run_stage *stage, enum run_source source, struct lane *lane, uint32_t pid,
 			   struct code *code, const struct run_endpoint *endpoint);
+/* By its number; NULL: it is over. */
+struct open_run *book_find(const struct run_stage *stage, uint64_t number);
+/* Adds all of `from` to `into`; `from` is gone. */
+void book_merge(struct run_stage *stage, struct open_run *into, struct open_run *from);
 /* No more calls will come: reports the run now, or when the last of its calls has ended. */
 void book_close(struct run_stage *stage, struct open_run *run);
 /* Reports what is over without waiting for connects, or (at_end) for anything. */
 void book_flush(struct run_stage *stage, bool at_end);
-/* The call's place from now on; `run` may be NULL. Never NULL: without memory it counts as walk_failed. */
-struct binding *book_bind(struct run_stage *stage, struct call *call, struct open_run *run, const struct run_site *site,
-			  enum run_reason reason);
+/*
+ * The call's place from now on. `run` may be NULL: then `endpoint` is whose call it is, or NULL. Never NULL: without
+ * memory it counts as walk_failed.
+ */
+struct binding *book_bind(struct run_stage *stage, struct call *call, struct open_run *run,
+			  const struct run_endpoint *endpoint, const struct run_site *site, enum run_reason reason);
 /* The call has ended. */
 void book_end_call(struct run_stage *stage, const struct call *call);
 /* Frees everything without a word. */
@@ -136,36 +217,45 @@ void book_clear(struct run_stage *stage);
 /* usdt.c */
 int usdt_feed(struct run_stage *stage, const struct nt_function *record);
 /* The run that is active on this thread with this stack's endpoint; NULL: none. */
-struct open_run *usdt_run(struct run_stage *stage, struct thread *thread, uint32_t pid, const struct stack *stack);
+struct open_run *usdt_run(struct run_stage *stage, struct lane *lane, uint32_t pid, const struct stack *stack);
 /* Ends all of a thread's: at `now`, because nothing of it goes on; or not exact, because the capture ends in them. */
-void usdt_end_all(struct run_stage *stage, uint32_t pid, struct thread *thread, bool exact);
+void usdt_end_all(struct run_stage *stage, uint32_t pid, struct lane *lane, bool exact);
 /* The thread reads the next request: what a dispatcher called for the last one has returned, unseen. */
-void usdt_end_dispatched(struct run_stage *stage, uint32_t pid, struct thread *thread);
+void usdt_end_dispatched(struct run_stage *stage, uint32_t pid, struct lane *lane);
 
 /* request.c */
 void request_began(struct run_stage *stage, struct call *call);
-void request_responding(struct call *call);
+void request_responding(struct run_stage *stage, struct call *call, const struct call_owner *by);
 void request_ended(struct run_stage *stage, struct call *call);
-/* The run of this endpoint within the request that the thread is answering; NULL: it is answering none. */
-struct open_run *request_run(struct run_stage *stage, struct thread *thread, uint32_t pid, const struct stack *stack);
+/* The request that the lane is answering; NULL: none, or which one is not known. */
+struct request *request_current(const struct lane *lane);
+/* By its number; NULL: it has ended. */
+struct request *request_find(const struct run_stage *stage, uint64_t number);
+/* The run of this endpoint within the request; NULL: no memory or no place. */
+struct open_run *request_run(struct run_stage *stage, struct request *request, struct lane *lane, uint32_t pid,
+			     const struct stack *stack);
 /* Frees them all without a word. */
 void request_clear(struct run_stage *stage);
 /* Tells the request that the thread is answering, if any, that it had a run, and the run its route. */
-void request_claim(struct thread *thread, char *route);
-void request_leave_thread(struct request *request);
+void request_claim(struct lane *lane, char *route);
+void request_leave_lane(struct request *request);
 /* Closes its runs, as of what is known of the response now. */
 void request_end_runs(struct run_stage *stage, struct request *request);
 
 /* calls.c. NULL: no memory or no place. */
-struct open_run *calls_run(struct run_stage *stage, struct thread *thread, struct call *call, struct stack *stack);
-/* Closes the thread's runs by calls whose endpoint is not on this stack any more; NULL: all of them. */
-void calls_leave(struct run_stage *stage, struct thread *thread, const struct stack *stack);
+struct open_run *calls_run(struct run_stage *stage, struct lane *lane, const struct call *call, struct stack *stack);
+/* A request turns out to be answered by the lane: gives it the lane's runs that began after it. */
+void calls_give(struct run_stage *stage, struct lane *lane, struct request *request);
+/* Reports what waited for a response. */
+void calls_report(struct run_stage *stage, struct lane *lane);
+/* Closes the lane's runs by calls whose endpoint is not on this stack any more; NULL: all of them. */
+void calls_leave(struct run_stage *stage, struct lane *lane, const struct stack *stack);
 /* Closes those of this endpoint: a better way has taken over. */
-void calls_leave_endpoint(struct run_stage *stage, struct thread *thread, const struct code *code);
+void calls_leave_endpoint(struct run_stage *stage, struct lane *lane, const struct code *code);
 /* Closes those that have no open call and saw nothing since `before`. */
-void calls_flush(struct run_stage *stage, struct thread *thread, uint64_t before);
+void calls_flush(struct run_stage *stage, struct lane *lane, uint64_t before);
 void callers_free(struct run_stage *stage, struct callers *callers);
-/* Could some caller of the endpoint at `index` call again with nothing to be seen of it? */
+/* Could some caller of the endpoint at `index` in its lane call again with nothing to be seen of it? */
 bool calls_repeat_unseen(const struct stack *stack, uint32_t index);
 
 #endif

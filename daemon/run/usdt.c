@@ -27,30 +27,30 @@ enum rank {
 	RANK_NAMED,	 /* --endpoint names it */
 };
 
-static struct active *innermost(const struct thread *thread)
+static struct active *innermost(const struct lane *lane)
 {
-	return thread->active_count ? &thread->active[thread->active_count - 1] : NULL;
+	return lane->active_count ? &lane->active[lane->active_count - 1] : NULL;
 }
 
-static bool any_active(const struct thread *thread, enum rank rank)
+static bool any_active(const struct lane *lane, enum rank rank)
 {
-	for (unsigned i = 0; i < thread->active_count; i++)
-		if (thread->active[i].rank == rank)
+	for (unsigned i = 0; i < lane->active_count; i++)
+		if (lane->active[i].rank == rank)
 			return true;
 	return false;
 }
 
 /* The rank of a function of the application's own that was called by `caller` (NULL: not known, or none). */
-static enum rank rank_of_own(const struct thread *thread, const struct code *code, const struct code *caller,
+static enum rank rank_of_own(const struct lane *lane, const struct code *code, const struct code *caller,
 			     bool *ret_sure)
 {
-	const struct active *around = innermost(thread);
+	const struct active *around = innermost(lane);
 
 	if (caller && caller->dispatcher) {
 		*ret_sure = true;
 		if (!caller->dispatcher->generic)
 			return RANK_DISPATCHED;
-		return any_active(thread, RANK_DISPATCHED) ? RANK_NONE : RANK_GENERIC;
+		return any_active(lane, RANK_DISPATCHED) ? RANK_NONE : RANK_GENERIC;
 	}
 	/* A package's function inside a dispatcher, a view's decorator mostly, has called it. */
 	if (around && around->rank == RANK_CALLED)
@@ -62,7 +62,7 @@ static enum rank rank_of_own(const struct thread *thread, const struct code *cod
 	return RANK_OUTERMOST;
 }
 
-static enum rank rank_of(const struct run_stage *stage, const struct thread *thread, const struct code *code,
+static enum rank rank_of(const struct run_stage *stage, const struct lane *lane, const struct code *code,
 			 const struct code *caller, bool *ret_sure)
 {
 	bool own_caller = caller && caller->own != CODE_FOREIGN;
@@ -70,7 +70,7 @@ static enum rank rank_of(const struct run_stage *stage, const struct thread *thr
 	*ret_sure = false;
 	if (stage->rules.patterns) {
 		*ret_sure = true;
-		return code->named_by_user && !thread->active_count ? RANK_NAMED : RANK_NONE;
+		return code->named_by_user && !lane->active_count ? RANK_NAMED : RANK_NONE;
 	}
 	if (code->kind != CODE_FUNCTION)
 		return RANK_NONE;
@@ -81,17 +81,17 @@ static enum rank rank_of(const struct run_stage *stage, const struct thread *thr
 		return RANK_NONE;
 	if (own_caller && caller->kind != CODE_MODULE && !caller->dispatcher)
 		return RANK_NONE;
-	return rank_of_own(thread, code, caller, ret_sure);
+	return rank_of_own(lane, code, caller, ret_sure);
 }
 
 /* A run without calls, if that is what it was: the function is an endpoint, and no other one was inside it. */
-static void end_without_calls(struct run_stage *stage, uint32_t pid, struct thread *thread, const struct active *active,
+static void end_without_calls(struct run_stage *stage, uint32_t pid, struct lane *lane, const struct active *active,
 			      uint64_t time)
 {
 	char route[PROTOCOL_OPERATION_SIZE] = "";
 	struct run run = {
 	    .pid = pid,
-	    .tid = thread->tid,
+	    .tid = lane->tid,
 	    .began = active->began,
 	    .ended = time > active->began ? time : active->began,
 	    .source = RUN_BY_USDT,
@@ -103,61 +103,61 @@ static void end_without_calls(struct run_stage *stage, uint32_t pid, struct thre
 	run.endpoint = place_endpoint(&stage->places, active->code);
 	if (!run.endpoint)
 		return;
-	request_claim(thread, route);
+	request_claim(lane, route);
 	run.route = *route ? route : NULL;
 	stage->sink.ran(stage->sink.context, &run);
 }
 
 /* Ends the innermost one. Not exact: its return was not seen, and `time` is only when that was noticed. */
-static void end_innermost(struct run_stage *stage, uint32_t pid, struct thread *thread, uint64_t time, bool exact)
+static void end_innermost(struct run_stage *stage, uint32_t pid, struct lane *lane, uint64_t time, bool exact)
 {
-	struct active *active = &thread->active[--thread->active_count];
+	struct active *active = &lane->active[--lane->active_count];
 	struct open_run *run = active->run;
 
 	if (run) {
 		run->run.ended = exact ? time : run->last;
 		run->run.exact = exact;
-		request_claim(thread, run->route);
+		request_claim(lane, run->route);
 		book_close(stage, run);
 	} else if (exact) {
-		end_without_calls(stage, pid, thread, active, time);
+		end_without_calls(stage, pid, lane, active, time);
 	}
 	code_release(&stage->codes, active->code);
 }
 
-void usdt_end_all(struct run_stage *stage, uint32_t pid, struct thread *thread, bool exact)
+void usdt_end_all(struct run_stage *stage, uint32_t pid, struct lane *lane, bool exact)
 {
-	while (thread->active_count) {
-		struct open_run *run = innermost(thread)->run;
+	while (lane->active_count) {
+		struct open_run *run = innermost(lane)->run;
 
 		if (run && !exact)
 			run->run.partial = true;
-		end_innermost(stage, pid, thread, stage->now, exact);
+		end_innermost(stage, pid, lane, stage->now, exact);
 	}
 }
 
-void usdt_end_dispatched(struct run_stage *stage, uint32_t pid, struct thread *thread)
+void usdt_end_dispatched(struct run_stage *stage, uint32_t pid, struct lane *lane)
 {
 	unsigned outermost = 0;
 
-	while (outermost < thread->active_count &&
-	       (thread->active[outermost].rank == RANK_OUTERMOST || thread->active[outermost].rank == RANK_NAMED))
+	while (outermost < lane->active_count &&
+	       (lane->active[outermost].rank == RANK_OUTERMOST || lane->active[outermost].rank == RANK_NAMED))
 		outermost++;
-	while (thread->active_count > outermost)
-		end_innermost(stage, pid, thread, stage->now, false);
+	while (lane->active_count > outermost)
+		end_innermost(stage, pid, lane, stage->now, false);
 }
 
-static int push(struct thread *thread, const struct nt_function *record, struct code *code, enum rank rank, bool sure)
+static int push(struct lane *lane, const struct nt_function *record, struct code *code, enum rank rank, bool sure)
 {
-	if (!thread->active)
-		thread->active = calloc(STAGE_MAX_ACTIVE, sizeof(*thread->active));
-	if (!thread->active)
+	if (!lane->active)
+		lane->active = calloc(STAGE_MAX_ACTIVE, sizeof(*lane->active));
+	if (!lane->active)
 		return -ENOMEM;
-	if (thread->active_count == STAGE_MAX_ACTIVE)
+	if (lane->active_count == STAGE_MAX_ACTIVE)
 		return 0; /* so deep an endpoint inside endpoints is found another way */
-	for (unsigned i = 0; i < thread->active_count && rank != RANK_CALLED; i++)
-		thread->active[i].around = true;
-	thread->active[thread->active_count++] = (struct active){
+	for (unsigned i = 0; i < lane->active_count && rank != RANK_CALLED; i++)
+		lane->active[i].around = true;
+	lane->active[lane->active_count++] = (struct active){
 	    .frame = record->frame,
 	    .began = record->h.time,
 	    .code = code_hold(code),
@@ -168,18 +168,18 @@ static int push(struct thread *thread, const struct nt_function *record, struct 
 }
 
 /* Ends what is inside the frame, whose returns were lost; true if the innermost one is that frame's now. */
-static bool unwind_to(struct run_stage *stage, struct thread *thread, const struct nt_function *record,
+static bool unwind_to(struct run_stage *stage, struct lane *lane, const struct nt_function *record,
 		      uint64_t code /* 0: any */)
 {
-	unsigned at = thread->active_count;
+	unsigned at = lane->active_count;
 
-	while (at > 0 && (thread->active[at - 1].frame != record->frame ||
-			  (code && thread->active[at - 1].code->address != code)))
+	while (at > 0 &&
+	       (lane->active[at - 1].frame != record->frame || (code && lane->active[at - 1].code->address != code)))
 		at--;
 	if (!at)
 		return false;
-	while (thread->active_count > at)
-		end_innermost(stage, record->h.pid, thread, record->h.time, false);
+	while (lane->active_count > at)
+		end_innermost(stage, record->h.pid, lane, record->h.time, false);
 	return true;
 }
 
@@ -187,29 +187,29 @@ static int entered(struct run_stage *stage, struct process *process, const struc
 		   struct code *code)
 {
 	const struct code *caller = record->caller ? code_find(process, record->caller) : NULL;
-	struct thread *thread = thread_get(stage, process, record->h.tid);
+	struct lane *lane = lane_get(stage, process, record->h.tid, 0);
 	enum rank rank;
 	bool sure;
 
-	if (!thread)
+	if (!lane)
 		return 0;
 	/* The frame was given to a new call: the older one is over. */
-	if (unwind_to(stage, thread, record, 0))
-		end_innermost(stage, record->h.pid, thread, record->h.time, false);
-	rank = rank_of(stage, thread, code, caller && caller->known ? caller : NULL, &sure);
+	if (unwind_to(stage, lane, record, 0))
+		end_innermost(stage, record->h.pid, lane, record->h.time, false);
+	rank = rank_of(stage, lane, code, caller && caller->known ? caller : NULL, &sure);
 	if (rank == RANK_NONE)
 		return 0;
 	/* Whatever the last run of it was known by: it is over. */
-	calls_leave_endpoint(stage, thread, code);
-	return push(thread, record, code, rank, sure);
+	calls_leave_endpoint(stage, lane, code);
+	return push(lane, record, code, rank, sure);
 }
 
 static void returned(struct run_stage *stage, struct process *process, const struct nt_function *record)
 {
-	struct thread *thread = thread_find(process, record->h.tid);
+	struct lane *lane = lane_find(process, record->h.tid, 0);
 
-	if (thread && unwind_to(stage, thread, record, record->code))
-		end_innermost(stage, record->h.pid, thread, record->h.time, true);
+	if (lane && unwind_to(stage, lane, record, record->code))
+		end_innermost(stage, record->h.pid, lane, record->h.time, true);
 }
 
 int usdt_feed(struct run_stage *stage, const struct nt_function *record)
@@ -236,30 +236,30 @@ static bool on_stack(const struct stack *stack, const struct code *code)
 }
 
 /* What is not on the stack of a call has returned, and that record was lost. */
-static void drop_absent(struct run_stage *stage, struct thread *thread, uint32_t pid, const struct stack *stack)
+static void drop_absent(struct run_stage *stage, struct lane *lane, uint32_t pid, const struct stack *stack)
 {
 	if (stack->depth == NT_MAX_FRAMES)
 		return; /* it may be further out */
-	while (thread->active_count && !on_stack(stack, innermost(thread)->code))
-		end_innermost(stage, pid, thread, stage->now, false);
+	while (lane->active_count && !on_stack(stack, innermost(lane)->code))
+		end_innermost(stage, pid, lane, stage->now, false);
 }
 
-struct open_run *usdt_run(struct run_stage *stage, struct thread *thread, uint32_t pid, const struct stack *stack)
+struct open_run *usdt_run(struct run_stage *stage, struct lane *lane, uint32_t pid, const struct stack *stack)
 {
 	const struct stack_verdict *verdict = &stack->verdict;
 
-	drop_absent(stage, thread, pid, stack);
-	for (unsigned i = thread->active_count; i-- > 0;) {
-		struct active *active = &thread->active[i];
+	drop_absent(stage, lane, pid, stack);
+	for (unsigned i = lane->active_count; i-- > 0;) {
+		struct active *active = &lane->active[i];
 
 		if (active->code != verdict->code)
 			continue;
 		if (!active->run) {
-			active->run = book_open(stage, RUN_BY_USDT, thread, pid, active->code, verdict->endpoint);
+			active->run = book_open(stage, RUN_BY_USDT, lane, pid, active->code, verdict->endpoint);
 			if (!active->run)
 				return NULL;
 			active->run->run.began = active->began;
-			request_claim(thread, active->run->route);
+			request_claim(lane, active->run->route);
 		}
 		return active->run;
 	}

@@ -65,8 +65,9 @@ static void sink_received(void *context, struct call *call)
 	seen->received = true;
 }
 
-static void sink_responding(void *context, struct call *call)
+static void sink_responding(void *context, struct call *call, const struct call_owner *by)
 {
+	(void)by;
 	struct seen *seen = call->user;
 
 	(void)context;

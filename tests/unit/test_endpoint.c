@@ -287,8 +287,8 @@ static void check_example(const struct example *example)
 	for (int i = 0; i < 3 && example->patterns[i]; i++)
 		assert_int_equal(endpoint_rules_add(&rules, example->patterns[i]), 0);
 	stack = stack_of(&table, &rules, example);
-	index = endpoint_find(&rules, stack, &certain);
-	at = endpoint_find_site(stack, index);
+	index = endpoint_find(&rules, stack, stack->depth, &certain);
+	at = endpoint_find_site(stack, stack->depth, index);
 	if (index >= 0)
 		endpoint = place_endpoint(&places, stack->frames[index].code)->name;
 	if (at >= 0)

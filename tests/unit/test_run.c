@@ -262,7 +262,7 @@ static void respond(struct world *world, struct call *request)
 {
 	world->now += 10;
 	request->in_first = world->now;
-	world->calls.responding(world->calls.context, request);
+	world->calls.responding(world->calls.context, request, NULL);
 }
 
 static void end_request(struct world *world, struct call *request)
@@ -653,7 +653,7 @@ static void the_callers_states_are_enough(void **state)
 	assert_int_equal(note.states_from, 2); /* no endpoint: none */
 	assert_int_equal(note.endpoint, 0);
 	assert_false(run_stage_note(world->stage, PID, 99, &note));
-	assert_int_equal(run_stage_states_from(world->stage, PID + 1, 1), 0);
+	assert_false(run_stage_note(world->stage, PID + 1, 1, &note));
 	do_call(world, (struct from){PID, TID, 1, 1, 5, 1});
 	do_call(world, HERE(2, 5)); /* one of three is the caller's */
 	do_call(world, (struct from){PID, TID, 2, 1, 6, 1});

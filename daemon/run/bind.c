@@ -1,0 +1,134 @@
+/*
+ * bind.c: what happens is given to who wants it: calls to their endpoint and run, work that is handed over to those of
+ * who hands it over. See stage.h.
+ */
+#include "stage.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* What a call or a hand-over belongs to. */
+struct place_of {
+	struct open_run *run;		     /* NULL: none, or it is over */
+	const struct run_endpoint *endpoint; /* NULL: no endpoint's */
+};
+
+/*
+ * The endpoint's run that `call`, made by `who`, belongs to, by the best way that there is; false if there is no place
+ * for one. `call` may be a hand-over in the guise of one.
+ */
+static bool find_run(struct run_stage *stage, const struct who *who, const struct call *call,
+		     struct place_of *ret_place)
+{
+	const struct run_endpoint *inherited = who_inherits(stage, who);
+	struct request *request;
+
+	ret_place->endpoint = inherited ? inherited : who->stack->verdict.endpoint;
+	if (inherited) {
+		ret_place->run = book_find(stage, who->origin->run);
+		return true;
+	}
+	if (!ret_place->endpoint)
+		return true;
+	if (!who->lane)
+		return false;
+	ret_place->run = usdt_run(stage, who->lane, call->owner.pid, who->stack);
+	request = ret_place->run ? NULL : who_request(stage, who);
+	if (request)
+		ret_place->run = request_run(stage, request, who->lane, call->owner.pid, who->stack);
+	if (!ret_place->run)
+		ret_place->run = calls_run(stage, who->lane, call, who->stack);
+	return ret_place->run;
+}
+
+struct binding *bind_call(struct run_stage *stage, struct call *call)
+{
+	enum run_reason reason = call->kind == CALL_MESSAGE ? RUN_OWNER_UNKNOWN : RUN_REASON_COUNT;
+	struct place_of place = {0};
+	struct who who;
+
+	if (reason == RUN_REASON_COUNT)
+		reason = who_find(stage, &call->owner, &who);
+	if (reason != RUN_REASON_COUNT)
+		return book_bind(stage, call, NULL, NULL, NULL, reason);
+	const struct run_site *site = who.stack->verdict.site;
+
+	if (who.lane && who.lane->runs)
+		calls_leave(stage, who.lane, who.stack);
+	/* The frames that are missing may have the endpoint. */
+	if (call->owner.walk == NT_WALK_TRUNCATED && !who.stack->verdict.certain)
+		return book_bind(stage, call, NULL, NULL, site, RUN_WALK_FAILED);
+	if (!find_run(stage, &who, call, &place)) {
+		stage->stats.runs_refused++;
+		return book_bind(stage, call, NULL, NULL, site, RUN_WALK_FAILED);
+	}
+	return book_bind(stage, call, place.run, place.endpoint, site, RUN_NO_ENDPOINT);
+}
+
+/* The request that was read just now, whose bytes the stack is looking at: what it hands over is done for that one. */
+static struct request *find_received(const struct who *who, const struct call_owner *owner)
+{
+	struct lane *thread = lane_find(who->process, owner->tid, 0);
+	struct request *found = NULL;
+
+	if (!who->stack->verdict.received || who->stack->verdict.root >= 0 || !thread)
+		return NULL;
+	for (struct request *request = thread->requests; request; request = request->lane_next)
+		if (request->call->connection == thread->read)
+			found = request;
+	return found;
+}
+
+/* For whom the work is done that a record hands over. */
+static void find_giver(struct run_stage *stage, const struct nt_handover *record, struct origin *origin)
+{
+	struct call guise = {.kind = CALL_MESSAGE, .out_first = record->h.time};
+	struct place_of place = {0};
+	struct request *request;
+	struct who who;
+
+	call_read_owner(&guise.owner, &record->h, &record->owner, record + 1);
+	if (who_find(stage, &guise.owner, &who) != RUN_REASON_COUNT)
+		return;
+	request = find_received(&who, &guise.owner);
+	if (!request)
+		request = who_request(stage, &who);
+	if (record->owner.walk == NT_WALK_OK || who.stack->verdict.certain)
+		find_run(stage, &who, &guise, &place);
+	origin->endpoint = place.endpoint;
+	origin->run = place.run ? place.run->number : 0;
+	origin->request = request ? request->number : 0;
+}
+
+int bind_handover(struct run_stage *stage, const struct nt_handover *record)
+{
+	struct process *process = process_find(&stage->codes, record->h.pid);
+	struct origin giver = {0}, *origin;
+	struct lane *old;
+
+	if (sizeof(*record) + nt_owner_size(&record->owner) > record->h.size)
+		return -EBADMSG;
+	if (!process)
+		return 0;
+	find_giver(stage, record, &giver);
+	/* Another task had this coroutine's address, and is over. */
+	old = record->kind == NT_HANDOVER_TASK ? lane_find(process, 0, record->what) : NULL;
+	if (old)
+		lane_remove(stage, process, old);
+	origin = origin_renew(stage, process, record->kind, record->what);
+	if (!origin)
+		return -ENOMEM;
+	origin->endpoint = giver.endpoint;
+	origin->run = giver.run;
+	origin->request = giver.request;
+	return 0;
+}
+
+void bind_read(struct run_stage *stage, const struct nt_segment *segment)
+{
+	struct process *process = segment->direction == NT_IN ? process_find(&stage->codes, segment->h.pid) : NULL;
+	struct lane *lane = process ? lane_find(process, segment->h.tid, 0) : NULL;
+
+	if (lane)
+		lane->read = segment->connection;
+}

@@ -1,0 +1,58 @@
+/*
+ * landmark.c: the table of landmark.h.
+ */
+#include "landmark.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const struct row {
+	const char *file; /* what the path of its file ends with, from the beginning of a name; NULL: any */
+	const char *name; /* qualified; NULL in `file`'s rows never */
+	enum landmark landmark;
+} rows[] = {
+    {"asyncio/events.py", "Handle._run", LANDMARK_LOOP},
+    {"asyncio/base_events.py", "BaseEventLoop._run_once", LANDMARK_LOOP},
+    {"asyncio/base_events.py", "BaseEventLoop.run_forever", LANDMARK_LOOP},
+    {"asyncio/base_events.py", "BaseEventLoop.run_until_complete", LANDMARK_LOOP},
+    {"asyncio/runners.py", "Runner.run", LANDMARK_LOOP}, /* uvloop's own loop has no frames */
+    {"asyncio/runners.py", "run", LANDMARK_LOOP},
+    {"concurrent/futures/thread.py", "_worker", LANDMARK_WORKER},
+    {"concurrent/futures/thread.py", "_WorkItem.run", LANDMARK_CARRIER},
+    {"multiprocessing/pool.py", "worker", LANDMARK_WORKER},
+    {"anyio/_backends/_asyncio.py", "WorkerThread.run", LANDMARK_WORKER},
+    {"asyncio/selector_events.py", "_SelectorSocketTransport._read_ready", LANDMARK_RECEIVER},
+    {NULL, "data_received", LANDMARK_RECEIVER}, /* asyncio.Protocol's, which a loop in C calls */
+    {NULL, "buffer_updated", LANDMARK_RECEIVER},
+};
+
+static const char *last_component(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return dot ? dot + 1 : name;
+}
+
+static bool file_matches(const char *row, const char *file)
+{
+	size_t size = strlen(file), row_size;
+
+	if (!row)
+		return true;
+	row_size = strlen(row);
+	return size >= row_size && !strcmp(file + size - row_size, row) &&
+	       (size == row_size || file[size - row_size - 1] == '/');
+}
+
+enum landmark landmark_find(const char *file, const char *name, bool qualified)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const struct row *row = &rows[i];
+		const char *wanted = row->file && qualified ? row->name : last_component(row->name);
+		const char *found = row->file && qualified ? name : last_component(name);
+
+		if (!strcmp(wanted, found) && file_matches(row->file, file))
+			return row->landmark;
+	}
+	return LANDMARK_NONE;
+}

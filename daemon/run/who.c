@@ -1,0 +1,179 @@
+/*
+ * who.c: who did something: what a record's owner says, see stage.h.
+ *
+ * A stack tells the endpoint; what the frames' addresses are now tells which of the many that stand at the same place:
+ * a task by its coroutine, a greenlet by its outermost frame, a piece of work that a pool does by its object.
+ */
+#include "stage.h"
+
+#define CO_ASYNCHRONOUS 0x380 /* coroutines, those made by types.coroutine(), asynchronous generators */
+
+/* The outermost frame that a generator owns: a task's coroutine, unless it is a plain generator. */
+static int find_root(const struct stack *stack)
+{
+	for (int i = (int)stack->depth - 1; i >= 0; i--)
+		if (stack->frames[i].generator)
+			return stack->frames[i].code->flags & CO_ASYNCHRONOUS ? i : -1;
+	return -1;
+}
+
+static int find_landmark(const struct stack *stack, enum landmark landmark)
+{
+	for (uint32_t i = 0; i < stack->depth; i++)
+		if (stack->frames[i].code->landmark == landmark)
+			return (int)i;
+	return -1;
+}
+
+/* How many frames, from the innermost on, work for the same thing: an event loop works for many. */
+static uint32_t find_inside(const struct stack *stack, int root)
+{
+	int loop = find_landmark(stack, LANDMARK_LOOP);
+
+	if (root >= 0)
+		return (uint32_t)root + 1;
+	return loop >= 0 ? (uint32_t)loop : stack->depth;
+}
+
+static void judge_endpoint(struct run_stage *stage, struct stack *stack, int index)
+{
+	struct stack_verdict *verdict = &stack->verdict;
+	uint32_t last = stack->depth;
+
+	/* An endpoint that runs the loop itself is not the task's: its lane is the thread. */
+	if (verdict->root >= 0 && index > verdict->root)
+		verdict->root = -1;
+	if (verdict->root >= 0)
+		last = (uint32_t)verdict->root + 1;
+	verdict->index = (uint16_t)index;
+	verdict->outside = (uint16_t)(last - (uint32_t)index - 1);
+	verdict->code = stack->frames[index].code;
+	verdict->endpoint = place_endpoint(&stage->places, verdict->code);
+	verdict->repeats_unseen = calls_repeat_unseen(stack, (uint32_t)index);
+}
+
+bool who_judge(struct run_stage *stage, struct stack *stack)
+{
+	struct stack_verdict *verdict = &stack->verdict;
+	int index, site;
+
+	if (verdict->generation == stage->generation)
+		return true;
+	for (uint32_t i = 0; i < stack->depth; i++)
+		if (!stack->frames[i].code->known)
+			return false;
+	*verdict = (struct stack_verdict){
+	    .root = (int16_t)find_root(stack),
+	    .carrier = (int16_t)find_landmark(stack, LANDMARK_CARRIER),
+	    .worker = find_landmark(stack, LANDMARK_WORKER) >= 0,
+	    .received = find_landmark(stack, LANDMARK_RECEIVER) >= 0,
+	};
+	verdict->inside = (uint16_t)find_inside(stack, verdict->root);
+	index = endpoint_find(&stage->rules, stack, verdict->inside, &verdict->certain);
+	site = endpoint_find_site(stack, verdict->inside, index);
+	if (site >= 0)
+		verdict->site = place_site(&stage->places, &stack->frames[site]);
+	if (index >= 0)
+		judge_endpoint(stage, stack, index);
+	verdict->generation = stage->generation;
+	return true;
+}
+
+/* Why an owner has no stack to look at; RUN_REASON_COUNT: it has one. */
+static enum run_reason reason_of(const struct call_owner *owner)
+{
+	switch (owner->walk) {
+	case NT_WALK_NONE:
+		return RUN_OWNER_UNKNOWN;
+	case NT_WALK_OK:
+		/* CPython knows the thread, but it runs no Python. */
+		return owner->stack ? RUN_REASON_COUNT : RUN_NO_ENDPOINT;
+	case NT_WALK_TRUNCATED:
+		return owner->stack ? RUN_REASON_COUNT : RUN_WALK_FAILED;
+	case NT_WALK_NO_THREAD:
+		return RUN_NO_PYTHON_THREAD;
+	case NT_WALK_UNSUPPORTED:
+		return RUN_INTERPRETER_UNSUPPORTED;
+	default:
+		return RUN_WALK_FAILED;
+	}
+}
+
+uint64_t who_frame(const struct call_owner *owner, const struct stack *stack, uint32_t index)
+{
+	if (owner->places && index < owner->place_count)
+		return owner->places[index].frame;
+	return stack->verdict.endpoint && index == stack->verdict.index ? owner->frame : 0;
+}
+
+static uint64_t carried_item(const struct call_owner *owner, const struct stack *stack)
+{
+	if (stack->verdict.carrier < 0)
+		return 0;
+	if (owner->places && stack->verdict.carrier < owner->place_count)
+		return owner->places[stack->verdict.carrier].local;
+	return owner->item;
+}
+
+static const struct origin *find_origin(const struct call_owner *owner, const struct who *who)
+{
+	const struct stack_verdict *verdict = &who->stack->verdict;
+	uint64_t item;
+
+	if (verdict->root >= 0)
+		return origin_find(who->process, NT_HANDOVER_TASK, owner->coroutine);
+	item = carried_item(owner, who->stack);
+	if (item)
+		return origin_find(who->process, NT_HANDOVER_ITEM, item);
+	return verdict->worker ? NULL : origin_find(who->process, NT_HANDOVER_THREAD, owner->tid);
+}
+
+enum run_reason who_find(struct run_stage *stage, const struct call_owner *owner, struct who *ret_who)
+{
+	enum run_reason reason = reason_of(owner);
+	struct process *process = process_find(&stage->codes, owner->pid);
+	struct stack *stack = process ? stack_find(process, owner->stack) : NULL;
+	uint64_t id = 0;
+
+	if (reason != RUN_REASON_COUNT)
+		return reason;
+	if (!stack || !who_judge(stage, stack)) {
+		stage->stats.stacks_unknown++;
+		return RUN_WALK_FAILED;
+	}
+	if (stack->verdict.root >= 0)
+		id = owner->coroutine;
+	else if (process->greenlets)
+		id = owner->base;
+	*ret_who = (struct who){.process = process, .stack = stack};
+	ret_who->lane = lane_get(stage, process, owner->tid, id);
+	if (ret_who->lane)
+		ret_who->lane->task = stack->verdict.root >= 0;
+	ret_who->origin = find_origin(owner, ret_who);
+	return RUN_REASON_COUNT;
+}
+
+const struct run_endpoint *who_inherits(struct run_stage *stage, const struct who *who)
+{
+	const struct origin *origin = who->origin;
+
+	if (!origin || !origin->endpoint)
+		return NULL;
+	/* A thread that outlives the run which started it has a life of its own. */
+	if (origin->key.kind == NT_HANDOVER_THREAD && !book_find(stage, origin->run))
+		return NULL;
+	/* A dispatcher says who it works for. What the user names is the outermost, which is the one that handed over.
+	 */
+	if (who->stack->verdict.certain && !stage->rules.patterns)
+		return NULL;
+	return origin->endpoint;
+}
+
+struct request *who_request(struct run_stage *stage, const struct who *who)
+{
+	struct request *request = who->lane ? request_current(who->lane) : NULL;
+
+	if (request || !who->origin || who->origin->key.kind == NT_HANDOVER_THREAD)
+		return request;
+	return request_find(stage, who->origin->request);
+}
