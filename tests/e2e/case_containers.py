@@ -1,10 +1,19 @@
-"""Cases of targets and nettraced in containers: namespaces, overlay file systems, files that are gone."""
+"""Cases of targets and nettraced in containers: namespaces, other roots, overlay file systems, files that are gone."""
 
+import contextlib
+import os
+import random
+import shutil
+import subprocess
+
+from case_servers import Server, check_requests
 from compare import compare
 from container import KINDS, Container, Sidecar, program
-from lab import check, check_none
-from loads import LOADS, options_of, patterns, quit_target
+from lab import APPS, TESTS, Skip, check, check_none
+from loads import LOADS, check_wall_source, options_of, patterns, quit_target
 from registry import case
+
+SUITES = os.path.join(TESTS, "suites")
 
 
 def begin(lab, container, name, python=None):
@@ -13,20 +22,25 @@ def begin(lab, container, name, python=None):
     return load, container.target(load.script, options_of(lab, load), load.backends, python)
 
 
-def hold_against_truth(lab, summary, load, target):
+def hold_against_truth(lab, summary, load, target, every_run=False):
     quit_target(target)
     truth = lab.truth()
     check(any(truth[name].runs for name in truth), "the witness saw no run: the case tests nothing")
-    check_none(compare(summary, truth, lab.qualified(), exact_runs=load.exact_runs))
+    check_none(compare(summary, truth, lab.qualified(), every_run=every_run, exact_runs=load.exact_runs))
 
 
-def from_host(lab, container, name, python=None):
-    """Traces a load in a container from outside."""
+def from_host(lab, container, name, python=None, mode="stack", meanwhile=None):
+    """Traces a load in a container from outside. meanwhile() happens between the target's start and ours."""
     load, target = begin(lab, container, name, python)
-    tracer = lab.trace(program(target.pid), "-i", 0, "--python", "stack", *patterns(*load.endpoints))
+    if meanwhile:
+        meanwhile()
+    tracer = lab.trace(program(target.pid), "-i", 0, "--python", mode, *patterns(*load.endpoints))
     target.say("go")
     target.expect("^done$")
-    hold_against_truth(lab, tracer.finish()[-1], load, target)
+    summary = tracer.finish()[-1]
+    hold_against_truth(lab, summary, load, target, every_run=mode == "usdt")
+    if mode == "usdt":
+        check_wall_source(summary, "usdt")
 
 
 def from_sidecar(lab, pod, container, name, python=None):
@@ -55,7 +69,7 @@ def sidecar(lab):
 @case
 def sidecar_and_deeper_container(lab):
     pod = Container(lab)
-    from_sidecar(lab, pod, Container(lab, outer=pod), "plain_script")
+    from_sidecar(lab, pod, Container(lab, outer=pod), "threads")
 
 
 @case
@@ -74,3 +88,178 @@ def sidecar_and_prefork(lab):
 def sidecar_and_programs(lab):
     pod = Container(lab)
     from_sidecar(lab, pod, pod, "programs_started_after_attach")
+
+
+def serve(lab, container, trace):
+    """gunicorn with two workers, its clients and its backend in a container. trace(server) starts nettraced."""
+    address = container.backend("redis")
+    server = Server(lab, "wsgi_plain:application", environment={"SHOP_REDIS_PORT": str(address[1])},
+                    container=container)
+    tracer = trace(server)
+    draw = random.Random(lab.seed)
+    server.load(["/?" + "k" * draw.randrange(20) for _ in range(lab.number(100))])
+    summary = tracer.finish()[-1]
+    server.stop()
+    check_none(compare(summary, lab.truth(), lab.qualified()))
+    check_requests(summary, server)
+
+
+@case
+def container_with_server_from_host(lab):
+    serve(lab, Container(lab), lambda server: lab.trace(server.pid, "-i", 0, "--python", "stack"))
+
+
+@case
+def sidecar_and_server(lab):
+    pod = Container(lab)
+    serve(lab, pod, lambda server: Sidecar(lab, pod, "--pid", pod.pid(server.child), "-i", 0, "--python", "stack"))
+
+
+def suite_python(lab, suite):
+    """The Python of another suite of Debian, in its own root, as a command."""
+    try:
+        root = subprocess.check_output([os.path.join(SUITES, "fetch.sh"), suite], timeout=lab.limit * 10)
+    except (OSError, subprocess.SubprocessError) as problem:
+        raise Skip("the root of %s could not be made: %s" % (suite, problem)) from None
+    return [os.path.join(SUITES, "enter.sh"), root.decode().strip(), "/usr/bin/python3"]
+
+
+@contextlib.contextmanager
+def with_python(lab, command):
+    """The lab's targets run another interpreter meanwhile."""
+    python, facts = lab.python, lab.facts
+    lab.python, lab.facts = command, None
+    try:
+        yield
+    finally:
+        lab.python, lab.facts = python, facts
+
+
+@case
+def container_with_another_root(lab):
+    """The target's root has another Python than the machine's, at the same path, and tracing is done from the host."""
+    with with_python(lab, suite_python(lab, "trixie")):
+        from_host(lab, Container(lab), "plain_script")
+
+
+@case
+def sidecar_and_another_root(lab):
+    pod = Container(lab)
+    with with_python(lab, suite_python(lab, "trixie")):
+        from_sidecar(lab, pod, Container(lab, outer=pod), "plain_script")
+
+
+def root_of(lab):
+    """The directory that the lab's interpreter sees as /."""
+    return lab.python[1] if lab.python[0].endswith("enter.sh") else "/"
+
+
+OVERLAY = 'mount -t overlay overlay -o "lowerdir=$1,upperdir=$2,workdir=$3" "$1"; eval "$4"; shift 4; exec "$@"'
+
+
+def on_overlay(lab, then=""):
+    """
+    The lab's interpreter, as a command, with an overlay over the /usr that it sees. `then`: what a shell does before, to
+    files of the overlay. The mount is in a namespace of its own.
+    """
+    usr = os.path.join(root_of(lab), "usr")
+    layers = [lab.path("overlay-" + name) for name in ("upper", "work")]
+    for layer in layers:
+        shutil.rmtree(layer, ignore_errors=True)
+        os.mkdir(layer)
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-ec", OVERLAY, "sh", usr, *layers, then,
+            *lab.python]
+
+
+def interpreter_file(lab):
+    """The interpreter's file as the machine sees it."""
+    command = lab.python + ["-c", "import os, sys; print(os.path.realpath(sys.executable))"]
+    return root_of(lab) + subprocess.check_output(command, timeout=lab.limit).decode().strip()
+
+
+@case
+def interpreter_in_lower_layer(lab):
+    from_host(lab, Container(lab), "plain_script", on_overlay(lab))
+
+
+@case
+def interpreter_in_upper_layer(lab):
+    copied = "cp -p {0} {0}.copy; mv {0}.copy {0}".format(interpreter_file(lab))
+    from_host(lab, Container(lab), "plain_script", on_overlay(lab, copied))
+
+
+@case
+def usdt_in_lower_layer(lab):
+    with with_python(lab, suite_python(lab, "bullseye")):
+        from_host(lab, Container(lab), "threads", on_overlay(lab), "usdt")
+
+
+@case
+def usdt_in_upper_layer(lab):
+    with with_python(lab, suite_python(lab, "bullseye")):
+        copied = "cp -p {0} {0}.copy; mv {0}.copy {0}".format(interpreter_file(lab))
+        from_host(lab, Container(lab), "threads", on_overlay(lab, copied), "usdt")
+
+
+def own_interpreter(lab):
+    """A copy of the lab's interpreter, as a command that ends with its path."""
+    path = lab.path("python3")
+    shutil.copy(interpreter_file(lab), path)
+    return lab.python[:-1] + [path]
+
+
+@case
+def deleted_interpreter(lab):
+    python = own_interpreter(lab)
+    from_host(lab, Container(lab), "plain_script", python, meanwhile=lambda: os.unlink(python[-1]))
+
+
+@case
+def usdt_of_deleted_interpreter(lab):
+    with with_python(lab, suite_python(lab, "bullseye")):
+        python = own_interpreter(lab)
+        from_host(lab, Container(lab), "threads", python, "usdt", meanwhile=lambda: os.unlink(python[-1]))
+
+
+def replace_file(path):
+    """As a package's upgrade does: another file takes the name."""
+    shutil.copy(path, path + ".new")
+    os.rename(path + ".new", path)
+
+
+@case
+def replaced_interpreter(lab):
+    """The target runs on with the old file; programs that it starts run the new one."""
+    python = own_interpreter(lab)
+    from_host(lab, Container(lab), "programs_started_after_attach", python, meanwhile=lambda: replace_file(python[-1]))
+
+
+def embedding_program(lab):
+    """A program that runs Python from a library, and a copy of that library, as a command."""
+    script = "import sysconfig as s; print(s.get_config_var('LIBDIR') + '/' + s.get_config_var('INSTSONAME'))"
+    library = root_of(lab) + subprocess.check_output(lab.python + ["-c", script], timeout=lab.limit).decode().strip()
+    compiler = shutil.which("cc")
+    if not compiler or not os.path.exists(library):
+        raise Skip("no C compiler, or no shared library of this Python (%s)" % library)
+    copy, name = lab.path(os.path.basename(library)), lab.path("embedded")
+    shutil.copy(library, copy)
+    status, _, err = lab.run(compiler, "-o", name, os.path.join(APPS, "embedded.c"), "-ldl")
+    check(status == 0, "it does not compile: " + err)
+    return lab.python[:-1] + [name, copy]
+
+
+@case
+def python_as_a_library(lab):
+    from_host(lab, Container(lab), "plain_script", embedding_program(lab))
+
+
+@case
+def deleted_library(lab):
+    python = embedding_program(lab)
+    from_host(lab, Container(lab), "plain_script", python, meanwhile=lambda: os.unlink(python[-1]))
+
+
+@case
+def replaced_library(lab):
+    python = embedding_program(lab)
+    from_host(lab, Container(lab), "threads", python, meanwhile=lambda: replace_file(python[-1]))

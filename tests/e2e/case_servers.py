@@ -2,6 +2,7 @@
 
 import ast
 import collections
+import contextlib
 import http.client
 import os
 import random
@@ -12,15 +13,19 @@ import threading
 import time
 
 from compare import compare, lost
+from container import program
 from lab import APPS, Skip, check, check_none, descendants, free_port
 from loads import check_wall_source
 from registry import case
 
 
 class Server:
-    """gunicorn with an application of apps/, under the witness, and the number of requests that it answered."""
+    """
+    gunicorn with an application of apps/, under the witness, and the number of requests that it answered. It can run in
+    a container (container.py).
+    """
 
-    def __init__(self, lab, application, *options, environment=()):
+    def __init__(self, lab, application, *options, environment=(), container=None):
         lab.need_modules("gunicorn")
         if lab.root != "/":
             raise Skip("gunicorn is run in the root file system only")
@@ -28,12 +33,16 @@ class Server:
         variables = dict(os.environ, WITNESS=lab.path("seen"), PYTHONDONTWRITEBYTECODE="1")
         variables["PYTHONPATH"] = lab.directory + ":" + APPS
         variables.update(environment)
-        command = lab.python + ["-m", "gunicorn", "-w", "2", "-b", "127.0.0.1:%d" % self.port,
+        self.network = container.network if container else contextlib.nullcontext
+        command = container.inside() if container else []
+        command += lab.python + ["-m", "gunicorn", "-w", "2", "-b", "127.0.0.1:%d" % self.port,
                                 "--log-level", "warning", *options, application]
         self.child = lab.start(command, stdin=subprocess.DEVNULL, cwd=lab.directory, env=variables)
-        lab.wait_for_port(self.port)
+        with self.network():
+            lab.wait_for_port(self.port)
+        self.pid = program(self.child.pid)
         deadline = time.monotonic() + lab.limit
-        while len(descendants(self.child.pid)) < 2:
+        while len(descendants(self.pid)) < 2:
             check(time.monotonic() < deadline, "gunicorn has no two workers: " + self.child.last_words())
             time.sleep(0.02)
 
@@ -43,6 +52,10 @@ class Server:
         failures = []
 
         def work(part):
+            with self.network():
+                ask(part)
+
+        def ask(part):
             try:
                 for path in part:
                     connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.lab.limit)
@@ -64,7 +77,7 @@ class Server:
         self.requests += len(paths)
 
     def stop(self):
-        self.child.process.send_signal(signal.SIGTERM)
+        os.kill(self.pid, signal.SIGTERM)
         status, _, err = self.child.wait()
         check(status == 0, "gunicorn ended with %d: %s" % (status, err.strip()[-300:]))
 

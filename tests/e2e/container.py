@@ -1,11 +1,16 @@
 """Containers for the cases: real namespaces by unshare(1) and nsenter(1), which end with the process that holds them."""
 
+import contextlib
+import ctypes
 import os
 import signal
 import subprocess
 import sys
 
 from lab import APPS, Tracer, descendants
+
+_libc = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNET = 0x40000000
 
 # What a container runtime makes anew for each container, or for each pod.
 KINDS = ("pid", "mount", "net", "ipc", "uts", "cgroup")
@@ -40,6 +45,16 @@ class Container:
             self.addresses[kind] = ["127.0.0.1", int(server.expect(r"^port (\d+)").group(1))]
         return self.addresses[kind]
 
+    @contextlib.contextmanager
+    def network(self):
+        """The calling thread is on the container's network meanwhile, if that has one of its own."""
+        with open("/proc/thread-self/ns/net") as own, open("/proc/%d/ns/net" % self.holder) as other:
+            _enter(other)
+            try:
+                yield
+            finally:
+                _enter(own)
+
     def target(self, script, options, backends=(), python=None):
         """Starts a script of apps/ in it; see Lab.target()."""
         options = dict(options, **{kind: self.backend(kind) for kind in backends})
@@ -48,6 +63,11 @@ class Container:
     def pid(self, child):
         """The process id of a program that was started in it, as it is in it."""
         return numbers(program(child.pid))[len(numbers(self.holder)) - 1]
+
+
+def _enter(network):
+    if _libc.setns(network.fileno(), CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "setns failed")
 
 
 def program(pid):
