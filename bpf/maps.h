@@ -14,6 +14,8 @@
 const volatile __u32 cfg_capture = NT_MAX_CAPTURE; /* payload bytes kept of a message */
 const volatile __u64 cfg_wakeup_bytes = 1 << 20;   /* wake the daemon when this much waits */
 
+const volatile __u8 cfg_watch_execs; /* tell of every exec(2), not only of those of targets */
+
 /* The daemon sets the size: --ring in its options. Records leave in the order in which they were made. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -37,9 +37,10 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 	struct nt_target *target = bpf_map_lookup_elem(&targets, &pid);
 	struct nt_head record = {};
 
-	if (!target)
+	if (!target && !(cfg_watch_execs && pid))
 		return 0;
-	target->flags &= ~NT_TARGET_PYTHON;
+	if (target)
+		target->flags &= ~NT_TARGET_PYTHON;
 	bpf_map_delete_elem(&threads, &caller);
 	bpf_map_delete_elem(&threads, &thread);
 	head_fill(&record, NT_EXEC, sizeof(record), bpf_ktime_get_ns());

@@ -29,6 +29,7 @@ _Static_assert(WHY_SIZE >= OPTIONS_WHY_SIZE && WHY_SIZE >= KERNEL_WHY_SIZE && WH
 /* What a run of the daemon holds. */
 struct nettraced {
 	struct options options;
+	struct match *match; /* NULL: the options name all that is traced */
 	struct sink *sink;
 	struct kernel *kernel;
 	struct stream stream;
@@ -52,6 +53,12 @@ static int write_summary(void *context, struct summary *summary)
 	struct nettraced *daemon = context;
 
 	return sink_put(daemon->sink, summary);
+}
+
+static void show_note(void *context, const char *line)
+{
+	(void)context;
+	complain("%s", line);
 }
 
 static int show_progress(void *context, uint64_t elapsed_ns)
@@ -134,12 +141,28 @@ static int inspect_targets(const struct options *options, char *why)
 	return error;
 }
 
+static int open_match(struct nettraced *daemon, char *why)
+{
+	struct match_rules rules = {
+	    .all = daemon->options.all,
+	    .commands = daemon->options.commands.words,
+	    .command_count = daemon->options.commands.count,
+	    .cgroups = daemon->options.cgroups.words,
+	    .cgroup_count = daemon->options.cgroups.count,
+	};
+
+	if (!options_match(&daemon->options))
+		return 0;
+	return match_new(&rules, &daemon->match, why);
+}
+
 static int open_kernel(struct nettraced *daemon, char *why)
 {
 	struct kernel_options options = {
 	    .rung = kernel_rung_find(options_hooks_name(daemon->options.hooks)),
 	    .capture = daemon->options.capture,
 	    .ring_bytes = RING_BYTES,
+	    .watch_execs = daemon->match != NULL,
 	    .attach = true,
 	};
 
@@ -148,9 +171,11 @@ static int open_kernel(struct nettraced *daemon, char *why)
 
 static int begin(struct nettraced *daemon, char *why)
 {
+	struct capture_parts parts = {.options = &daemon->options, .stream = &daemon->stream, .note = show_note};
 	char ring[32];
 	int error = find_targets(&daemon->options, why);
 
+	error = error ? error : open_match(daemon, why);
 	error = error ? error : kernel_check_privileges(why);
 	error = error ? error : inspect_targets(&daemon->options, why);
 	error = error ? error : open_output(daemon, why);
@@ -159,7 +184,9 @@ static int begin(struct nettraced *daemon, char *why)
 	error = error ? error : open_stop(daemon, why);
 	if (error)
 		return error;
-	error = capture_begin(&daemon->options, daemon->kernel, &daemon->stream, &daemon->capture, why);
+	parts.match = daemon->match;
+	parts.kernel = daemon->kernel;
+	error = capture_begin(&parts, &daemon->capture, why);
 	snprintf(ring, sizeof(ring), "%u", RING_BYTES);
 	return error ? error : stream_put_setting(&daemon->stream, "ring", ring);
 }
@@ -167,17 +194,21 @@ static int begin(struct nettraced *daemon, char *why)
 static void announce(const struct nettraced *daemon)
 {
 	const struct target *first = capture_first(daemon->capture);
+	const char *end = daemon->options.duration > 0 ? "a summary follows" : "^C ends it";
+	const char *hooks = kernel_rung_name(kernel_rung(daemon->kernel));
 	size_t others = capture_count(daemon->capture) - 1;
 	char more[64] = "";
 
+	if (!first && daemon->match)
+		fprintf(stderr,
+			"nettraced: attached by %s hooks; no Python process matches so far, it waits for one; %s\n",
+			hooks, end);
 	if (!first)
 		return;
 	if (others)
 		snprintf(more, sizeof(more), " and %zu more process%s", others, others == 1 ? "" : "es");
 	fprintf(stderr, "nettraced: attached to pid %d (%s, Python %u.%u.%u)%s by %s hooks; %s\n", first->pid,
-		words_command(first->command), first->python[0], first->python[1], first->python[2], more,
-		kernel_rung_name(kernel_rung(daemon->kernel)),
-		daemon->options.duration > 0 ? "a summary follows" : "^C ends it");
+		words_command(first->command), first->python[0], first->python[1], first->python[2], more, hooks, end);
 }
 
 /* What --help and --version say may find no room either. */
@@ -226,6 +257,7 @@ static int run(struct nettraced *daemon, char *why)
 static void end(struct nettraced *daemon)
 {
 	capture_free(daemon->capture);
+	match_free(daemon->match);
 	kernel_close(daemon->kernel);
 	recording_close(daemon->stream.recording);
 	pipeline_free(daemon->stream.pipeline);

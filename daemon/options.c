@@ -98,18 +98,56 @@ static bool parse_seconds(const char *text, double *ret_value)
 	return true;
 }
 
+static int list_add(struct options_list *list, const char *word)
+{
+	const char **words = reallocarray(list->words, list->count + 1, sizeof(*words));
+
+	if (!words)
+		return -ENOMEM;
+	list->words = words;
+	words[list->count++] = word;
+	return 0;
+}
+
 static int take_pid(const struct taking *taking)
 {
 	struct options *options = taking->options;
 	unsigned long pid;
+	pid_t *pids;
 
 	if (!parse_whole(taking->value, INT32_MAX, &pid) || !pid)
 		return refuse(taking, "--pid '%s': a process id is a number above 0", taking->value);
 	for (size_t i = 0; i < options->pid_count; i++)
 		if (options->pids[i] == (pid_t)pid)
 			return 0;
-	options->pids[options->pid_count++] = (pid_t)pid;
+	pids = reallocarray(options->pids, options->pid_count + 1, sizeof(*pids));
+	if (!pids)
+		return -ENOMEM;
+	options->pids = pids;
+	pids[options->pid_count++] = (pid_t)pid;
 	return 0;
+}
+
+static int take_all_processes(const struct taking *taking)
+{
+	taking->options->all = true;
+	return 0;
+}
+
+static int take_command(const struct taking *taking)
+{
+	if (!*taking->value || strchr(taking->value, '/'))
+		return refuse(taking, "--command '%s': it is a name without directories, or a glob of one",
+			      taking->value);
+	return list_add(&taking->options->commands, taking->value);
+}
+
+static int take_cgroup(const struct taking *taking)
+{
+	if (!*taking->value)
+		return refuse(taking, "--cgroup '': it is a directory below /sys/fs/cgroup, or a path as in "
+				      "/proc/PID/cgroup");
+	return list_add(&taking->options->cgroups, taking->value);
 }
 
 static int take_duration(const struct taking *taking)
@@ -131,8 +169,7 @@ static int take_endpoint(const struct taking *taking)
 {
 	if (!*taking->value)
 		return refuse(taking, "--endpoint '': it is a pattern over module.qualname or file:qualname");
-	taking->options->endpoints[taking->options->endpoint_count++] = taking->value;
-	return 0;
+	return list_add(&taking->options->endpoints, taking->value);
 }
 
 /* "a, b or c" */
@@ -252,6 +289,12 @@ static int take_version(const struct taking *taking)
 
 static const struct row rows[] = {
     {"pid", 0, "PID", take_pid, "trace this process and its children; repeatable"},
+    {"command", 0, "NAME", take_command,
+     "trace every Python process of this name, those that start later too; repeatable:\n"
+     "its comm, executable, script, -m module, or title's first word; * and ? match"},
+    {"cgroup", 0, "PATH", take_cgroup,
+     "trace every Python process in this control group and those below it; repeatable"},
+    {"all", 0, NULL, take_all_processes, "trace every Python process"},
     {"duration", 'd', "SECONDS", take_duration, "stop after this long (default: until ^C or the last target's exit)"},
     {"interval", 'i', "SECONDS", take_interval, "print a summary this often (default 10; 0: only the last one)"},
     {"endpoint", 'e', "PATTERN", take_endpoint,
@@ -268,9 +311,6 @@ static const struct row rows[] = {
     {"check", 0, NULL, take_check, "say what this kernel, these targets and these privileges allow; attach nothing"},
     {"help", 'h', NULL, take_help, "this"},
     {"version", 0, NULL, take_version, "the version"},
-    {"command", 0, "NAME", NULL, NULL},
-    {"cgroup", 0, "PATH", NULL, NULL},
-    {"all", 0, NULL, NULL, NULL},
     {"usdt-duty", 0, "ON/PERIOD", NULL, NULL},
     {"max-cost", 0, "PERCENT", NULL, NULL},
     {"export", 0, "URL", NULL, NULL},
@@ -368,8 +408,9 @@ static int check_all(int argc, char **argv, const struct taking *taking)
 		return refuse(taking, "unexpected '%s': a process is named with --pid %s", argv[optind], argv[optind]);
 	if (optind < argc)
 		return refuse(taking, "unexpected '%s': see nettraced --help", argv[optind]);
-	if (!options->pid_count && options->action == OPTIONS_TRACE)
-		return refuse(taking, "which process? name one with --pid PID (see nettraced --help)");
+	if (!options->pid_count && !options_match(options) && options->action == OPTIONS_TRACE)
+		return refuse(taking, "which process? name one with --pid PID, or some with --command, --cgroup or "
+				      "--all");
 	return 0;
 }
 
@@ -381,14 +422,10 @@ int options_parse(int argc, char **argv, struct options *ret_options, char *why)
 	    .capture = DEFAULT_CAPTURE,
 	};
 	struct taking taking = {.options = &options, .why = why};
-	size_t most = argc > 0 ? (size_t)argc : 1; /* more values than words there cannot be */
-	int err = -ENOMEM;
+	int err;
 
 	why[0] = 0;
-	options.pids = calloc(most, sizeof(*options.pids));
-	options.endpoints = calloc(most, sizeof(*options.endpoints));
-	if (options.pids && options.endpoints)
-		err = take_all(argc, argv, &taking);
+	err = take_all(argc, argv, &taking);
 	if (!err)
 		err = check_all(argc, argv, &taking);
 	if (err)
@@ -401,9 +438,16 @@ int options_parse(int argc, char **argv, struct options *ret_options, char *why)
 void options_free(struct options *options)
 {
 	free(options->pids);
-	free(options->endpoints);
+	free(options->commands.words);
+	free(options->cgroups.words);
+	free(options->endpoints.words);
 	options->pids = NULL;
-	options->endpoints = NULL;
+	options->commands = options->cgroups = options->endpoints = (struct options_list){0};
+}
+
+bool options_match(const struct options *options)
+{
+	return options->all || options->commands.count || options->cgroups.count;
 }
 
 static void put_row(FILE *stream, const struct row *row)
@@ -426,7 +470,7 @@ static void put_row(FILE *stream, const struct row *row)
 
 void options_help(FILE *stream)
 {
-	fprintf(stream, "usage: nettraced --pid PID [--pid PID ...] [options]\n\n"
+	fprintf(stream, "usage: nettraced --pid PID | --command NAME | --cgroup PATH | --all [options]\n\n"
 			"Tells what running Python processes ask of the network, by the function that answers for it.\n"
 			"Needs root, or the capabilities that --check names.\n\n");
 	for (size_t i = 0; i < COUNT(rows); i++)

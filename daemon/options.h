@@ -18,13 +18,19 @@ enum options_hooks { OPTIONS_HOOKS_AUTO, OPTIONS_HOOKS_FENTRY, OPTIONS_HOOKS_KPR
 enum options_python { OPTIONS_PYTHON_AUTO, OPTIONS_PYTHON_USDT, OPTIONS_PYTHON_STACK };
 enum options_action { OPTIONS_TRACE, OPTIONS_CHECK, OPTIONS_HELP, OPTIONS_VERSION };
 
+/* The values of an option that can be given more than once. */
+struct options_list {
+	const char **words;
+	size_t count;
+};
+
 /* Strings are those of argv. */
 struct options {
 	enum options_action action;
 	pid_t *pids; /* each once, in the order given */
 	size_t pid_count;
-	const char **endpoints;
-	size_t endpoint_count;
+	bool all;
+	struct options_list commands, cgroups, endpoints;
 	double duration;    /* seconds; 0: until something else ends it */
 	double interval;    /* seconds; 0: only the last summary */
 	const char *format; /* a name of output_table */
@@ -42,6 +48,9 @@ struct options {
  */
 int options_parse(int argc, char **argv, struct options *ret_options, char *why);
 void options_free(struct options *options);
+
+/* Is there more to trace than the processes that are named by their ids? */
+bool options_match(const struct options *options);
 
 /* What --help shows. */
 void options_help(FILE *stream);

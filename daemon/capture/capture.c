@@ -11,10 +11,12 @@
 
 #include "capture.h"
 #include "cost.h"
+#include "find.h"
 
 /* Records wait this long for us at most. The ring holds a quarter of a second of the fastest traffic that one CPU can
  * make, and a ring that fills wakes us before. */
 #define READ_MS 10
+#define LOST_NS 1000000000ull /* between two looks at whether records were lost */
 #define PROGRESS_NS 1000000000ull
 #define DRAIN_ROUNDS 8 /* at the end: more than the ring holds; targets that go on all the time must not keep us */
 
@@ -23,8 +25,10 @@ struct capture {
 	struct kernel *kernel;
 	struct stream *stream;
 	struct follow *follow;
+	struct find *find; /* NULL: only what was named is traced */
 	struct cost cost;
-	uint64_t began, next_tick, next_progress;
+	uint64_t began, next_tick, next_progress, next_lost;
+	uint64_t lost;		      /* records, when last asked */
 	capture_progress_fn progress; /* NULL: nobody asks */
 	void *progress_context;
 };
@@ -62,16 +66,24 @@ static int put_settings(struct capture *capture)
 	error = error ? error : stream_put_setting(capture->stream, "show-data", options->show_data ? "1" : "0");
 	snprintf(text, sizeof(text), "%g", options->interval);
 	error = error ? error : stream_put_setting(capture->stream, "interval", text);
-	for (size_t i = 0; i < options->endpoint_count && !error; i++)
-		error = stream_put_setting(capture->stream, "endpoint", options->endpoints[i]);
+	for (size_t i = 0; i < options->endpoints.count && !error; i++)
+		error = stream_put_setting(capture->stream, "endpoint", options->endpoints.words[i]);
 	for (size_t i = 0; i < options->pid_count && !error; i++)
 		error = put_number(capture->stream, "target", options->pids[i]);
 	return error;
 }
 
-int capture_begin(const struct options *options, struct kernel *kernel, struct stream *stream,
-		  struct capture **ret_capture, char *why)
+static int begin_finding(struct capture *capture, const struct capture_parts *parts)
 {
+	if (!parts->match)
+		return 0;
+	capture->find = find_new(capture->follow, parts->match, parts->note, parts->context);
+	return capture->find ? find_all(capture->find) : -ENOMEM;
+}
+
+int capture_begin(const struct capture_parts *parts, struct capture **ret_capture, char *why)
+{
+	const struct options *options = parts->options;
 	struct capture *capture = calloc(1, sizeof(*capture));
 	int error;
 
@@ -79,12 +91,13 @@ int capture_begin(const struct options *options, struct kernel *kernel, struct s
 		return -ENOMEM;
 	snprintf(why, TARGET_WHY_SIZE, "cannot begin the capture");
 	capture->options = options;
-	capture->kernel = kernel;
-	capture->stream = stream;
-	capture->follow = follow_new(kernel, stream, options->python);
+	capture->kernel = parts->kernel;
+	capture->stream = parts->stream;
+	capture->follow = follow_new(parts->kernel, parts->stream, options->python);
 	error = capture->follow ? put_settings(capture) : -ENOMEM;
 	for (size_t i = 0; i < options->pid_count && !error; i++)
 		error = follow_add(capture->follow, options->pids[i], why);
+	error = error ? error : begin_finding(capture, parts);
 	if (error) {
 		capture_free(capture);
 		return error;
@@ -97,6 +110,7 @@ void capture_free(struct capture *capture)
 {
 	if (!capture)
 		return;
+	find_free(capture->find);
 	follow_free(capture->follow);
 	free(capture);
 }
@@ -114,8 +128,13 @@ const struct target *capture_first(const struct capture *capture)
 static int on_record(void *context, void *record, size_t size)
 {
 	struct capture *capture = context;
-	int error = stream_put(capture->stream, record, size);
+	const struct nt_head *head = record;
+	int error;
 
+	/* Programs that others begin are no part of the stream: most of them are none of ours. */
+	if (capture->find && size >= sizeof(*head) && head->type == NT_EXEC && !follow_has(capture->follow, head->pid))
+		return find_exec(capture->find, head->pid, stream_now());
+	error = stream_put(capture->stream, record, size);
 	return error ? error : follow_record(capture->follow, record, size);
 }
 
@@ -143,7 +162,7 @@ static bool is_over(const struct capture *capture, int stop_fd, uint64_t now)
 {
 	struct pollfd stop = {.fd = stop_fd, .events = POLLIN};
 
-	if (poll(&stop, 1, 0) > 0 || !follow_count(capture->follow))
+	if (poll(&stop, 1, 0) > 0 || (!capture->find && !follow_count(capture->follow)))
 		return true;
 	return capture->options->duration > 0 && now - capture->began >= capture->options->duration * 1e9;
 }
@@ -162,6 +181,20 @@ static int tell_progress(struct capture *capture, uint64_t now)
 	return capture->progress(capture->progress_context, now - capture->began);
 }
 
+/* Processes that were not ready, or not heard of. */
+static int look_again(struct capture *capture, uint64_t now)
+{
+	int error = follow_retry(capture->follow, now);
+
+	if (now >= capture->next_lost) {
+		capture->lost = kernel_lost_records(capture->kernel);
+		capture->next_lost = now + LOST_NS;
+	}
+	if (!error && capture->find)
+		error = find_step(capture->find, now, capture->lost);
+	return error;
+}
+
 static int step(struct capture *capture, int stop_fd)
 {
 	uint64_t interval = capture->options->interval * 1e9, now;
@@ -170,7 +203,7 @@ static int step(struct capture *capture, int stop_fd)
 	if (error < 0)
 		return error;
 	now = stream_now();
-	error = follow_retry(capture->follow, now);
+	error = look_again(capture, now);
 	cost_step(&capture->cost, now);
 	if (!error && interval && now >= capture->next_tick) {
 		error = put_end_of(capture, NT_TICK);

@@ -14,7 +14,8 @@
 #include "choose.h"
 #include "follow.h"
 
-#define RETRY_NS 20000000ull	 /* between two looks at a process that was not ready */
+#define LOOK_NS 10000000ull	 /* between two rounds of looks; a round of reading the ring is as long */
+#define FIRST_LOOK_NS 5000000ull /* from an exec to the second look: the loader has mapped libpython by then */
 #define READY_NS 5000000000ull	 /* after exec it has this long to become a Python */
 #define USDT_AGE_NS 100000000ull /* a child gets its probes when it has lived this long */
 #define SWEEP_NS 1000000000ull	 /* between two looks for processes whose end was not heard of */
@@ -24,14 +25,15 @@ struct process {
 	struct target target;
 	enum nt_attribution attribution;
 	struct kernel_usdt *usdt;
-	bool python;	    /* it is traced, not only followed */
-	bool told;	    /* of code or a stack: the kernel side's tables have entries of it */
-	bool seen_alive;    /* after the kernel side was told of it */
-	bool missed;	    /* by the last sweep */
-	uint64_t since;	    /* when it was first known */
-	uint64_t look_from; /* look again (or attach probes) from then on; 0: no need */
-	uint64_t look_until;
-	uint64_t cpu; /* ns used when last asked */
+	bool python;			/* it is traced, not only followed */
+	bool told;			/* of code or a stack: the kernel side's tables have entries of it */
+	bool seen_alive;		/* after the kernel side was told of it */
+	bool missed;			/* by the last sweep */
+	uint64_t since;			/* when it was first known */
+	uint64_t look_from;		/* look again (or attach probes) from then on; 0: no need */
+	uint64_t look_wait, look_until; /* looks become rarer */
+	bool probes_due;		/* its calls are to be counted before it gets probes; else it gets them so */
+	uint64_t cpu;			/* ns used when last asked */
 	UT_hash_handle hh;
 };
 
@@ -170,21 +172,72 @@ static int process_start(struct follow *follow, struct process *process)
 	return process_announce(follow, process);
 }
 
+/*
+ * Stack or USDT without the time that counting its calls takes: what can have probes goes by stack first, and is looked
+ * at again when it has lived long enough to be worth them. A program that has just begun has its first calls before it.
+ */
+static int process_choose_now(struct follow *follow, struct process *process, char *why)
+{
+	if (follow->python != OPTIONS_PYTHON_AUTO || !choose_probes_work(&process->target))
+		return choose_attribution(follow->kernel, &process->target, follow->python, &process->attribution, why);
+	process->attribution = NT_ATTRIBUTION_STACK;
+	process->probes_due = true;
+	return 0;
+}
+
+static int process_begin(struct follow *follow, struct process *process, char *why)
+{
+	int error = target_inspect(process->pid, &process->target, why);
+
+	error = error ? error : process_choose_now(follow, process, why);
+	error = error ? error : process_start(follow, process);
+	if (!error && process->probes_due)
+		process->look_from = stream_now() + USDT_AGE_NS;
+	return error;
+}
+
+int follow_take(struct follow *follow, pid_t pid, char *why)
+{
+	struct process *process = process_get(follow, pid);
+	int error;
+
+	if (!process)
+		return -E2BIG;
+	if (process->python)
+		return 0;
+	error = process_begin(follow, process, why);
+	if (error && !process->python && !kernel_has_target(follow->kernel, pid))
+		process_drop(follow, process); /* it is none of ours */
+	return error;
+}
+
+bool follow_has(struct follow *follow, pid_t pid)
+{
+	return process_find(follow, pid) != NULL;
+}
+
 static int descendant_add(void *context, pid_t pid)
 {
 	struct follow *follow = context;
 	char why[TARGET_WHY_SIZE];
 	struct process *process = process_get(follow, pid);
 
+	int error;
+
 	if (!process || process->python)
 		return 0;
-	if (!target_inspect(pid, &process->target, why) &&
-	    !choose_attribution(follow->kernel, &process->target, follow->python, &process->attribution, why))
-		return process_start(follow, process);
+	error = process_begin(follow, process, why);
+	if (!error || process->python)
+		return error;
 	/* No Python itself, but its children may be. */
 	process->target.kernel.flags = NT_TARGET_FOLLOW;
 	kernel_set_target(follow->kernel, pid, &process->target.kernel);
 	return 0;
+}
+
+int follow_take_child(struct follow *follow, pid_t pid)
+{
+	return descendant_add(follow, pid);
 }
 
 int follow_add(struct follow *follow, pid_t pid, char *why)
@@ -268,46 +321,40 @@ static int on_fork(struct follow *follow, const struct nt_fork *record)
 		return 0;
 	if (wanted == NT_ATTRIBUTION_USDT) {
 		child->look_from = record->h.time + USDT_AGE_NS;
-		child->look_until = child->look_from + READY_NS;
 	}
 	module_names_learn(follow->modules, child->pid);
 	return process_announce(follow, child);
 }
 
-/* Asks what the process is now. -EAGAIN: not (yet) a Python. */
+/* Asks what the process is now. It may not be a Python yet. */
 static int process_look(struct follow *follow, struct process *process)
 {
 	char why[TARGET_WHY_SIZE];
-	int error = target_inspect(process->pid, &process->target, why);
+	int error = process_begin(follow, process, why);
 
-	if (!error)
-		error =
-		    choose_attribution(follow->kernel, &process->target, follow->python, &process->attribution, why);
-	if (error) {
-		/* Its sockets are no business of ours, its children may be. */
-		process->target.kernel.flags = NT_TARGET_FOLLOW;
-		if (kernel_has_target(follow->kernel, process->pid))
-			kernel_set_target(follow->kernel, process->pid, &process->target.kernel);
-		return -EAGAIN;
-	}
-	return process_start(follow, process);
+	if (!error || process->python)
+		return error;
+	/* Its sockets are no business of ours, its children may be. */
+	process->target.kernel.flags = NT_TARGET_FOLLOW;
+	if (kernel_has_target(follow->kernel, process->pid))
+		kernel_set_target(follow->kernel, process->pid, &process->target.kernel);
+	return 0;
 }
 
 static int on_exec(struct follow *follow, const struct nt_head *record)
 {
 	struct process *process = process_find(follow, record->pid);
-	int error;
 
 	if (!process)
 		return 0;
 	kernel_usdt_detach(process->usdt);
 	process->usdt = NULL;
-	process->python = false;
+	process->python = process->probes_due = false;
 	process_forget(follow, process);
+	process->look_wait = FIRST_LOOK_NS;
+	process->look_from = record->time + FIRST_LOOK_NS;
 	process->look_until = record->time + READY_NS;
-	process->look_from = record->time + RETRY_NS;
-	error = process_look(follow, process);
-	return error == -EAGAIN ? 0 : error;
+	return process_look(follow, process);
 }
 
 /* The module that a code object's file is imported as goes into the stream: a replay has no file system to ask. */
@@ -376,31 +423,38 @@ int follow_record(struct follow *follow, const struct nt_head *record, size_t si
 	return 0;
 }
 
-/* A forked child that has lived long enough to be worth probes of its own. What it inherited names its parent's file.
+/*
+ * A process that has lived long enough to be worth probes of its own. What a forked child inherited names its parent's
+ * file.
  */
 static int process_late_probes(struct follow *follow, struct process *process)
 {
+	enum nt_attribution attribution = NT_ATTRIBUTION_USDT;
 	char why[TARGET_WHY_SIZE];
 
 	process->look_from = 0;
 	if (target_inspect(process->pid, &process->target, why))
 		return 0; /* it ends; its exit will come */
-	process->attribution = NT_ATTRIBUTION_USDT;
+	if (process->probes_due &&
+	    choose_attribution(follow->kernel, &process->target, follow->python, &attribution, why))
+		return 0;
+	process->probes_due = false;
+	process->attribution = attribution;
+	if (attribution != NT_ATTRIBUTION_USDT)
+		return 0;
 	process_attach_probes(follow, process);
 	return process_announce(follow, process);
 }
 
 static int process_retry(struct follow *follow, struct process *process, uint64_t now)
 {
-	int error;
-
 	if (!process->look_from || now < process->look_from)
 		return 0;
-	process->look_from = now < process->look_until ? now + RETRY_NS : 0;
 	if (process->python)
 		return process_late_probes(follow, process);
-	error = process_look(follow, process);
-	return error == -EAGAIN ? 0 : error;
+	process->look_wait *= 2;
+	process->look_from = now < process->look_until ? now + process->look_wait : 0;
+	return process_look(follow, process);
 }
 
 /*
@@ -467,7 +521,7 @@ int follow_retry(struct follow *follow, uint64_t now)
 	struct process *process, *next;
 	int error = 0;
 
-	if (now - follow->last_retry < RETRY_NS)
+	if (now - follow->last_retry < LOOK_NS)
 		return 0;
 	follow->last_retry = now;
 	if (sweep)

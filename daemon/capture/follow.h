@@ -29,10 +29,23 @@ void follow_free(struct follow *follow);
  */
 int follow_add(struct follow *follow, pid_t pid, char *why);
 
+/*
+ * Takes one process that was found, without its descendants and without delay. 0 also if it is taken already;
+ * -ENOEXEC: it runs no Python (yet); -ENOTSUP: not one that can be traced; -ESRCH; or another negative errno; then
+ * `why` says it.
+ */
+int follow_take(struct follow *follow, pid_t pid, char *why);
+
+/* Takes a child of a process that is followed, if its fork was not heard of. 0 or negative errno. */
+int follow_take_child(struct follow *follow, pid_t pid);
+
+/* Is it followed: traced itself, or no Python but a descendant of one that is? */
+bool follow_has(struct follow *follow, pid_t pid);
+
 /* What a record says of processes and code is acted upon here, after it went into the stream. 0 or negative errno. */
 int follow_record(struct follow *follow, const struct nt_head *record, size_t size);
 
-/* Looks again at processes that were not ready, at most every 20 ms. 0 or negative errno. */
+/* Looks again at processes that were not ready. 0 or negative errno. */
 int follow_retry(struct follow *follow, uint64_t now);
 
 /* Processes that are traced and live. */

@@ -27,6 +27,7 @@ struct kernel_options {
 	enum kernel_rung rung;
 	uint32_t capture;    /* payload bytes per message, at most NT_MAX_CAPTURE */
 	uint32_t ring_bytes; /* a power of two, of whole pages */
+	bool watch_execs;    /* tell of every program that begins on the machine */
 	bool attach;	     /* false: load only, to see whether it would work */
 };
 
@@ -66,6 +67,9 @@ typedef int (*kernel_record_fn)(void *context, void *record, size_t size);
 /* Waits at most `timeout_ms` for an urgent record, or until `wake_fd` (-1: none) is readable, then hands over the
  * records there are, a bounded number of them. Number of records, or negative errno, or what `record` returned. */
 int kernel_read(struct kernel *kernel, int timeout_ms, int wake_fd, kernel_record_fn record, void *context);
+
+/* Records that found the ring full so far: some of what they told may be found out in another way. */
+uint64_t kernel_lost_records(struct kernel *kernel);
 
 /* Fills the counters of `ret_loss` (not its head) with the totals so far. */
 void kernel_read_loss(struct kernel *kernel, struct nt_loss *ret_loss);

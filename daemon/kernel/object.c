@@ -219,6 +219,16 @@ static uint64_t read_misses(struct kernel *kernel)
 	return misses;
 }
 
+uint64_t kernel_lost_records(struct kernel *kernel)
+{
+	uint64_t *values = calloc(kernel->cpus, sizeof(*values)), sum = 0;
+
+	if (values)
+		sum = read_stat(kernel, NT_STAT_RECORDS, values);
+	free(values);
+	return sum;
+}
+
 void kernel_read_loss(struct kernel *kernel, struct nt_loss *ret_loss)
 {
 	uint64_t *values = calloc(kernel->cpus, sizeof(*values));

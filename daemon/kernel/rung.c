@@ -191,6 +191,7 @@ int rung_load(struct kernel *kernel, const struct kernel_options *options, enum 
 		return -EPROTO;
 	}
 	object->rodata->cfg_capture = options->capture;
+	object->rodata->cfg_watch_execs = options->watch_execs;
 	object->rodata->cfg_wakeup_bytes = options->ring_bytes / 8;
 	object->rodata->cfg_nested = kernel_is_nested();
 	error = rung_select(object, rung);

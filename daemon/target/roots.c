@@ -21,12 +21,6 @@
 #define ROOTS_COMMAND_SIZE 8192		 /* the script comes early on a command line */
 #define ROOTS_ENVIRONMENT_SIZE (1 << 18) /* bytes searched for PYTHONPATH */
 
-/* What a command line says, if it is an interpreter's. */
-struct command {
-	const char *script; /* NULL: -m, -c, standard input, or none */
-	bool isolated;	    /* PYTHONPATH does not count */
-};
-
 int path_resolve(const char *base, const char *path, char *ret_path, size_t size)
 {
 	const char *parts[] = {path[0] == '/' || !base ? "" : base, path};
@@ -89,24 +83,31 @@ static bool command_takes_value(const char *option)
 	return option[last] == 'W' || option[last] == 'X';
 }
 
-/* Short options may stand together, up to one that takes the rest as its value. */
-static bool command_has(const char *option, const char *wanted)
+/* Where one of the wanted letters is. Short options may stand together, up to one that takes the rest as its value. */
+static const char *command_letter(const char *option, const char *wanted)
 {
 	const char *at;
 
 	if (option[1] == '-')
-		return false;
+		return NULL;
 	for (at = option + 1; *at && *at != 'W' && *at != 'X'; at++)
 		if (strchr(wanted, *at))
-			return true;
-	return false;
+			return at;
+	return NULL;
 }
 
-/* `arguments` holds NUL-terminated ones up to `end`. */
-static struct command command_parse(const char *arguments, const char *end)
+/* The value of a letter: what is behind it, or the next argument. */
+static const char *command_value(const char *letter, const char *end)
+{
+	const char *value = letter[1] ? letter + 1 : letter + 2;
+
+	return value < end && *value ? value : NULL;
+}
+
+struct command command_parse(const char *arguments, const char *end)
 {
 	struct command command = {0};
-	const char *at = arguments;
+	const char *at = arguments, *last;
 
 	for (at += strlen(at) + 1; at < end; at += strlen(at) + 1) {
 		if (strcmp(at, "-") == 0)
@@ -117,10 +118,13 @@ static struct command command_parse(const char *arguments, const char *end)
 		}
 		if (strcmp(at, "--") == 0)
 			continue;
-		if (command_has(at, "EI"))
+		last = command_letter(at, "mc");
+		if (command_letter(at, "EI"))
 			command.isolated = true;
-		if (command_has(at, "mc"))
+		if (last) {
+			command.module = *last == 'm' ? command_value(last, end) : NULL;
 			return command;
+		}
 		if (command_takes_value(at) && at + strlen(at) + 1 < end)
 			at += strlen(at) + 1;
 	}

@@ -1,9 +1,11 @@
 /*
- * roots.h: the directories that a process imports from, as far as they can be known from outside; for modules.c only.
+ * roots.h: the directories that a process imports from, as far as they can be known from outside, and what its command
+ * line says of its program; for modules.c and match.c only.
  */
 #ifndef NT_ROOTS_H
 #define NT_ROOTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -20,6 +22,16 @@ struct import_roots {
 /* 0, -ESRCH, -EACCES or -ENOMEM. What cannot be read is left out; on error there are none. Free with roots_clear(). */
 int roots_read(pid_t pid, struct import_roots *ret_roots);
 void roots_clear(struct import_roots *roots);
+
+/* What a command line says, if it is an interpreter's. The strings are its own. */
+struct command {
+	const char *script; /* NULL: -m, -c, standard input, or none */
+	const char *module; /* of -m; NULL: none */
+	bool isolated;	    /* PYTHONPATH does not count */
+};
+
+/* `arguments` holds NUL-terminated ones up to `end`; a NUL must stand there, too. */
+struct command command_parse(const char *arguments, const char *end);
 
 /*
  * Writes `path` below `base` (NULL: none) without empty, "." and ".." parts. 0 or -ENAMETOOLONG; a path that begins

@@ -70,8 +70,8 @@ static void test_all(void **state)
 	assert_int_equal(options.pid_count, 2); /* each once */
 	assert_int_equal(options.pids[1], 2);
 	assert_true(options.duration == 2.5 && options.interval == 0);
-	assert_int_equal(options.endpoint_count, 2);
-	assert_string_equal(options.endpoints[1], "*.py:view");
+	assert_int_equal(options.endpoints.count, 2);
+	assert_string_equal(options.endpoints.words[1], "*.py:view");
 	assert_string_equal(options.format, "json");
 	assert_string_equal(options.output, "out.json");
 	assert_string_equal(options.record, "r.nt");
@@ -79,6 +79,22 @@ static void test_all(void **state)
 	assert_string_equal(options_hooks_name(options.hooks), "tracepoint");
 	assert_string_equal(options_python_name(options.python), "usdt");
 	assert_true(options.show_data);
+	options_free(&options);
+}
+
+static void test_many_processes(void **state)
+{
+	struct options options = parse_good("--command gunicorn --pid 7 --command celery* --cgroup /a --all");
+
+	(void)state;
+	assert_true(options_match(&options) && options.all);
+	assert_int_equal(options.commands.count, 2);
+	assert_string_equal(options.commands.words[1], "celery*");
+	assert_int_equal(options.cgroups.count, 1);
+	assert_int_equal(options.pid_count, 1);
+	options_free(&options);
+	options = parse_good("--pid 7");
+	assert_false(options_match(&options));
 	options_free(&options);
 }
 
@@ -142,9 +158,10 @@ static void test_refused(void **state)
 	    {"--pid 1 -d", -EINVAL, "--duration needs a value", "SECONDS"},
 	    {"--pid 1 --json=yes", -EINVAL, "--json", "no value"},
 	    {"--pid 1 --rules sentry", -ENOTSUP, "'sentry'", "only the default rules are supported yet"},
-	    {"--command python", -ENOTSUP, "--command", "not supported yet"},
-	    {"--cgroup /x", -ENOTSUP, "--cgroup", "not supported yet"},
-	    {"--all", -ENOTSUP, "--all", "not supported yet"},
+	    {"--command ''", -EINVAL, "--command ''", "name"},
+	    {"--command /usr/bin/python3", -EINVAL, "'/usr/bin/python3'", "without directories"},
+	    {"--cgroup ''", -EINVAL, "--cgroup ''", "/sys/fs/cgroup"},
+	    {"--all=yes", -EINVAL, "--all", "no value"},
 	    {"--pid 1 --usdt-duty 1/10", -ENOTSUP, "--usdt-duty", "not supported yet"},
 	    {"--pid 1 --max-cost 2", -ENOTSUP, "--max-cost", "not supported yet"},
 	    {"--pid 1 --export statsd://h:1", -ENOTSUP, "--export", "not supported yet"},
@@ -178,9 +195,10 @@ static void test_long_value(void **state)
 
 static void test_help(void **state)
 {
-	static const char *const options[] = {
-	    "--pid",	"--duration", "--interval", "--endpoint", "--format",	 "--json",  "--output", "--hooks",
-	    "--python", "--capture",  "--rules",    "--record",	  "--show-data", "--check", "--help",	"--version"};
+	static const char *const options[] = {"--pid",	     "--all",	   "--command", "--cgroup", "--duration",
+					      "--interval",  "--endpoint", "--format",	"--json",   "--output",
+					      "--hooks",     "--python",   "--capture", "--rules",  "--record",
+					      "--show-data", "--check",	   "--help",	"--version"};
 	char *text = NULL;
 	size_t size;
 	FILE *stream = open_memstream(&text, &size);
@@ -198,8 +216,9 @@ static void test_help(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_defaults), cmocka_unit_test(test_all),	cmocka_unit_test(test_actions),
-	    cmocka_unit_test(test_refused),  cmocka_unit_test(test_long_value), cmocka_unit_test(test_help),
+	    cmocka_unit_test(test_defaults), cmocka_unit_test(test_many_processes), cmocka_unit_test(test_all),
+	    cmocka_unit_test(test_actions),  cmocka_unit_test(test_refused),	    cmocka_unit_test(test_long_value),
+	    cmocka_unit_test(test_help),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,218 @@
+"""Cases of which processes are traced: found by name, control group or all; replaced, forked, ended while traced."""
+
+import json
+import os
+import shutil
+import signal
+import time
+
+from compare import compare
+from lab import APPS, Skip, check, check_none, summaries
+from loads import MIXED, many, quit_target
+from registry import case
+
+
+def await_targets(lab, tracer, pids):
+    """Waits until summaries list them all. The tracer has to print one often (-i)."""
+    deadline = time.monotonic() + lab.limit
+    wanted = set(pids)
+    while True:
+        lines = os.pread(tracer.out.fileno(), 1 << 24, 0).decode().split("\n")[:-1]
+        listed = {target["pid"] for line in lines for target in json.loads(line)["targets"]}
+        if wanted <= listed:
+            return
+        check(tracer.process.poll() is None, "nettraced ended: " + tracer.last_words())
+        check(time.monotonic() < deadline, "never traced: %s" % sorted(wanted - listed))
+        time.sleep(0.02)
+
+
+class Services:
+    """Copies of one script under a name that no other process of the machine has."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.name = "service_%d_%d" % (os.getpid(), time.monotonic_ns())
+        shutil.copy(lab.path("plain.py"), lab.path(self.name + ".py"))
+        lab.case.callback(os.unlink, lab.path(self.name + ".py"))
+        self.targets = []
+
+    def start(self):
+        options = {"scenario": "mixed", "runs": many(40)(self.lab)}
+        target = self.lab.target(self.name, options, ("redis", "memcache", "http", "raw"))
+        self.targets.append(target)
+        return target
+
+    def pids(self):
+        return [target.pid for target in self.targets]
+
+    def patterns(self):
+        return [word for name in MIXED for word in ("-e", "%s.%s" % (self.name, name))]
+
+    def work(self):
+        for target in self.targets:
+            target.say("go")
+        for target in self.targets:
+            target.expect("^done$")
+
+    def quit(self):
+        for target in self.targets:
+            quit_target(target)
+
+
+def check_found(lab, tracer, services, others=False):
+    """What the services did, in a summary; `others`: the machine's other processes may be in it as well."""
+    await_targets(lab, tracer, services.pids())
+    services.work()
+    summary = tracer.finish()[-1]
+    services.quit()
+    truth = lab.truth()
+    check(truth, "the witness saw nothing")
+    if others:
+        foreign = [row for row in summary["endpoints"] if not row["endpoint"].startswith(services.name + ".")]
+        check(not foreign, "endpoints that -e does not name: %s" % [row["endpoint"] for row in foreign])
+        check(summary["lost"]["records"] == 0, "%d records lost" % summary["lost"]["records"])
+        summary = dict(summary, unattributed={"calls": 0}, lost={})
+    else:
+        pids = sorted(target["pid"] for target in summary["targets"])
+        check(pids == sorted(services.pids()), "targets %s, truly %s" % (pids, services.pids()))
+    check_none(compare(summary, truth, lab.qualified()))
+
+
+@case
+def found_by_command(lab):
+    """No process has the name, one is started, then another one, and one that has another name."""
+    services, others = Services(lab), Services(lab)
+    tracer = lab.launch("--command", services.name, "-i", 0.1, "--python", "stack", *services.patterns())
+    tracer.expect(r"^nettraced: attached .* no Python process matches so far", "stderr")
+    others.start()
+    services.start()
+    services.start()
+    check_found(lab, tracer, services)
+    others.work()
+    others.quit()
+    lab.forget_truth()
+
+
+@case
+def found_by_command_of_those_that_run(lab):
+    """Two names, of which one is a glob and the other nobody's; two processes run already."""
+    services = Services(lab)
+    services.start()
+    services.start()
+    tracer = lab.launch("--command", "nobody-has-this-name", "--command", services.name[:-1] + "?.py", "-i", 0.1,
+                        "--python", "stack", *services.patterns()).attached()
+    check_found(lab, tracer, services)
+
+
+@case
+def found_by_interpreter(lab):
+    """--command with the interpreter's name, which other processes of the machine have, too."""
+    services = Services(lab)
+    services.start()
+    tracer = lab.launch("--command", "python3", "-i", 0.1, "--python", "stack", *services.patterns()).attached()
+    services.start()
+    check_found(lab, tracer, services, others=True)
+
+
+@case
+def found_among_all(lab):
+    """--all: also this test itself and whatever Python the machine runs."""
+    services = Services(lab)
+    services.start()
+    tracer = lab.launch("--all", "-i", 0.1, "--python", "stack", *services.patterns()).attached()
+    services.start()
+    await_targets(lab, tracer, [os.getpid()])
+    check_found(lab, tracer, services, others=True)
+
+
+def control_groups():
+    """A mounted hierarchy of control groups that processes can be moved in: a directory, of version 2 if there is one."""
+    found = []
+    with open("/proc/mounts") as mounts:
+        for line in mounts:
+            _, point, kind, options = line.split()[:4]
+            if kind in ("cgroup2", "cgroup") and "rw" in options.split(","):
+                # Of version 1 the named one and `pids` take any process without further settings.
+                rank = 0 if kind == "cgroup2" else 1 if "pids" in options or "name=" in options else 2
+                found.append((rank, point))
+    if not found or min(found)[0] == 2:
+        raise Skip("no control groups are mounted in which a process could be put")
+    return min(found)[1]
+
+
+def make_group(lab, path):
+    os.mkdir(path)
+    lab.case.callback(os.rmdir, path)
+    return path
+
+
+def move(pid, group):
+    with open(os.path.join(group, "cgroup.procs"), "w") as procs:
+        procs.write(str(pid))
+
+
+def _found_by_cgroup(lab, shown):
+    """One service is in the group, one is put into a group below it later, and one is outside."""
+    group = make_group(lab, os.path.join(control_groups(), "nettrace-test-%d" % os.getpid()))
+    below = make_group(lab, os.path.join(group, "below"))
+    services, others = Services(lab), Services(lab)
+    move(services.start().pid, group)
+    others.start()
+    tracer = lab.launch("--cgroup", shown(group), "-i", 0.1, "--python", "stack", *services.patterns()).attached()
+    move(services.start().pid, below)
+    check_found(lab, tracer, services)
+    others.work()
+    others.quit()
+    lab.forget_truth()
+
+
+@case
+def found_by_control_group(lab):
+    _found_by_cgroup(lab, lambda group: group + "/")
+
+
+@case
+def found_by_path_of_control_group(lab):
+    """As /proc/PID/cgroup and systemd show it: below the mount."""
+    _found_by_cgroup(lab, lambda group: group[len(control_groups()):])
+
+
+@case
+def nothing_matches(lab):
+    """It waits, says so once, and ends in order; a directory without control groups is refused."""
+    tracer = lab.launch("--command", "no-such-command", "-d", 0.3, "-i", 0.1)
+    status, out, err = tracer.wait()
+    check(status == 0, "status %d: %s" % (status, err))
+    check(err.count("no Python process matches") == 1 and err.count("\n") == 1, "standard error %r" % err)
+    lines = summaries(out)
+    check(all(line["targets"] == [] and line["endpoints"] == [] for line in lines), "it traced something")
+
+
+@case
+def found_but_not_supported(lab):
+    """A Python of another version among those that match is named once, and nothing ends because of it."""
+    compiler = shutil.which("cc")
+    if not compiler:
+        raise Skip("no C compiler to make a Python of another version with")
+    program = lab.path("python3.99")
+    command = [compiler, "-rdynamic", "-DVERSION=0x036300f0", "-o", program, os.path.join(APPS, "other_python.c")]
+    status, _, err = lab.run(*command)
+    check(status == 0, "it does not compile: " + err)
+    lab.case.callback(os.unlink, program)
+    running = lab.start([program])
+    running.expect("^ready$")
+    services = Services(lab)
+    tracer = lab.launch("--command", "python3.99", "--command", services.name, "-i", 0.1, "--python", "stack",
+                        *services.patterns())
+    tracer.expect(r"^nettraced: process %d runs Python 3\.99, which is not supported" % running.pid, "stderr")
+    tracer.attached()
+    later = lab.start([program])
+    tracer.expect(r"^nettraced: process %d runs Python 3\.99, which is not supported" % later.pid, "stderr")
+    services.start()
+    await_targets(lab, tracer, services.pids())
+    services.work()
+    tracer.process.send_signal(signal.SIGINT)
+    status, out, err = tracer.wait()
+    services.quit()
+    check(status == 0 and err == "", "status %d, and then it said %r" % (status, err))
+    check_none(compare(summaries(out)[-1], lab.truth(), lab.qualified()))
