@@ -5,10 +5,12 @@ An application says about itself, in constants at its top (literals, so that the
     PACKAGES      its Debian packages, on one line (../suites/fetch.sh and ../packages.sh read it, too)
     MODULE        the module to import; its distribution's version is the one that is shown
     SERVERS       names of the table below; each makes a row APPLICATION-SERVER
-    ASKED         what is asked of it -> the qualified name of the endpoint that answers; None: one that makes no call
+    ASKED         what is asked of it -> the qualified name of the endpoint that answers, or a list where there are
+                  several; None: one that makes no call
 and where it needs to:
     APPLICATION   what a WSGI or ASGI server is told to serve (default "app")
     SINCE         the oldest version of the framework, as (2, 0), that has what the file uses
+    APART         last names of endpoints that run where nothing leads to the request: told apart by their calls
 """
 
 import ast
@@ -20,7 +22,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 APPS = os.path.join(HERE, "apps")
 
 # Those of the servers below, on one line as in the applications.
-PACKAGES = "gunicorn python3-gevent uwsgi-core uwsgi-plugin-python3 python3-waitress uvicorn python3-uvloop"
+PACKAGES = "gunicorn python3-gevent uwsgi-core uwsgi-plugin-python3 python3-waitress python3-uvicorn python3-uvloop python3-hypercorn python3-httptools"
 
 # How a server is started and asked. `command` follows the interpreter, or `program` where it is one of its own;
 # {app}, {application}, {port}, {directory} and {tag} (311 for Python 3.11) are filled in. `needs`: a file that the server
@@ -33,6 +35,8 @@ Server = collections.namedtuple(
 )
 
 GUNICORN = "-m gunicorn --bind 127.0.0.1:{port} --log-level warning "
+UVICORN = "-m uvicorn --host 127.0.0.1 --port {port} --log-level warning "
+WHAT = "{app}:{application}"
 UWSGI = (
     "--plugin python{tag} --http-socket 127.0.0.1:{port} --module {app}:{application} --pythonpath {directory} --lazy-apps "
     "--master --need-app --die-on-term --disable-logging --add-header Connection:close "
@@ -59,10 +63,21 @@ SERVERS = {
     "waitress": Server(
         "threads", "python3-waitress", ("waitress",),
         "-m waitress --threads 4 --host 127.0.0.1 --port {port} {app}:{application}"),
+    "uvicorn": Server("async", "python3-uvicorn", ("uvicorn",), UVICORN + "--loop asyncio --http h11 " + WHAT, clients=16),
+    "uvicorn-uvloop": Server(
+        "uvloop", "python3-uvicorn python3-uvloop python3-httptools", ("uvicorn", "uvloop", "httptools"),
+        UVICORN + "--loop uvloop --http httptools " + WHAT, clients=16),
+    "gunicorn-uvicorn": Server(
+        "prefork", "gunicorn python3-uvicorn python3-uvloop", ("gunicorn", "uvicorn", "uvloop"),
+        GUNICORN + "--workers 2 --worker-class uvicorn.workers.UvicornWorker " + WHAT, clients=16),
+    "hypercorn": Server(
+        "async", "python3-hypercorn", ("hypercorn",),
+        "-m hypercorn --bind 127.0.0.1:{port} --workers 1 --log-level warning " + WHAT, clients=16),
     # The application is a program that serves by itself.
     "own": Server("sync", "", (), OWN, clients=2),
     "own-threads": Server("threads", "", (), OWN),
     "own-async": Server("async", "", (), OWN, clients=16),
+    "own-uvloop": Server("uvloop", "python3-uvloop", ("uvloop",), OWN + " uvloop", clients=16),
 }
 
 Row = collections.namedtuple("Row", "name application server")
@@ -77,9 +92,14 @@ class Application:
         self.packages = found["PACKAGES"].split()
         self.module = found["MODULE"]
         self.servers = found["SERVERS"]
-        self.asked = found["ASKED"]
+        self.asked = {word: as_list(names) for word, names in found["ASKED"].items()}
         self.application = found.get("APPLICATION", "app")
         self.since = found.get("SINCE", ())
+        self.apart = found.get("APART", [])
+
+
+def as_list(names):
+    return [] if names is None else [names] if isinstance(names, str) else names
 
 
 def _constants(tree):

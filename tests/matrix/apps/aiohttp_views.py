@@ -103,7 +103,7 @@ def make_app():
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "serve-uvloop":
+    if sys.argv[3:] == ["uvloop"]:
         import uvloop
 
         uvloop.install()

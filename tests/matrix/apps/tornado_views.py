@@ -73,7 +73,7 @@ async def main(port):
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "serve-uvloop":
+    if sys.argv[3:] == ["uvloop"]:
         import uvloop
 
         uvloop.install()
