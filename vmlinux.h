@@ -71,6 +71,8 @@ struct in6_addr {
 	} in6_u;
 };
 
+struct socket;
+
 struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
@@ -88,6 +90,7 @@ struct sock {
 	__u16 sk_protocol;
 	__u8 sk_shutdown;
 	int sk_err;
+	struct socket *sk_socket;
 };
 
 struct tcp_sock {
@@ -139,7 +142,12 @@ struct thread_struct {
 	unsigned long fsbase;
 };
 
+struct sched_info {
+	unsigned long long run_delay;
+};
+
 struct task_struct {
+	struct sched_info sched_info;
 	int pid;
 	int tgid;
 	void *stack;

@@ -372,7 +372,7 @@ struct nt_target {
 };
 _Static_assert(sizeof(struct nt_target) == 80, "layout");
 
-/* What the daemon said of a code object, value of the `codes` map (key: struct nt_code_key). */
+/* What the daemon said of a code object: nt_code_note.flags. */
 #define NT_CODE_KNOWN 0x01	 /* its NT_CODE was sent */
 #define NT_CODE_JUDGED 0x02	 /* the daemon has set the flags below; before, every entry and return is sent */
 #define NT_CODE_APPLICATION 0x04 /* a function of the application's own */
@@ -402,6 +402,14 @@ struct nt_code_key {
 	__u32 reserved;
 };
 _Static_assert(sizeof(struct nt_code_key) == 16, "layout");
+
+/* Value of the `codes` map. Another code object can come to lie at the same address: what tells one from another. */
+struct nt_code_note {
+	__u32 flags; /* NT_CODE_* */
+	__u32 first_line;
+	__u64 file; /* address of its co_filename */
+};
+_Static_assert(sizeof(struct nt_code_note) == 16, "layout");
 
 /* A port that a target listens on, key of the `listeners` map: tells an accepted socket. */
 struct nt_listener {

@@ -30,6 +30,9 @@ struct {
 	__type(value, struct nt_target);
 } targets SEC(".maps");
 
+/* What a thread is off the CPU for. */
+enum waits { WAITS_OTHER = 0, WAITS_LOCK, WAITS_SLEEP };
+
 /*
  * One thread of a target, by the kernel's own thread id: what it is in the middle of, and where its Python state is.
  * The socket call that is being handled is kept here and not on the stack, of which kernels before 6.13 give a whole
@@ -42,7 +45,12 @@ struct thread {
 	__u64 tss_slot;	  /* address of its thread-specific slot that holds the thread state; 0 not known */
 	__u64 tstate;	  /* thread state found through the interpreter's list; 0 not known */
 	__u32 connecting; /* the connect(2) that it is in reached the network */
-	__u32 reserved;
+	__u32 waits;	  /* enum waits, of its last time off the CPU */
+	/* What it has spent, up to `since` without its last time off the CPU (sched.h). */
+	struct nt_times times;
+	__u64 since; /* when it got the CPU, or left it */
+	__u64 away;  /* ns of its last time off the CPU; 0 while that lasts */
+	__u64 delay; /* its run_delay that is in `times` */
 };
 
 struct {
@@ -90,7 +98,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 32768);
 	__type(key, struct nt_code_key);
-	__type(value, __u32);
+	__type(value, struct nt_code_note);
 } codes SEC(".maps");
 
 struct {
@@ -106,14 +114,6 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } stats SEC(".maps");
-
-/* Numbers connections: one counter a CPU, so that two CPUs never give the same number. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u64);
-} connections SEC(".maps");
 
 #define STATES_SIZE (((NT_MAX_FRAMES + 1) & ~1) * 4)
 #define OWNER_SIZE (STATES_SIZE + NT_MAX_FRAMES * sizeof(struct nt_place)) /* what belongs to an owner, at most */

@@ -5,6 +5,8 @@
 #include "common.h"
 #include <bpf/usdt.bpf.h>
 #include "maps.h"
+#include "thread.h"
+#include "sched.h" /* before what makes entries of threads: it is attached first */
 #include "python.h"
 #include "syscall.h"
 #include "socket.h"

@@ -4,7 +4,7 @@
 #ifndef NT_PROCESS_H
 #define NT_PROCESS_H
 
-#include "maps.h"
+#include "thread.h"
 
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
@@ -41,8 +41,8 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 		return 0;
 	if (target)
 		target->flags &= ~NT_TARGET_PYTHON;
-	bpf_map_delete_elem(&threads, &caller);
-	bpf_map_delete_elem(&threads, &thread);
+	thread_forget(caller);
+	thread_forget(thread);
 	head_fill(&record, NT_EXEC, sizeof(record), bpf_ktime_get_ns());
 	record_send(&record, sizeof(record), BPF_RB_FORCE_WAKEUP);
 	return 0;
@@ -54,7 +54,7 @@ int BPF_PROG(process_exit, struct task_struct *task)
 	__u32 thread = task->pid, pid;
 	struct nt_head record = {};
 
-	bpf_map_delete_elem(&threads, &thread);
+	thread_forget(thread);
 	if (task->signal->live.counter)
 		return 0;
 	pid = task_id(task) >> 32;

@@ -12,7 +12,7 @@
 #ifndef NT_PYTHON_H
 #define NT_PYTHON_H
 
-#include "maps.h"
+#include "thread.h"
 
 #define TSS_NONE 0xffff
 #define CFRAME_NONE 0xffff
@@ -477,20 +477,33 @@ __noinline int code_send(__u64 code, __u32 which)
 	return record_send(record, at, wakeup_flags()) == 0;
 }
 
-/* Makes sure that the daemon knows a code object; returns what it said of it so far. Global: see tstate_search_some().
+/* What tells a code object from another one that was at its address before. False: it cannot be read. */
+static __always_inline bool code_identify(__u64 code, __u32 pid, struct nt_code_note *ret_note)
+{
+	const struct nt_target *target = bpf_map_lookup_elem(&targets, &pid);
+
+	return target && read_user(&ret_note->first_line, code + target->layout.code_first_line) &&
+	       read_user(&ret_note->file, code + target->layout.code_file);
+}
+
+/*
+ * Makes sure that the daemon knows a code object, and not another one that was there before; returns what it said of it
+ * so far. Global: see tstate_search_some().
  */
 __noinline __u32 code_announce(__u64 code, __u32 which)
 {
 	struct nt_code_key key = {.code = code, .pid = current_id() >> 32};
-	__u32 *known = bpf_map_lookup_elem(&codes, &key), flags = NT_CODE_KNOWN;
+	struct nt_code_note *known = bpf_map_lookup_elem(&codes, &key), note = {.flags = NT_CODE_KNOWN};
 
-	if (known)
-		return *known;
+	if (!code_identify(code, key.pid, &note))
+		return 0;
+	if (known && known->first_line == note.first_line && known->file == note.file)
+		return known->flags;
 	if (!code_send(code, which))
 		return 0;
-	if (bpf_map_update_elem(&codes, &key, &flags, BPF_NOEXIST))
+	if (bpf_map_update_elem(&codes, &key, &note, BPF_ANY))
 		stat_add(NT_STAT_CODE_TABLE, 1);
-	return flags;
+	return NT_CODE_KNOWN;
 }
 
 /* Sends the stack that was just walked, with the code objects in it. 1 if it was sent. */
@@ -544,8 +557,8 @@ static __always_inline void owner_describe(struct scratch *s, const struct nt_st
 }
 
 /* Finds out who runs: fills s->owner, and s->states and s->places as far as it says. */
-static __noinline void python_walk(const struct nt_target *target, struct thread *thread, struct scratch *s,
-				   __u32 which)
+static __always_inline void python_walk(const struct nt_target *target, struct thread *thread, struct scratch *s,
+					__u32 which)
 {
 	struct nt_owner *owner = &s->owner;
 	const struct nt_stack_note *note;

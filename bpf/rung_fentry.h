@@ -7,8 +7,6 @@
 
 #include "socket.h"
 
-#define THREAD_SIZE 16384 /* x86-64's kernel stack; only used before 5.15, which has no padding above it */
-
 /*
  * What the system call that the thread is in was asked to do, from the registers with which it came into the kernel.
  * False: it is none that carries a buffer we know.

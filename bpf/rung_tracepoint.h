@@ -57,7 +57,7 @@ int BPF_PROG(tracepoint_exit, struct pt_regs *regs, long result)
 		return tracepoint_connect_exit(regs->di, result);
 	if (!syscall_receives(number) && !syscall_sends(number))
 		return 0;
-	if (result < 0 && !error_matters(-result))
+	if (result < 0 && !error_matters(-result) && !(result == -EAGAIN && syscall_sends(number)))
 		return 0;
 	target = target_get();
 	if (!target)

@@ -19,6 +19,7 @@
 #define SHUTDOWN_SEND 2
 #define SHUTDOWN_BOTH 3
 
+#define EAGAIN 11
 #define EPIPE 32
 #define EPROTO 71
 #define EADDRNOTAVAIL 99
@@ -121,15 +122,20 @@ static __always_inline bool socket_is_accepted(struct sock *sk)
 	return bpf_map_lookup_elem(&listeners, &key) != NULL;
 }
 
+/*
+ * A number that no other connection has: when it was given, and on which CPU. A counter would need an addition that
+ * also tells its result, which old kernels do not have, since programs can be preempted. The time's highest bits fall
+ * out: they are the same again after 26 days, to the nanosecond.
+ */
 static __always_inline __u64 connection_number(void)
 {
-	__u32 zero = 0;
-	__u64 *counter = bpf_map_lookup_elem(&connections, &zero);
+	return bpf_ktime_get_ns() << 13 | bpf_get_smp_processor_id();
+}
 
-	if (!counter)
-		return 0;
-	*counter += 1;
-	return *counter | (__u64)bpf_get_smp_processor_id() << 48;
+/* The kernel has sockets of its own, without a file: a network file system's is used by whichever process reads. */
+static __always_inline bool socket_has_file(struct sock *sk)
+{
+	return BPF_CORE_READ(sk, sk_socket, file) != NULL;
 }
 
 static __always_inline void sequence_numbers(struct sock *sk, __u32 *ret_pair)
@@ -158,12 +164,15 @@ static __noinline void socket_announce(struct sock *sk, struct socket_state *sta
 	state->announced = 1;
 }
 
-/* Gives a socket its place in the table and tells the daemon. NULL: the table is full. */
+/* Gives a socket its place in the table and tells the daemon. NULL: the table is full, or the socket is no process's.
+ */
 static __noinline struct socket_state *socket_open(struct sock *sk, bool connecting)
 {
 	struct socket_state fresh = {.direction = NO_DIRECTION, .connecting = connecting}, *state;
 	__u64 key = (__u64)sk;
 
+	if (!socket_has_file(sk))
+		return NULL;
 	fresh.connection = connection_number();
 	/* Not on a port that a target listens on: it connected, if not now, then before the trace. Its bytes are no
 	 * help: an answer of redis looks like a request. */
@@ -274,14 +283,16 @@ static __always_inline __u64 segment_part(const struct socket_call *call, __u64 
 	return more ? NT_MAX_PAYLOAD : rest;
 }
 
-static __always_inline void segment_finish(struct scratch *s, struct socket_call *call, __u32 start, __u64 now)
+static __always_inline void segment_finish(struct scratch *s, struct thread *thread, __u32 start, __u64 now)
 {
+	struct socket_call *call = &thread->call;
 	struct nt_segment *record = (void *)s->record;
 	__u64 size = (s->end + 7ull) & 0x3ff8;
 
 	record->captured = s->end - start;
 	call->allowed = call->allowed > record->bytes ? call->allowed - record->bytes : 0;
 	call->sent += record->bytes;
+	thread_times(thread, now, &record->times);
 	head_fill(&record->h, NT_SEGMENT, size, now);
 	if (size <= PAYLOAD_START + NT_MAX_PAYLOAD)
 		record_send(record, size, wakeup_flags());
@@ -325,7 +336,7 @@ static __noinline void segment_send(const struct nt_target *target, struct threa
 	if (record->bytes)
 		payload_read(s, &call->view, record->bytes);
 	stat_add(NT_STAT_SEGMENTS, 1);
-	segment_finish(s, call, at, now);
+	segment_finish(s, thread, at, now);
 }
 
 #define MAX_PARTS (NT_MAX_CAPTURE / NT_MAX_PAYLOAD)
@@ -348,7 +359,7 @@ __noinline int segment_send_rest(__u64 connection, __u64 now)
 		s->end = sizeof(*record);
 		s->room = call->allowed < NT_MAX_PAYLOAD ? call->allowed : NT_MAX_PAYLOAD;
 		payload_append(s, sizeof(*record), call->view.buffer + call->sent, record->bytes);
-		segment_finish(s, call, sizeof(*record), now);
+		segment_finish(s, thread, sizeof(*record), now);
 	}
 	return 0;
 }
@@ -416,6 +427,64 @@ static __noinline void on_segment(const struct nt_target *target, struct thread 
 	scratch_put(s);
 }
 
+/*
+ * The current thread wants `bytes` (0: not known how many) to be sent on a socket, and another one, or a callback, will
+ * do it: sends a segment that says who. Not of what follows in a message whose beginning was sent, which has said so.
+ */
+static __noinline void on_intent(const struct nt_target *target, struct thread *thread, struct sock *sk, __u64 bytes,
+				 __u32 which)
+{
+	struct socket_state *state = socket_find(sk);
+	__u64 now = bpf_ktime_get_ns();
+	struct nt_segment *record;
+	struct scratch *s;
+
+	if (!state && socket_is_tcp(sk))
+		state = socket_open(sk, false);
+	if (!state || state->role != NT_ROLE_CLIENT || state->direction == NT_OUT)
+		return;
+	if (!state->announced)
+		socket_announce(sk, state);
+	s = scratch_get(which);
+	if (!s) {
+		stat_add(NT_STAT_RECORDS, 1);
+		return;
+	}
+	python_walk(target, thread, s, which);
+	if (s->owner.walk == NT_WALK_FAILED)
+		stat_add(NT_STAT_STACKS, 1);
+	record = (void *)s->record;
+	__builtin_memset(record, 0, sizeof(*record));
+	record->connection = state->connection;
+	record->first = now;
+	record->bytes = bytes;
+	record->direction = NT_OUT;
+	record->flags = NT_SEGMENT_INTENT;
+	record->owner = s->owner;
+	thread_times(thread, now, &record->times);
+	__u32 size = owner_append(s, sizeof(*record));
+	head_fill(&record->h, NT_SEGMENT, size, now);
+	if (size <= PAYLOAD_START)
+		record_send(record, size, wakeup_flags());
+	scratch_put(s);
+}
+
+/* Likewise, for programs behind uprobes, which know a descriptor. Global: see tstate_search_some(). */
+__noinline int intent_send(__s32 fd, __u64 bytes, __u32 which)
+{
+	struct nt_target *target = target_get();
+	struct thread *thread;
+	struct sock *sk;
+
+	if (!target)
+		return 0;
+	thread = thread_get();
+	sk = socket_of_fd(fd);
+	if (thread && sk)
+		on_intent(target, thread, sk, bytes, which);
+	return 0;
+}
+
 /* The result of a socket call, as the caller gets it: what of it counts. */
 static __always_inline void on_result(const struct nt_target *target, struct thread *thread, struct sock *sk,
 				      __s64 result)
@@ -426,6 +495,10 @@ static __always_inline void on_result(const struct nt_target *target, struct thr
 	call->first = thread->first;
 	call->bytes = 0;
 	call->error = 0;
+	if (result == -EAGAIN && view->direction == NT_OUT) {
+		on_intent(target, thread, sk, 0, SCRATCH_SYSCALL);
+		return;
+	}
 	if (result < 0) {
 		if (!error_matters(-result))
 			return;
@@ -441,31 +514,6 @@ static __always_inline void on_result(const struct nt_target *target, struct thr
 		return; /* a receive of nothing is not the end of the stream */
 	call->bytes = result;
 	on_segment(target, thread, sk);
-}
-
-/* The current thread's entry; made at its first socket call. */
-static __always_inline struct thread *thread_get(void)
-{
-	__u32 tid = current_thread();
-	struct thread *thread = bpf_map_lookup_elem(&threads, &tid);
-
-	if (thread)
-		return thread;
-	struct thread fresh = {};
-
-	if (bpf_map_update_elem(&threads, &tid, &fresh, BPF_ANY)) {
-		stat_add(NT_STAT_PROCESSES, 1);
-		return NULL;
-	}
-	return bpf_map_lookup_elem(&threads, &tid);
-}
-
-static __always_inline struct nt_target *target_get(void)
-{
-	__u32 pid = current_id() >> 32;
-	struct nt_target *target = bpf_map_lookup_elem(&targets, &pid);
-
-	return target && target->flags & NT_TARGET_TRACE ? target : NULL;
 }
 
 static __noinline void connect_begin_send(const struct nt_target *target, struct thread *thread,

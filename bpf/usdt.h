@@ -42,11 +42,12 @@ static __always_inline bool function_matters(__u32 code, __u32 caller)
 static __always_inline __u32 function_flags(__u64 code)
 {
 	struct nt_code_key key = {.code = code, .pid = current_id() >> 32};
-	__u32 *known = bpf_map_lookup_elem(&codes, &key), flags;
+	struct nt_code_note *known = bpf_map_lookup_elem(&codes, &key);
 	struct scratch *s;
+	__u32 flags;
 
 	if (known)
-		return *known;
+		return known->flags;
 	s = scratch_get(SCRATCH_UPROBE);
 	if (!s)
 		return 0; /* another program is at it on this CPU: the next call of the function does it */
@@ -61,6 +62,7 @@ static __always_inline int function_probe(bool returned)
 	struct nt_function record = {};
 	__u32 flags, caller_flags;
 	struct thread *thread;
+	__u64 now;
 
 	if (!target || !(target->flags & NT_TARGET_PYTHON))
 		return 0;
@@ -72,7 +74,9 @@ static __always_inline int function_probe(bool returned)
 	if (!function_matters(flags, caller_flags))
 		return 0;
 	record.passage = returned ? NT_RETURNED : NT_ENTERED;
-	head_fill(&record.h, NT_FUNCTION, sizeof(record), bpf_ktime_get_ns());
+	now = bpf_ktime_get_ns();
+	thread_times(thread, now, &record.times);
+	head_fill(&record.h, NT_FUNCTION, sizeof(record), now);
 	record_send(&record, sizeof(record), wakeup_flags());
 	return 0;
 }

@@ -32,7 +32,12 @@ static bool check_rungs(const struct options *options, FILE *stream)
 
 	for (enum kernel_rung rung = RUNG_FENTRY; rung < RUNG_COUNT; rung++) {
 		struct kernel_options probe = {
-		    .rung = rung, .capture = options->capture, .ring_bytes = CHECK_RING_BYTES, .attach = false};
+		    .rung = rung,
+		    .capture = options->capture,
+		    .ring_bytes = CHECK_RING_BYTES,
+		    .times = true,
+		    .attach = false,
+		};
 		char why[KERNEL_WHY_SIZE] = "";
 		struct kernel *kernel = NULL;
 		bool ok = !kernel_open(&probe, &kernel, why);

@@ -163,6 +163,7 @@ static int open_kernel(struct nettraced *daemon, char *why)
 	    .capture = daemon->options.capture,
 	    .ring_bytes = RING_BYTES,
 	    .watch_execs = daemon->match != NULL,
+	    .times = true,
 	    .attach = true,
 	};
 

@@ -160,9 +160,13 @@ int kernel_add_listener(struct kernel *kernel, const struct nt_listener *listene
 int kernel_judge_code(struct kernel *kernel, pid_t pid, uint64_t code, uint32_t flags)
 {
 	struct nt_code_key key = {.code = code, .pid = pid};
+	struct nt_code_note note = {};
 
-	flags |= NT_CODE_KNOWN;
-	return bpf_map__update_elem(kernel->object->maps.codes, &key, sizeof(key), &flags, sizeof(flags), BPF_ANY);
+	/* What the kernel side knows the object by stays; without it, it tells of the object again, which does no harm.
+	 */
+	bpf_map__lookup_elem(kernel->object->maps.codes, &key, sizeof(key), &note, sizeof(note), 0);
+	note.flags = flags | NT_CODE_KNOWN;
+	return bpf_map__update_elem(kernel->object->maps.codes, &key, sizeof(key), &note, sizeof(note), BPF_ANY);
 }
 
 int kernel_note_stack(struct kernel *kernel, uint64_t stack, const struct nt_stack_note *note)
@@ -240,6 +244,7 @@ void kernel_read_loss(struct kernel *kernel, struct nt_loss *ret_loss)
 	ret_loss->payload = read_stat(kernel, NT_STAT_PAYLOAD, values);
 	ret_loss->sockets = read_stat(kernel, NT_STAT_SOCKETS, values);
 	ret_loss->processes = read_stat(kernel, NT_STAT_PROCESSES, values);
+	ret_loss->threads = read_stat(kernel, NT_STAT_THREADS, values);
 	ret_loss->probes = read_misses(kernel);
 	free(values);
 }

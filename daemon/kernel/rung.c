@@ -89,7 +89,7 @@ static bool kernel_has_function(const struct btf *btf, const char *name)
 	return btf && btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
 }
 
-static int rung_select(struct nettraced_bpf *object, enum kernel_rung rung)
+static int rung_select(struct nettraced_bpf *object, const struct kernel_options *options, enum kernel_rung rung)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
 
@@ -109,6 +109,7 @@ static int rung_select(struct nettraced_bpf *object, enum kernel_rung rung)
 	bpf_program__set_autoload(object->progs.function_entry, true);
 	bpf_program__set_autoload(object->progs.function_return, true);
 	bpf_program__set_autoload(object->progs.function_count, true);
+	bpf_program__set_autoload(object->progs.sched_switch, options->times);
 	bpf_program__set_autoload(object->progs.namespace_learn, kernel_is_nested());
 	return 0;
 }
@@ -192,9 +193,10 @@ int rung_load(struct kernel *kernel, const struct kernel_options *options, enum 
 	}
 	object->rodata->cfg_capture = options->capture;
 	object->rodata->cfg_watch_execs = options->watch_execs;
+	object->rodata->cfg_times = options->times;
 	object->rodata->cfg_wakeup_bytes = options->ring_bytes / 8;
 	object->rodata->cfg_nested = kernel_is_nested();
-	error = rung_select(object, rung);
+	error = rung_select(object, options, rung);
 	if (!error)
 		error = bpf_map__set_max_entries(object->maps.ring, options->ring_bytes);
 	if (!error)
