@@ -46,6 +46,12 @@ struct call_owner {
 	const struct nt_place *places; /* of all frames, innermost first, or of none */
 };
 
+/* What a thread had spent at some moment. */
+struct call_times {
+	uint32_t tid;
+	struct nt_times spent;
+};
+
 /*
  * One call. Owned by this stage: it lives from `began` to the return of `ended`. `user` is the sink's.
  * Times are monotonic ns, 0 where it did not happen. Of a call that failed, in_last is when it did. A CALL_REQUEST
@@ -62,7 +68,10 @@ struct call {
 	uint64_t out_first, out_last; /* the request's first and last byte (CALL_REQUEST: received) */
 	uint64_t in_first, in_last;   /* the answer's first and last byte (CALL_REQUEST: sent) */
 	uint64_t bytes_out, bytes_in; /* from the target's view, for every kind */
-	bool round_trip;	      /* the first call of its message: a pipeline counts once */
+	/* What the thread had spent when the request's last byte was moved (`out`), and the answer's (`in`);
+	 * CALL_REQUEST: its first one. Of one thread, they tell what it did between. */
+	struct call_times out_times, in_times;
+	bool round_trip; /* the first call of its message: a pipeline counts once */
 	bool error, client_error, answered;
 	int error_number; /* errno of a connection's end; 0 where the answer itself said error, or none */
 	void *user;

@@ -58,12 +58,13 @@ struct connection {
 	 * have none. */
 	struct nt_head owner_head;
 	struct nt_owner owner;
-	struct intent *intents;	 /* what is to be sent, oldest first */
-	uint64_t bytes[2];	 /* by enum nt_direction, of all segments */
-	uint64_t last[2];	 /* by enum protocol_side: when the last byte of it was moved */
-	struct nt_segment *held; /* received, perhaps in answer to a request whose record is yet to come */
-	uint32_t sender;	 /* thread that sent last */
-	uint64_t peer_closed;	 /* when; 0: not */
+	struct intent *intents;	    /* what is to be sent, oldest first */
+	uint64_t bytes[2];	    /* by enum nt_direction, of all segments */
+	uint64_t last[2];	    /* by enum protocol_side: when the last byte of it was moved */
+	struct call_times times[2]; /* likewise: by which thread, and what that had spent then */
+	struct nt_segment *held;    /* received, perhaps in answer to a request whose record is yet to come */
+	uint32_t sender;	    /* thread that sent last */
+	uint64_t peer_closed;	    /* when; 0: not */
 	int peer_error;
 	uint32_t pending_count, pending_lost; /* lost ones were asked after those in the queue */
 	uint8_t role;			      /* enum nt_role */

@@ -148,15 +148,18 @@ static void remove_pending(struct connection *connection, struct open_call *open
 static void end_pending(struct call_stage *stage, struct connection *connection, struct open_call *open)
 {
 	remove_pending(connection, open);
+	if (open->call.kind != CALL_REQUEST)
+		open->call.in_times = connection->times[PROTOCOL_ANSWER];
 	pair_connect_settle(stage, connection);
 	end_call(stage, connection, open, connection_protocol_name(connection));
 }
 
-static void mark_whole(struct call_stage *stage, struct open_call *open)
+static void mark_whole(struct call_stage *stage, const struct connection *connection, struct open_call *open)
 {
 	if (open->whole)
 		return;
 	open->whole = true;
+	open->call.out_times = connection->times[PROTOCOL_REQUEST];
 	if (open->call.kind == CALL_REQUEST)
 		stage->sink.received(stage->sink.context, &open->call);
 }
@@ -168,6 +171,7 @@ static void mark_responding(struct call_stage *stage, const struct connection *c
 	if (open->responding)
 		return;
 	open->responding = true;
+	open->call.in_times = connection->times[PROTOCOL_ANSWER];
 	if (open->call.kind != CALL_REQUEST)
 		return;
 	call_read_owner(&by, &connection->owner_head, &connection->owner, NULL);
@@ -213,6 +217,7 @@ static struct open_call *open_request(struct feeding *feeding)
 	open->call.keys = 1;
 	open->call.out_first = segment->first;
 	open->call.out_last = segment->h.time;
+	open->call.out_times = (struct call_times){.tid = segment->h.tid, .spent = segment->times};
 	open->call.round_trip = connection->round_trip;
 	connection->round_trip = false;
 	append_pending(connection, open);
@@ -333,7 +338,7 @@ static void request_ended(void *context, uint64_t at, const struct protocol_requ
 	open->call.keys = request->keys;
 	open->tag = request->tag;
 	strncpy(open->call.operation, request->operation, sizeof(open->call.operation) - 1);
-	mark_whole(feeding->stage, open);
+	mark_whole(feeding->stage, connection, open);
 	if (request->no_answer || open->call.answered)
 		end_pending(feeding->stage, connection, open);
 }
@@ -486,7 +491,7 @@ void pair_request_by_turn(struct feeding *feeding, bool turn)
 	add_bytes(connection, open, PROTOCOL_REQUEST, bytes);
 	open->call.out_last = connection->last[PROTOCOL_REQUEST];
 	if (connection->protocol) /* the reader will not tell its end */
-		mark_whole(feeding->stage, open);
+		mark_whole(feeding->stage, connection, open);
 }
 
 void pair_answer_by_turn(struct feeding *feeding)
@@ -503,7 +508,7 @@ void pair_answer_by_turn(struct feeding *feeding)
 		open->call.in_first = feeding->segment->first;
 	open->call.in_last = connection->last[PROTOCOL_ANSWER];
 	if (!connection->protocol)
-		mark_whole(feeding->stage, open);
+		mark_whole(feeding->stage, connection, open);
 	mark_responding(feeding->stage, connection, open);
 }
 

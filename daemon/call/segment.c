@@ -251,6 +251,7 @@ static void take_bytes(struct call_stage *stage, struct connection *connection, 
 	}
 	feeding.side = connection_side(connection, segment->direction);
 	connection->last[feeding.side] = segment->h.time;
+	connection->times[feeding.side] = (struct call_times){.tid = segment->h.tid, .spent = segment->times};
 	if (feeding.side == PROTOCOL_REQUEST)
 		take_request(&feeding, segment_payload(segment), turn);
 	else

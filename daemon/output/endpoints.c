@@ -335,7 +335,28 @@ static void put_backend(FILE *stream, const struct summary_backend *row, const s
 	put_line(stream, &line, style);
 }
 
-/* Where the function is, and what most of its requests asked for. */
+/* "  cpu 12%", or nothing where it would be less than one. */
+static void grow_share(struct line *line, const char *what, uint64_t part, uint64_t whole)
+{
+	double percent = whole ? 100 * (double)part / (double)whole : 0;
+
+	if (percent >= 1)
+		grow(line, "  %s %.0f%%", what, percent);
+}
+
+/* Where the rest of its wall time went, beside the network. */
+static void grow_times(struct line *line, const struct summary_times *times)
+{
+	if (!times->runs)
+		return;
+	grow_share(line, "cpu", times->cpu, times->wall);
+	grow_share(line, "run queue", times->run_queue, times->wall);
+	grow_share(line, "locks", times->lock, times->wall);
+	grow_share(line, "sleep", times->sleep, times->wall);
+	grow_share(line, "other", times->other, times->wall);
+}
+
+/* Where the function is, what most of its requests asked for, and what it did beside calls. */
 static void put_place(FILE *stream, const struct summary_endpoint *endpoint, const struct output_style *style)
 {
 	struct line line = {.used = 0};
@@ -350,6 +371,7 @@ static void put_place(FILE *stream, const struct summary_endpoint *endpoint, con
 		words_clean(endpoint->route, true, route, sizeof(route));
 		grow(&line, "%s%s", *endpoint->file ? "  " : "", route);
 	}
+	grow_times(&line, &endpoint->times);
 	put_line(stream, &line, style);
 }
 

@@ -185,11 +185,23 @@ static const char *wall_source(const struct summary_endpoint *endpoint)
 	return endpoint->runs_by[most] ? names[most] : NULL;
 }
 
-/* What the mean run's wall time went to, as far as it is measured. */
+static json_t *mean_of(uint64_t sum, uint64_t runs)
+{
+	return time_of((double)sum / (double)runs);
+}
+
+/* What the mean run's wall time went to, as far as it is measured: of the runs that had a thread for themselves, if
+ * any. */
 static json_t *make_time(const struct summary_endpoint *endpoint)
 {
+	const struct summary_times *times = &endpoint->times;
 	const struct histogram *wall = &endpoint->wall, *network = &endpoint->network;
 
+	if (times->runs)
+		return OBJECT(
+		    {"network", mean_of(times->network, times->runs)}, {"cpu", mean_of(times->cpu, times->runs)},
+		    {"run_queue", mean_of(times->run_queue, times->runs)}, {"lock", mean_of(times->lock, times->runs)},
+		    {"sleep", mean_of(times->sleep, times->runs)}, {"other", mean_of(times->other, times->runs)});
 	if (!wall->count || !network->count)
 		return json_object();
 	double all = (double)wall->sum / (double)wall->count;

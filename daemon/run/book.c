@@ -32,6 +32,7 @@ struct open_run *book_open(struct run_stage *stage, enum run_source source, stru
 	    .source = source,
 	    .exact = true,
 	};
+	run->alone = !lane->key.id;
 	run->number = ++stage->numbers;
 	HASH_ADD(hh, stage->runs_by_number, number, sizeof(run->number), run);
 	if (run->refused) {
@@ -102,6 +103,34 @@ static uint64_t call_end(const struct call *call)
 	return call->out_first > end ? call->out_first : end;
 }
 
+void book_set_times(struct open_run *run, const struct call_times *began, const struct call_times *ended)
+{
+	run->began_at = *began;
+	run->ended_at = *ended;
+}
+
+static uint64_t difference(uint64_t from, uint64_t to)
+{
+	return to > from ? to - from : 0;
+}
+
+/* The thread's own account of the time between the run's beginning and its end, if one thread saw both. */
+static void reckon_times(struct open_run *run)
+{
+	const struct nt_times *from = &run->began_at.spent, *to = &run->ended_at.spent;
+
+	/* A thread that has got so far has used some CPU: where it says none, the kernel side does not count. */
+	run->run.timed = run->alone && run->began_at.tid && run->began_at.tid == run->ended_at.tid && to->cpu;
+	if (!run->run.timed)
+		return;
+	run->run.spent = (struct nt_times){
+	    .cpu = difference(from->cpu, to->cpu),
+	    .run_queue = difference(from->run_queue, to->run_queue),
+	    .lock = difference(from->lock, to->lock),
+	    .sleep = difference(from->sleep, to->sleep),
+	};
+}
+
 /* The call's part of its run is known: counts it, and its time. */
 static void settle_call(struct open_run *run, const struct call *call)
 {
@@ -110,6 +139,8 @@ static void settle_call(struct open_run *run, const struct call *call)
 	count_call(run, call);
 	if (end > run->last)
 		run->last = end;
+	if (run->run.source == RUN_BY_CALLS && call->in_times.tid)
+		run->ended_at = call->in_times;
 	spans_add(&run->network, call->out_first, end);
 	/* Calls of one run begin in order: nothing will come that begins before the oldest open one. */
 	if (!run->bindings)
@@ -134,6 +165,7 @@ static void report(struct run_stage *stage, struct open_run *run)
 	if (out->ended < out->began)
 		out->ended = out->began;
 	out->network = spans_length(&run->network);
+	reckon_times(run);
 	out->route = *run->route ? run->route : NULL;
 	/* It only handed over work, which asked nothing of the network. */
 	if (out->calls || out->connects || out->source == RUN_BY_USDT)
@@ -227,6 +259,8 @@ struct binding *book_bind(struct run_stage *stage, struct call *call, struct ope
 		run->open_connects++;
 	else
 		run->open_calls++;
+	if (run->run.source == RUN_BY_CALLS && !run->first)
+		run->began_at = call->out_times;
 	if (!run->first || call->out_first < run->first)
 		run->first = call->out_first;
 	if (call->out_first > run->last)

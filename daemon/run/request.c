@@ -157,6 +157,7 @@ void request_end_runs(struct run_stage *stage, struct request *request)
 		request->runs = run->peer;
 		run->run.began = call->out_last ? call->out_last : call->out_first;
 		run->run.ended = call->in_first;
+		book_set_times(run, &call->out_times, &call->in_times);
 		/* Not answered: the client went, or the capture ended, while it was at work. */
 		run->run.partial = !call->in_first;
 		memcpy(run->route, call->operation, sizeof(run->route));

@@ -58,8 +58,10 @@ struct run {
 	uint64_t began, ended; /* monotonic ns; what they mean says `source` */
 	uint64_t network;      /* ns: the union of its calls' and connects' intervals */
 	enum run_source source;
-	bool exact;   /* false: it may be several that could not be told apart */
-	bool partial; /* the capture began or ended inside it: not all of its calls are here */
+	bool exact;	       /* false: it may be several that could not be told apart */
+	bool partial;	       /* the capture began or ended inside it: not all of its calls are here */
+	bool timed;	       /* `spent` is known: it had a thread for itself */
+	struct nt_times spent; /* by its thread from began to ended, in calls or not */
 	uint64_t calls, round_trips, errors, connects;
 	size_t backend_count;
 	struct run_backend backends[RUN_MAX_BACKENDS];

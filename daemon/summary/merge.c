@@ -56,6 +56,18 @@ static int merge_backend(struct summary *summary, struct summary_endpoint *endpo
 	return err;
 }
 
+static void merge_times(struct summary_times *into, const struct summary_times *from)
+{
+	into->runs += from->runs;
+	into->wall += from->wall;
+	into->network += from->network;
+	into->cpu += from->cpu;
+	into->run_queue += from->run_queue;
+	into->lock += from->lock;
+	into->sleep += from->sleep;
+	into->other += from->other;
+}
+
 /* Two majority votes together: the one with more votes wins, less what the other had. */
 static int merge_route(struct summary_endpoint *into, const struct summary_endpoint *from)
 {
@@ -92,6 +104,7 @@ static int merge_endpoint(struct summary *summary, struct summary_endpoint *into
 	into->calls += from->calls;
 	into->round_trips += from->round_trips;
 	into->errors += from->errors;
+	merge_times(&into->times, &from->times);
 	keep(&err, histogram_merge(&into->wall, &from->wall));
 	keep(&err, histogram_merge(&into->network, &from->network));
 	keep(&err, merge_route(into, from));

@@ -194,6 +194,34 @@ static int add_run_calls(struct summary *summary, struct summary_endpoint *row, 
 	return 0;
 }
 
+static uint64_t take_part(uint64_t part, uint64_t *left)
+{
+	uint64_t taken = part < *left ? part : *left;
+
+	*left -= taken;
+	return taken;
+}
+
+/*
+ * Parts a run's wall time. What the thread did in its calls is part of the network's time, as is what it waited for
+ * when other threads made them: so the network comes first, and locks last, of what the thread says of itself.
+ */
+static void add_spent(struct summary_times *times, const struct run *run)
+{
+	uint64_t left = span(run->began, run->ended);
+
+	if (!run->timed)
+		return;
+	times->runs++;
+	times->wall += left;
+	times->network += take_part(run->network, &left);
+	times->cpu += take_part(run->spent.cpu, &left);
+	times->run_queue += take_part(run->spent.run_queue, &left);
+	times->sleep += take_part(run->spent.sleep, &left);
+	times->lock += take_part(run->spent.lock, &left);
+	times->other += left;
+}
+
 int summary_add_run(struct summary *summary, const struct run *run)
 {
 	struct summary_endpoint *row = find_endpoint(summary, run->endpoint);
@@ -211,6 +239,7 @@ int summary_add_run(struct summary *summary, const struct run *run)
 	row->runs_by[run->source <= RUN_BY_CALLS ? run->source : RUN_BY_CALLS]++;
 	if (run->route)
 		err_route = vote_route(row, run->route);
+	add_spent(&row->times, run);
 	err_wall = histogram_add(&row->wall, span(run->began, run->ended));
 	err_network = histogram_add(&row->network, run->network);
 	err_calls = err_calls ? err_calls : err_route;

@@ -60,6 +60,13 @@ struct summary_backend {
 	UT_hash_handle hh; /* by key */
 };
 
+/* What runs spent their wall time on; of those that had a thread for themselves. ns, sums; the parts add up to `wall`.
+ */
+struct summary_times {
+	uint64_t runs, wall;
+	uint64_t network, cpu, run_queue, lock, sleep, other;
+};
+
 struct summary_endpoint {
 	char *key; /* name NUL file NUL line: two functions of one name are two endpoints */
 	const char *name, *file;
@@ -73,6 +80,7 @@ struct summary_endpoint {
 	uint64_t runs_by[3];   /* by enum run_source */
 	uint64_t calls, round_trips, errors;
 	struct histogram wall, network; /* ns */
+	struct summary_times times;
 	struct summary_backend *backends;
 	UT_hash_handle hh; /* by key */
 };
