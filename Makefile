@@ -52,6 +52,11 @@ $(BUILD)/nettraced: $(DAEMON_OBJ) $(BUILD)/libnettrace.a
 $(BUILD)/nettrace: $(CLI_OBJ) $(BUILD)/libnettrace.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(CORE_LIBS)
 
+# The readers of code objects, for interpreters to hold them against themselves (tests/apps/tables.py).
+$(BUILD)/libtables.so: daemon/run/lines.c daemon/run/flow.c daemon/run/opcodes.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -fPIC -shared -o $@ $^
+
 # For virtual machines and containers that have no libraries of ours.
 $(BUILD)/nettraced.static: $(DAEMON_OBJ) $(BUILD)/libnettrace.a
 	$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $^ -lbpf -lelf -lz -ljansson -lxxhash -lm
@@ -115,7 +120,7 @@ test: packages-test
 SUITES ?= unit replay lint e2e suites vm
 
 # What the suites need beside the two programs.
-tools: $(UNIT_BIN) $(BUILD)/nettraced.static $(BUILD)/nettrace.static $(BUILD)/verify.static
+tools: $(UNIT_BIN) $(BUILD)/libtables.so $(BUILD)/nettraced.static $(BUILD)/nettrace.static $(BUILD)/verify.static
 
 unit: $(UNIT_BIN)
 	tests/unit/run.sh $(UNIT_BIN)
@@ -123,10 +128,10 @@ unit: $(UNIT_BIN)
 replay: all
 	tests/replay/run.sh
 
-e2e: all
+e2e: all $(BUILD)/libtables.so
 	/usr/bin/python3 -B -m pytest -q -p no:cacheprovider tests/e2e
 
-suites: all
+suites: all $(BUILD)/libtables.so
 	tests/suites/run.sh
 
 matrix: all
