@@ -290,7 +290,8 @@ _Static_assert(sizeof(struct nt_module) == 40, "layout");
 /* Settings that the summary or attribution depends on, as name and value; later ones win or, for
  * repeatable options, add. Names: "version", "host", "release", "hooks", "start" (wall clock of the
  * first record in ns since the epoch), "endpoint" (a pattern, repeatable), "show-data" (0/1), "secret" (hex),
- * "interval" (seconds), "ring" (bytes), "target" (what --pid named, repeatable). */
+ * "interval" (seconds), "ring" (bytes), "target" (what --pid named, repeatable), "dispatcher"
+ * ("FILE NAME" or "FILE NAME generic": a row for run/dispatcher.h, repeatable). */
 struct nt_setting {
 	struct nt_head h;
 	__u16 name_size, value_size;

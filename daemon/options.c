@@ -1,5 +1,5 @@
 /*
- * options.c: the command line of nettraced as a table (options.h).
+ * options.c: the command line of nettraced as a table (options.h). Files (config.c) use the same one.
  *
  * A row says an option's names, what takes its value, and what --help says of it. A row without `take` is an option of
  * the interface that this version does not have.
@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "../bpf/event.h"
+#include "config.h"
 #include "output/output.h"
 
 #define DEFAULT_INTERVAL 10
@@ -48,12 +49,17 @@ struct taking {
 	char *why;
 };
 
+#define REPEATABLE 0x1
+#define NOT_IN_FILE 0x2
+#define ONLY_IN_FILE 0x4
+
 struct row {
 	const char *name;
 	char letter;	      /* 0: none */
 	const char *argument; /* NULL: takes none */
 	int (*take)(const struct taking *taking);
 	const char *help; /* NULL: not shown */
+	unsigned flags;
 };
 
 __attribute__((format(printf, 2, 3))) static int refuse(const struct taking *taking, const char *format, ...)
@@ -262,6 +268,23 @@ static int take_rules(const struct taking *taking)
 	return -ENOTSUP;
 }
 
+/* Two or three words: the end of a file's path, a function's qualified name, "generic". */
+static int take_dispatcher(const struct taking *taking)
+{
+	char file[256], name[256], generic[16] = "", more[2] = "";
+
+	if (strlen(taking->value) >= sizeof(file) ||
+	    sscanf(taking->value, "%255s %255s %15s %1s", file, name, generic, more) < 2 || *more ||
+	    (*generic && strcmp(generic, "generic") != 0))
+		return refuse(taking,
+			      "dispatcher '%.80s': it is the end of a file's path and the qualified name of the "
+			      "function that calls endpoints, and may end with generic",
+			      taking->value);
+	return list_add(&taking->options->dispatchers, taking->value);
+}
+
+static int take_config(const struct taking *taking);
+
 static int take_show_data(const struct taking *taking)
 {
 	taking->options->show_data = true;
@@ -288,35 +311,50 @@ static int take_version(const struct taking *taking)
 }
 
 static const struct row rows[] = {
-    {"pid", 0, "PID", take_pid, "trace this process and its children; repeatable"},
+    {"pid", 0, "PID", take_pid, "trace this process and its children; repeatable", REPEATABLE},
     {"command", 0, "NAME", take_command,
      "trace every Python process of this name, those that start later too; repeatable:\n"
-     "its comm, executable, script, -m module, or title's first word; * and ? match"},
+     "its comm, executable, script, -m module, or title's first word; * and ? match",
+     REPEATABLE},
     {"cgroup", 0, "PATH", take_cgroup,
-     "trace every Python process in this control group and those below it; repeatable"},
-    {"all", 0, NULL, take_all_processes, "trace every Python process"},
-    {"duration", 'd', "SECONDS", take_duration, "stop after this long (default: until ^C or the last target's exit)"},
-    {"interval", 'i', "SECONDS", take_interval, "print a summary this often (default 10; 0: only the last one)"},
+     "trace every Python process in this control group and those below it; repeatable", REPEATABLE},
+    {"all", 0, NULL, take_all_processes, "trace every Python process", 0},
+    {"duration", 'd', "SECONDS", take_duration, "stop after this long (default: until ^C or the last target's exit)",
+     0},
+    {"interval", 'i', "SECONDS", take_interval, "print a summary this often (default 10; 0: only the last one)", 0},
     {"endpoint", 'e', "PATTERN", take_endpoint,
-     "glob over module.qualname or file:qualname that names endpoints; repeatable\n(default: found by itself)"},
-    {"format", 'f', "FORMAT", take_format, "text or json (one object a line) on standard output (default text)"},
-    {"json", 0, NULL, take_json, "short for --format json"},
-    {"output", 'o', "FILE", take_output, "write there instead of standard output"},
-    {"hooks", 0, "KIND", take_hooks, "kernel hooks: auto, fentry, kprobe or tracepoint (default auto)"},
-    {"python", 0, "WAY", take_python, "how to know the Python function: auto, usdt or stack (default auto)"},
-    {"capture", 0, "BYTES", take_capture, "payload kept per message, at most: " CAPTURE_RANGE " (default 65536)"},
-    {"record", 0, "FILE", take_record, "keep the event stream as well, for nettrace replay; it holds payload"},
-    {"rules", 0, "NAME", take_rules, "thresholds of the findings: default"},
-    {"show-data", 0, NULL, take_show_data, "show keys, paths and statements as they are; without it data is masked"},
-    {"check", 0, NULL, take_check, "say what this kernel, these targets and these privileges allow; attach nothing"},
-    {"help", 'h', NULL, take_help, "this"},
-    {"version", 0, NULL, take_version, "the version"},
-    {"usdt-duty", 0, "ON/PERIOD", NULL, NULL},
-    {"max-cost", 0, "PERCENT", NULL, NULL},
-    {"export", 0, "URL", NULL, NULL},
-    {"socket", 0, "PATH", NULL, NULL},
-    {"config", 0, "FILE", NULL, NULL},
+     "glob over module.qualname or file:qualname that names endpoints; repeatable\n(default: found by itself)",
+     REPEATABLE},
+    {"format", 'f', "FORMAT", take_format, "text or json (one object a line) on standard output (default text)", 0},
+    {"json", 0, NULL, take_json, "short for --format json", NOT_IN_FILE},
+    {"output", 'o', "FILE", take_output, "write there instead of standard output", 0},
+    {"hooks", 0, "KIND", take_hooks, "kernel hooks: auto, fentry, kprobe or tracepoint (default auto)", 0},
+    {"python", 0, "WAY", take_python, "how to know the Python function: auto, usdt or stack (default auto)", 0},
+    {"capture", 0, "BYTES", take_capture, "payload kept per message, at most: " CAPTURE_RANGE " (default 65536)", 0},
+    {"record", 0, "FILE", take_record, "keep the event stream as well, for nettrace replay; it holds payload", 0},
+    {"rules", 0, "NAME", take_rules, "thresholds of the findings: default", 0},
+    {"show-data", 0, NULL, take_show_data, "show keys, paths and statements as they are; without it data is masked", 0},
+    {"config", 0, "FILE", take_config,
+     "read options from this file as well, JSON: {\"command\": [\"gunicorn\"], \"interval\": 5}", NOT_IN_FILE},
+    {"dispatcher", 0, "ROW", take_dispatcher, NULL, REPEATABLE | ONLY_IN_FILE},
+    {"check", 0, NULL, take_check, "say what this kernel, these targets and these privileges allow; attach nothing",
+     NOT_IN_FILE},
+    {"help", 'h', NULL, take_help, "this", NOT_IN_FILE},
+    {"version", 0, NULL, take_version, "the version", NOT_IN_FILE},
+    {"usdt-duty", 0, "ON/PERIOD", NULL, NULL, 0},
+    {"max-cost", 0, "PERCENT", NULL, NULL, 0},
+    {"export", 0, "URL", NULL, NULL, 0},
+    {"socket", 0, "PATH", NULL, NULL, 0},
 };
+
+/* Takes an option that its row knows how to. */
+static int take(const struct taking *taking)
+{
+	if (taking->row->take)
+		return taking->row->take(taking);
+	refuse(taking, "--%s is not supported yet", taking->row->name);
+	return -ENOTSUP;
+}
 
 #define FIRST_CODE 256 /* getopt_long's value of rows[0]: above any letter, so that a row has one code only */
 
@@ -328,12 +366,15 @@ struct getopt_tables {
 
 static void make_tables(struct getopt_tables *tables)
 {
+	struct option *next = tables->longs;
 	char *letter = tables->letters;
 
 	*letter++ = '+'; /* the words stay in their order */
 	*letter++ = ':'; /* a missing argument is told from an unknown option */
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		tables->longs[i] = (struct option){
+		if (rows[i].flags & ONLY_IN_FILE)
+			continue;
+		*next++ = (struct option){
 		    .name = rows[i].name,
 		    .has_arg = rows[i].argument ? required_argument : no_argument,
 		    .val = FIRST_CODE + (int)i,
@@ -344,6 +385,76 @@ static void make_tables(struct getopt_tables *tables)
 		if (rows[i].argument)
 			*letter++ = ':';
 	}
+}
+
+/* The row of a name in a file; NULL: there is none. */
+static const struct row *find_row_of_file(const char *name)
+{
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (!(rows[i].flags & NOT_IN_FILE) && !strcmp(rows[i].name, name))
+			return &rows[i];
+	return NULL;
+}
+
+static int refuse_name(const struct taking *taking, const char *name)
+{
+	char names[OPTIONS_WHY_SIZE] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < COUNT(rows) && used < sizeof(names); i++)
+		if (!(rows[i].flags & NOT_IN_FILE) && rows[i].take)
+			used += (size_t)snprintf(names + used, sizeof(names) - used, " %s", rows[i].name);
+	return refuse(taking, "'%.32s' is none of%s", name, names);
+}
+
+/* A value of the file as the command line would have it. */
+static int take_value(struct taking *taking, const struct config_value *found)
+{
+	const struct row *row = taking->row = find_row_of_file(found->name);
+
+	if (!row)
+		return refuse_name(taking, found->name);
+	if (found->listed && !(row->flags & REPEATABLE))
+		return refuse(taking, "%s takes one value, no list", row->name);
+	if (row->argument && !found->text)
+		return refuse(taking, "%s needs a value: %s", row->name, row->argument);
+	if (!row->argument && found->text)
+		return refuse(taking, "%s is true or false", row->name);
+	taking->value = found->text;
+	return row->argument || found->truth ? take(taking) : 0;
+}
+
+/* What is wrong with a value is said with its place. */
+static int take_from_file(void *context, const struct config_value *found)
+{
+	const struct taking *file = context;
+	struct taking taking = *file;
+	char why[OPTIONS_WHY_SIZE] = "";
+	int err;
+
+	taking.why = why;
+	err = take_value(&taking, found);
+	if (err)
+		refuse(file, "%.80s line %u: %.*s", file->value, found->line, OPTIONS_WHY_SIZE - 100, why);
+	return err;
+}
+
+static int take_config(const struct taking *taking)
+{
+	struct options *options = taking->options;
+	struct config *config, **configs;
+	int err = config_read(taking->value, &config, taking->why, OPTIONS_WHY_SIZE);
+
+	if (err)
+		return err == -ENOMEM ? err : -EINVAL;
+	configs = reallocarray(options->configs, options->config_count + 1, sizeof(struct config *));
+	if (!configs) {
+		config_free(config);
+		return -ENOMEM;
+	}
+	options->configs = configs;
+	configs[options->config_count++] = config;
+	return config_each(config, take_from_file, (void *)taking, taking->why, OPTIONS_WHY_SIZE);
 }
 
 static const struct row *find_row(int code)
@@ -368,7 +479,8 @@ static int refuse_option(const struct taking *taking, int code, const char *word
 	return refuse(taking, "unknown or ambiguous option '%s': see nettraced --help", word);
 }
 
-static int take_all(int argc, char **argv, struct taking *taking)
+/* Takes the options of the command line; `files`: of them --config alone, the rest is for another time. */
+static int take_all(int argc, char **argv, struct taking *taking, bool files)
 {
 	struct getopt_tables tables = {0};
 	int code, err;
@@ -384,13 +496,13 @@ static int take_all(int argc, char **argv, struct taking *taking)
 			return 0;
 		taking->row = code == '?' || code == ':' ? NULL : find_row(code);
 		taking->value = optarg;
+		if (files && taking->row && (taking->row->take == take_help || taking->row->take == take_version))
+			return 0;
+		if (files != (taking->row && taking->row->take == take_config))
+			continue;
 		if (!taking->row)
 			return refuse_option(taking, code, argv[at]);
-		if (!taking->row->take) {
-			refuse(taking, "--%s is not supported yet", taking->row->name);
-			return -ENOTSUP;
-		}
-		err = taking->row->take(taking);
+		err = take(taking);
 		if (err || taking->options->action >= OPTIONS_HELP)
 			return err;
 	}
@@ -425,7 +537,10 @@ int options_parse(int argc, char **argv, struct options *ret_options, char *why)
 	int err;
 
 	why[0] = 0;
-	err = take_all(argc, argv, &taking);
+	/* The files first: what the command line says comes later and wins, and repeatable options add. */
+	err = take_all(argc, argv, &taking, true);
+	if (!err)
+		err = take_all(argc, argv, &taking, false);
 	if (!err)
 		err = check_all(argc, argv, &taking);
 	if (err)
@@ -441,8 +556,11 @@ void options_free(struct options *options)
 	free(options->commands.words);
 	free(options->cgroups.words);
 	free(options->endpoints.words);
-	options->pids = NULL;
-	options->commands = options->cgroups = options->endpoints = (struct options_list){0};
+	free(options->dispatchers.words);
+	for (size_t i = 0; i < options->config_count; i++)
+		config_free(options->configs[i]);
+	free(options->configs);
+	*options = (struct options){0};
 }
 
 bool options_match(const struct options *options)

@@ -1,5 +1,5 @@
 /*
- * options.h: the command line of nettraced.
+ * options.h: the command line of nettraced, and the same options from files.
  *
  * Only main.c reads it. What the interface has and this version does not is refused in one line, never ignored.
  */
@@ -24,22 +24,27 @@ struct options_list {
 	size_t count;
 };
 
-/* Strings are those of argv. */
+struct config;
+
+/* Strings are those of argv and of the files of --config. */
 struct options {
 	enum options_action action;
 	pid_t *pids; /* each once, in the order given */
 	size_t pid_count;
 	bool all;
 	struct options_list commands, cgroups, endpoints;
-	double duration;    /* seconds; 0: until something else ends it */
-	double interval;    /* seconds; 0: only the last summary */
-	const char *format; /* a name of output_table */
-	const char *output; /* NULL: standard output */
-	const char *record; /* NULL: none */
+	struct options_list dispatchers; /* rows for run/dispatcher.h: "FILE NAME" or "FILE NAME generic" */
+	double duration;		 /* seconds; 0: until something else ends it */
+	double interval;		 /* seconds; 0: only the last summary */
+	const char *format;		 /* a name of output_table */
+	const char *output;		 /* NULL: standard output */
+	const char *record;		 /* NULL: none */
 	enum options_hooks hooks;
 	enum options_python python;
 	uint32_t capture; /* bytes of payload kept per message */
 	bool show_data;
+	struct config **configs; /* whose strings are in use */
+	size_t config_count;
 };
 
 /*

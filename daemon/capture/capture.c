@@ -68,6 +68,8 @@ static int put_settings(struct capture *capture)
 	error = error ? error : stream_put_setting(capture->stream, "interval", text);
 	for (size_t i = 0; i < options->endpoints.count && !error; i++)
 		error = stream_put_setting(capture->stream, "endpoint", options->endpoints.words[i]);
+	for (size_t i = 0; i < options->dispatchers.count && !error; i++)
+		error = stream_put_setting(capture->stream, "dispatcher", options->dispatchers.words[i]);
 	for (size_t i = 0; i < options->pid_count && !error; i++)
 		error = put_number(capture->stream, "target", options->pids[i]);
 	return error;

@@ -178,6 +178,27 @@ def found_by_path_of_control_group(lab):
 
 
 @case
+def options_from_a_file(lab):
+    """The file says what to trace; the command line wins where both say something, and adds where that can be."""
+    services = Services(lab)
+    patterns = services.patterns()[1::2]
+    options = {"command": services.name, "interval": 60, "format": "text", "python": "stack", "endpoint": patterns[1:]}
+    path = lab.path("nettraced.json")
+    with open(path, "w") as file:
+        json.dump(options, file, indent=2)
+    lab.case.callback(os.unlink, path)
+    services.start()
+    tracer = lab.launch("-e", patterns[0], "--config", path, "-i", 0.1).attached()
+    check_found(lab, tracer, services)
+    with open(path, "a") as file:
+        file.write("\n}")
+    status, out, err = lab.run(lab.nettraced, "--config", path)
+    line = len(json.dumps(options, indent=2).split("\n")) + 1
+    check(status == 2 and out == "", "status %d, output %r" % (status, out))
+    check("%s line %d" % (path, line) in err, "standard error %r" % err)
+
+
+@case
 def nothing_matches(lab):
     """It waits, says so once, and ends in order; a directory without control groups is refused."""
     tracer = lab.launch("--command", "no-such-command", "-d", 0.3, "-i", 0.1)

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../../bpf/event.h"
 #include "../../daemon/options.h"
@@ -166,7 +167,9 @@ static void test_refused(void **state)
 	    {"--pid 1 --max-cost 2", -ENOTSUP, "--max-cost", "not supported yet"},
 	    {"--pid 1 --export statsd://h:1", -ENOTSUP, "--export", "not supported yet"},
 	    {"--pid 1 --socket /x", -ENOTSUP, "--socket", "not supported yet"},
-	    {"--pid 1 --config /x", -ENOTSUP, "--config", "not supported yet"},
+	    {"--pid 1 --config /x/y", -EINVAL, "/x/y", "No such file"},
+	    {"--pid 1 --config", -EINVAL, "--config needs a value", "FILE"},
+	    {"--dispatcher x", -EINVAL, "'--dispatcher'", "--help"},
 	};
 
 	(void)state;
@@ -177,6 +180,91 @@ static void test_refused(void **state)
 		assert_int_equal(parse(cases[i].line, &options, why), cases[i].error);
 		if (!strstr(why, cases[i].bad) || !strstr(why, cases[i].allowed) || strchr(why, '\n'))
 			fail_msg("'%s' is refused with: %s", cases[i].line, why);
+	}
+}
+
+#define FILE_NAME "/tmp/nettrace-test-options.json"
+
+static struct options parse_with_file(const char *content, const char *line, int expected, char *why)
+{
+	struct options options = {0};
+	FILE *file = fopen(FILE_NAME, "w");
+
+	assert_non_null(file);
+	fputs(content, file);
+	fclose(file);
+	int err = parse(line, &options, why);
+
+	unlink(FILE_NAME);
+	if (err != expected)
+		fail_msg("'%s' gave %d: %s", content, err, why);
+	return options;
+}
+
+/* What a file says is what the command line would say; that wins, and lists add. */
+static void test_file(void **state)
+{
+	static const char content[] = "{\n"
+				      "  \"command\": [\"gunicorn\", \"celery*\"],\n"
+				      "  \"pid\": 12, \"interval\": 2.5, \"capture\": 4096, \"all\": true,\n"
+				      "  \"show-data\": false, \"format\": \"text\", \"python\": \"usdt\",\n"
+				      "  \"dispatcher\": [\"shop/frame.py App.call\", \"a.py b generic\"]\n"
+				      "}\n";
+	char why[OPTIONS_WHY_SIZE];
+	struct options options =
+	    parse_with_file(content, "--json --pid 13 --command x --config " FILE_NAME " --python stack", 0, why);
+
+	(void)state;
+	assert_int_equal(options.commands.count, 3);
+	assert_string_equal(options.commands.words[1], "celery*");
+	assert_string_equal(options.commands.words[2], "x");
+	assert_int_equal(options.pid_count, 2);
+	assert_int_equal(options.pids[0], 12);
+	assert_true(options.interval == 2.5 && options.all && !options.show_data);
+	assert_int_equal(options.capture, 4096);
+	assert_string_equal(options.format, "json");
+	assert_int_equal(options.python, OPTIONS_PYTHON_STACK);
+	assert_int_equal(options.dispatchers.count, 2);
+	assert_string_equal(options.dispatchers.words[1], "a.py b generic");
+	options_free(&options);
+}
+
+/* The message has the file, the line and what is allowed. */
+static void test_file_refused(void **state)
+{
+	static const struct {
+		const char *content, *line, *allowed;
+	} cases[] = {
+	    {"{\n\"pid\": 1,\n\"intervall\": 5}", " line 3: 'intervall'", "interval"},
+	    {"{\"pid\": [1,\n 2,\n\"x\"]}", " line 3: --pid 'x'", "number"},
+	    {"{\"pid\": 1,\n\n\"interval\": -1}", " line 3: --interval '-1'", "seconds"},
+	    {"{\"pid\": 1, \"endpoint\": [\"a, ] } \\\" {\",\n \"b\"], \"duration\":\n0}", " line 2: --duration '0'",
+	     "above 0"},
+	    {"{\"interval\": [1, 2]}", " line 1: interval", "one value"},
+	    {"{\"interval\": true}", " line 1: interval", "SECONDS"},
+	    {"{\"all\": \"yes\"}", " line 1: all", "true or false"},
+	    {"{\"endpoint\":\n[\"a\",\n[\"b\"]]}", " line 3: 'endpoint'", "a list of them"},
+	    {"{\"pid\": null}", " line 1: 'pid'", "a text, a number"},
+	    {"{\"pid\": {\"a\": 1}}", " line 1: 'pid'", "a text, a number"},
+	    {"{\"check\": true}", " line 1: 'check'", "pid"},
+	    {"{\"config\": \"x\"}", " line 1: 'config'", "pid"},
+	    {"{\"pid\": 1,\n\"pid\": 2}", " line 2", "duplicate"},
+	    {"{\"pid\": 1,\n\"all\" true}", " line 2", "':' expected"},
+	    {"[1]", " line 1", "JSON object"},
+	    {"", " line 1", "expected"},
+	    {"{\"dispatcher\": \"one\"}", " line 1: dispatcher 'one'", "qualified name"},
+	    {"{\"dispatcher\": \"a b specific\"}", " line 1: dispatcher 'a b specific'", "generic"},
+	    {"{\"dispatcher\": \"a b generic c\"}", " line 1: dispatcher", "generic"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char why[OPTIONS_WHY_SIZE];
+
+		parse_with_file(cases[i].content, "--config " FILE_NAME, -EINVAL, why);
+		if (strncmp(why, FILE_NAME, strlen(FILE_NAME)) != 0 || !strstr(why, cases[i].line) ||
+		    !strstr(why, cases[i].allowed) || strchr(why, '\n'))
+			fail_msg("'%s' is refused with: %s", cases[i].content, why);
 	}
 }
 
@@ -195,10 +283,10 @@ static void test_long_value(void **state)
 
 static void test_help(void **state)
 {
-	static const char *const options[] = {"--pid",	     "--all",	   "--command", "--cgroup", "--duration",
-					      "--interval",  "--endpoint", "--format",	"--json",   "--output",
-					      "--hooks",     "--python",   "--capture", "--rules",  "--record",
-					      "--show-data", "--check",	   "--help",	"--version"};
+	static const char *const options[] = {"--config",   "--pid",	   "--all",	 "--command", "--cgroup",
+					      "--duration", "--interval",  "--endpoint", "--format",  "--json",
+					      "--output",   "--hooks",	   "--python",	 "--capture", "--rules",
+					      "--record",   "--show-data", "--check",	 "--help",    "--version"};
 	char *text = NULL;
 	size_t size;
 	FILE *stream = open_memstream(&text, &size);
@@ -218,7 +306,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_defaults), cmocka_unit_test(test_many_processes), cmocka_unit_test(test_all),
 	    cmocka_unit_test(test_actions),  cmocka_unit_test(test_refused),	    cmocka_unit_test(test_long_value),
-	    cmocka_unit_test(test_help),
+	    cmocka_unit_test(test_file),     cmocka_unit_test(test_file_refused),   cmocka_unit_test(test_help),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
