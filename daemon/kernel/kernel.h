@@ -91,6 +91,8 @@ uint64_t kernel_usdt_calls(struct kernel *kernel);
 
 /* What these privileges and this kernel allow, before anything is loaded: 0, or negative errno with a line in `why`. */
 int kernel_check_privileges(char *why);
+/* Likewise for probes in programs (uprobes, USDT), which want more than the rest. */
+int kernel_check_uprobes(char *why);
 /* Are we in another pid namespace than the machine's first one? Then all process ids here are those that it has. */
 bool kernel_is_nested(void);
 /* "6.1.0-13-amd64". Static. */

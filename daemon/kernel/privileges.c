@@ -4,8 +4,10 @@
  */
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/perf_event.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -22,16 +24,25 @@
 
 #define KERNEL_FLOOR_MAJOR 5
 #define KERNEL_FLOOR_MINOR 10
-#define FIRST_PID_NAMESPACE 0xeffffffc /* PROC_PID_INIT_INO of the kernel */
+#define MEMLOCK_LAST_MINOR 10 /* up to 5.10 BPF memory counts as locked; then as the control group's */
 
+/* The kernel's numbers for the namespaces that it boots with (include/linux/proc_ns.h). */
+#define FIRST_PID_NAMESPACE 0xeffffffc
+#define FIRST_USER_NAMESPACE 0xeffffffd
+
+#define OR(capability) (1ull << (capability))
+
+/* `instead`: each of these stands for it as well. */
 static const struct {
 	int capability;
-	const char *name;
+	const char *name, *use;
+	uint64_t instead;
 } needed[] = {
-    {CAP_BPF, "CAP_BPF"},
-    {CAP_PERFMON, "CAP_PERFMON"},
-    {CAP_SYS_PTRACE, "CAP_SYS_PTRACE"},
-    {CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH"},
+    {CAP_BPF, "CAP_BPF", "to load programs", OR(CAP_SYS_ADMIN)},
+    {CAP_PERFMON, "CAP_PERFMON", "to attach them and let them read memory", OR(CAP_SYS_ADMIN)},
+    {CAP_SYS_PTRACE, "CAP_SYS_PTRACE", "to look into processes", 0},
+    {CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", "to read other users' files", OR(CAP_DAC_OVERRIDE)},
+    {CAP_SYS_RESOURCE, "CAP_SYS_RESOURCE", "or `ulimit -l unlimited`, for memory of this old kernel", 0},
 };
 
 /* The effective set, or 0 if the kernel does not say. */
@@ -46,31 +57,86 @@ static uint64_t effective_capabilities(void)
 	return data[0].effective | (uint64_t)data[1].effective << 32;
 }
 
-static bool has_capability(uint64_t set, int capability)
+static void read_release(int *ret_major, int *ret_minor)
 {
-	/* CAP_SYS_ADMIN still stands for what was split off from it. */
-	if (set >> capability & 1)
+	*ret_major = *ret_minor = 0;
+	if (sscanf(kernel_release(), "%d.%d", ret_major, ret_minor) != 2)
+		*ret_major = 0;
+}
+
+/* BPF maps of old kernels want locked memory, of which a container has 64 KiB and may not take more. */
+static bool memory_is_enough(void)
+{
+	struct rlimit limit;
+	int major, minor;
+
+	read_release(&major, &minor);
+	if (major != KERNEL_FLOOR_MAJOR || minor > MEMLOCK_LAST_MINOR)
 		return true;
-	return (capability == CAP_BPF || capability == CAP_PERFMON) && set >> CAP_SYS_ADMIN & 1;
+	return !getrlimit(RLIMIT_MEMLOCK, &limit) && limit.rlim_cur == RLIM_INFINITY;
 }
 
 static int check_capabilities(char *why)
 {
 	uint64_t set = effective_capabilities();
-	char missing[128] = "";
+	size_t length = 0;
 
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
-		if (has_capability(set, needed[i].capability))
+		if (set & (OR(needed[i].capability) | needed[i].instead))
 			continue;
-		if (*missing)
-			strncat(missing, ", ", sizeof(missing) - strlen(missing) - 1);
-		strncat(missing, needed[i].name, sizeof(missing) - strlen(missing) - 1);
+		if (needed[i].capability == CAP_SYS_RESOURCE && memory_is_enough())
+			continue;
+		length += snprintf(why + length, KERNEL_WHY_SIZE - length, "%s%s (%s)",
+				   length ? ", " : "missing privilege: ", needed[i].name, needed[i].use);
+		if (length >= KERNEL_WHY_SIZE)
+			break;
 	}
-	if (!*missing)
+	return length ? -EPERM : 0;
+}
+
+static bool is_namespace(const char *name, ino_t inode)
+{
+	char path[64];
+	struct stat own;
+
+	snprintf(path, sizeof(path), "/proc/self/ns/%s", name);
+	return stat(path, &own) || own.st_ino == inode;
+}
+
+/* What a user namespace gives to its root counts within it only, and BPF is the machine's. */
+static int check_users(char *why)
+{
+	if (is_namespace("user", FIRST_USER_NAMESPACE))
 		return 0;
-	snprintf(why, KERNEL_WHY_SIZE,
-		 "missing privilege: %s; run it as root, or in a container with these capabilities", missing);
+	snprintf(
+	    why, KERNEL_WHY_SIZE,
+	    "nettraced is in a user namespace, whose capabilities do not count for BPF; run it in the host's (docker "
+	    "run --userns=host, hostUsers: true)");
 	return -EPERM;
+}
+
+/*
+ * System calls that containers are often not let make, with arguments that do nothing, and what is without them. Who
+ * may make them is told that the arguments are wrong.
+ */
+static int check_calls(char *why)
+{
+	static const struct {
+		long number;
+		const char *name;
+	} calls[] = {{SYS_bpf, "bpf"}, {SYS_perf_event_open, "perf_event_open"}, {SYS_openat2, "openat2"}};
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		if (syscall(calls[i].number, -1L, 0L, 0L, 0L, 0L) >= 0 || (errno != EPERM && errno != ENOSYS))
+			continue;
+		snprintf(
+		    why, KERNEL_WHY_SIZE,
+		    "the system call %s is refused although the capabilities are there: a seccomp profile; allow it "
+		    "(docker run --security-opt seccomp=..., seccompProfile: Unconfined)",
+		    calls[i].name);
+		return -EPERM;
+	}
+	return 0;
 }
 
 /* The word in brackets is the mode in force: none [integrity] confidentiality. */
@@ -95,7 +161,7 @@ static int check_lockdown(char *why)
 static int check_machine(char *why)
 {
 	struct utsname name;
-	int major = 0, minor = 0;
+	int major, minor;
 
 	if (uname(&name))
 		return -errno;
@@ -103,8 +169,8 @@ static int check_machine(char *why)
 		snprintf(why, KERNEL_WHY_SIZE, "this machine is %.32s; only x86-64 is supported so far", name.machine);
 		return -ENOTSUP;
 	}
-	if (sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
-	    (major < KERNEL_FLOOR_MAJOR || (major == KERNEL_FLOOR_MAJOR && minor < KERNEL_FLOOR_MINOR))) {
+	read_release(&major, &minor);
+	if (major && (major < KERNEL_FLOOR_MAJOR || (major == KERNEL_FLOOR_MAJOR && minor < KERNEL_FLOOR_MINOR))) {
 		snprintf(why, KERNEL_WHY_SIZE, "Linux %.64s is too old: %d.%d or later is needed", name.release,
 			 KERNEL_FLOOR_MAJOR, KERNEL_FLOOR_MINOR);
 		return -ENOTSUP;
@@ -114,9 +180,7 @@ static int check_machine(char *why)
 
 bool kernel_is_nested(void)
 {
-	struct stat own;
-
-	return !stat("/proc/self/ns/pid", &own) && own.st_ino != FIRST_PID_NAMESPACE;
+	return !is_namespace("pid", FIRST_PID_NAMESPACE);
 }
 
 /* The numbers that /proc/self/status gives a process: one for each pid namespace from the one that /proc is of down to
@@ -160,7 +224,11 @@ int kernel_check_privileges(char *why)
 	if (!error)
 		error = check_namespace(why);
 	if (!error)
+		error = check_users(why);
+	if (!error)
 		error = check_capabilities(why);
+	if (!error)
+		error = check_calls(why);
 	if (!error)
 		error = check_lockdown(why);
 	if (!error && access("/sys/kernel/btf/vmlinux", R_OK)) {
@@ -170,6 +238,38 @@ int kernel_check_privileges(char *why)
 		error = -ENOTSUP;
 	}
 	return error;
+}
+
+/* The number by which perf_event_open(2) knows uprobes; negative: this kernel has none. */
+static int uprobe_type(void)
+{
+	FILE *file = fopen("/sys/bus/event_source/devices/uprobe/type", "re");
+	int type = -1;
+
+	if (!file)
+		return -1;
+	if (fscanf(file, "%d", &type) != 1)
+		type = -1;
+	fclose(file);
+	return type;
+}
+
+int kernel_check_uprobes(char *why)
+{
+	int type = uprobe_type();
+	/* No file has this name: who is let make a uprobe hears of that. */
+	struct perf_event_attr attr = {.size = sizeof(attr), .type = type, .uprobe_path = (uintptr_t) ""};
+
+	if (type < 0) {
+		snprintf(why, KERNEL_WHY_SIZE, "this kernel has no uprobes (CONFIG_UPROBE_EVENTS is not set)");
+		return -ENOENT;
+	}
+	if (syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC) >= 0 ||
+	    (errno != EACCES && errno != EPERM))
+		return 0;
+	/* Since the answer to CVE-2025-38466; before, CAP_PERFMON was enough. */
+	snprintf(why, KERNEL_WHY_SIZE, "this kernel lets nobody without CAP_SYS_ADMIN set probes in programs");
+	return -EPERM;
 }
 
 const char *kernel_release(void)
