@@ -54,9 +54,29 @@ static bool check_rungs(const struct options *options, FILE *stream)
 	return works;
 }
 
+static int check_probes(const struct target *target, const struct options *options, FILE *stream)
+{
+	char why[KERNEL_WHY_SIZE] = "";
+
+	if (!choose_probes_work(target)) {
+		line(stream, false, "pid %d  USDT probes: %s; --python stack needs none", target->pid,
+		     target->usdt.entry ? "there, but this version's entry probe does not fire"
+					: "this Python was built without them");
+	} else if (kernel_check_uprobes(why)) {
+		line(stream, false, "pid %d  USDT probes: entry and return, but %s", target->pid, why);
+	} else {
+		line(stream, true,
+		     "pid %d  USDT probes: entry and return; --python auto takes them if the process calls few "
+		     "functions",
+		     target->pid);
+		return 0;
+	}
+	return options->python == OPTIONS_PYTHON_USDT ? -ENOTSUP : 0;
+}
+
 static int check_target(pid_t pid, const struct options *options, FILE *stream)
 {
-	char why[TARGET_WHY_SIZE] = "";
+	char why[TARGET_WHY_SIZE] = "", namespaces[TARGET_NAMESPACES_SIZE];
 	struct target target;
 	int error = target_inspect(pid, &target, why);
 
@@ -67,17 +87,9 @@ static int check_target(pid_t pid, const struct options *options, FILE *stream)
 	line(stream, true, "pid %d  %s", pid, target.command);
 	line(stream, true, "pid %d  Python %u.%u.%u in %s: frames can be walked", pid, target.python[0],
 	     target.python[1], target.python[2], target.binary);
-	if (choose_probes_work(&target)) {
-		line(stream, true,
-		     "pid %d  USDT probes: entry and return; --python auto takes them if the process calls few "
-		     "functions",
-		     pid);
-		return 0;
-	}
-	line(stream, false, "pid %d  USDT probes: %s; --python stack needs none", pid,
-	     target.usdt.entry ? "there, but this version's entry probe does not fire"
-			       : "this Python was built without them");
-	return options->python == OPTIONS_PYTHON_USDT ? -ENOTSUP : 0;
+	if (target_describe_namespaces(pid, namespaces))
+		line(stream, true, "pid %d  is in other namespaces than nettraced: %s", pid, namespaces);
+	return check_probes(&target, options, stream);
 }
 
 int check_report(const struct options *options, FILE *stream)
@@ -90,6 +102,8 @@ int check_report(const struct options *options, FILE *stream)
 		line(stream, false, "%s", why);
 	} else {
 		line(stream, true, "kernel, BTF and privileges");
+		line(stream, true, "process ids are those of %s",
+		     kernel_is_nested() ? "this pid namespace: what is outside it is not seen" : "the machine");
 		if (!check_rungs(options, stream))
 			error = -ENOTSUP;
 	}

@@ -57,9 +57,14 @@ int choose_attribution(struct kernel *kernel, const struct target *target, enum 
 		       enum nt_attribution *ret_attribution, char *why)
 {
 	bool works = choose_probes_work(target);
+	char problem[KERNEL_WHY_SIZE];
 
 	if (python == OPTIONS_PYTHON_USDT && !works)
 		return refuse_usdt(target, why);
+	if (python == OPTIONS_PYTHON_USDT && kernel_check_uprobes(problem)) {
+		snprintf(why, TARGET_WHY_SIZE, "%.200s; use --python stack", problem);
+		return -EPERM;
+	}
 	*ret_attribution = NT_ATTRIBUTION_STACK;
 	if (python == OPTIONS_PYTHON_USDT ||
 	    (python == OPTIONS_PYTHON_AUTO && works && probes_are_cheap(kernel, target)))

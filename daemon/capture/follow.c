@@ -258,6 +258,11 @@ int follow_add(struct follow *follow, pid_t pid, char *why)
 	if (error)
 		return error;
 	error = process_start(follow, process);
+	if (!error && follow->python == OPTIONS_PYTHON_USDT && process->attribution != NT_ATTRIBUTION_USDT) {
+		snprintf(why, TARGET_WHY_SIZE, "pid %d: its function probes cannot be attached; use --python stack",
+			 pid);
+		return -ENOTSUP;
+	}
 	if (!error)
 		error = target_each_descendant(pid, descendant_add, follow);
 	/* Once more: a child that was forked between the first look and the parent's place in the kernel's table. */

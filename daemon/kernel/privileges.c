@@ -91,7 +91,11 @@ static int check_capabilities(char *why)
 		if (length >= KERNEL_WHY_SIZE)
 			break;
 	}
-	return length ? -EPERM : 0;
+	if (!length)
+		return 0;
+	if (length < KERNEL_WHY_SIZE)
+		snprintf(why + length, KERNEL_WHY_SIZE - length, "; run it as root or with these");
+	return -EPERM;
 }
 
 static bool is_namespace(const char *name, ino_t inode)

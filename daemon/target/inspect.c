@@ -59,7 +59,9 @@ static int inspect_fail(struct inspection *in, int error)
 	case -EACCES:
 	case -EPERM:
 		return inspect_refuse(in, -EACCES,
-				      "not allowed to look at process %d: root or CAP_SYS_PTRACE is needed", pid);
+				      "not allowed to look at process %d: CAP_SYS_PTRACE is needed, and no AppArmor or "
+				      "SELinux rule against it",
+				      pid);
 	default:
 		return inspect_refuse(in, error, "cannot look at process %d: %s", pid, strerror(-error));
 	}

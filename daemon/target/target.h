@@ -41,6 +41,13 @@ struct target {
  */
 int target_inspect(pid_t pid, struct target *ret_target, char *why);
 
+/*
+ * Which namespaces a process does not share with us, in words: "pid, mnt, net; its own number there is 1". False: it
+ * shares all of them, or is gone. `ret_text` has TARGET_NAMESPACES_SIZE bytes.
+ */
+#define TARGET_NAMESPACES_SIZE 128
+bool target_describe_namespaces(pid_t pid, char *ret_text);
+
 /* The versions that have a row in the table, like "3.9, 3.11, 3.13". Static. */
 const char *target_supported(void);
 

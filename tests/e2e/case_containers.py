@@ -5,11 +5,13 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 
+from case_refusals import expect_refusal
 from case_servers import Server, check_requests
 from compare import compare
 from container import KINDS, Container, Sidecar, program
-from lab import APPS, TESTS, Skip, check, check_none
+from lab import APPS, TESTS, Skip, check, check_none, one_line, summaries
 from loads import LOADS, check_wall_source, options_of, patterns, quit_target
 from registry import case
 
@@ -43,11 +45,12 @@ def from_host(lab, container, name, python=None, mode="stack", meanwhile=None):
         check_wall_source(summary, "usdt")
 
 
-def from_sidecar(lab, pod, container, name, python=None):
+def from_sidecar(lab, pod, container, name, python=None, given=()):
     """Traces a load in a container from `pod`, whose processes see it."""
     load, target = begin(lab, container, name, python)
     pid = pod.pid(target)
-    tracer = Sidecar(lab, pod, "--pid", pid, "-i", 0, "--python", "stack", *patterns(*load.endpoints))
+    tracer = Sidecar(lab, pod, "--pid", pid, "-i", 0, "--python", "stack", *patterns(*load.endpoints),
+                     given=given)
     target.say("go")
     target.expect("^done$")
     summary = tracer.finish()[-1]
@@ -263,3 +266,122 @@ def deleted_library(lab):
 def replaced_library(lab):
     python = embedding_program(lab)
     from_host(lab, Container(lab), "threads", python, meanwhile=lambda: replace_file(python[-1]))
+
+
+# What nettraced needs, besides what every container may (docs/containers.md).
+LEAST = ("bpf", "perfmon", "sys_ptrace", "dac_read_search")
+
+
+def only(*capabilities):
+    """A command that runs another one with these capabilities and no others."""
+    return ["setpriv", "--bounding-set=" + ",".join(("-all",) + tuple("+" + name for name in capabilities)),
+            "--inh-caps=-all"]
+
+
+@case
+def sidecar_with_least_privileges(lab):
+    pod = Container(lab)
+    from_sidecar(lab, pod, Container(lab, outer=pod), "plain_script", given=only(*LEAST))
+
+
+@case
+def least_privileges_and_another_user(lab):
+    """The target belongs to another user, and has changed to it: nobody else may look at it."""
+    os.chmod(lab.directory, 0o777)
+    pod = Container(lab)
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    try:
+        from_sidecar(lab, pod, pod, "plain_script", nobody + lab.python, given=only(*LEAST))
+    finally:
+        os.chmod(lab.directory, 0o755)
+
+
+@case
+def library_with_least_privileges(lab):
+    """The library's file is found by its path: the link in map_files is for more privileged eyes."""
+    pod = Container(lab)
+    from_sidecar(lab, pod, pod, "threads", embedding_program(lab), given=only(*LEAST))
+
+
+@case
+def each_privilege_is_named(lab):
+    sleeper = lab.target("plain", {"scenario": "latency", "runs": 1, "micros": 0}, ("raw",), witness=False)
+    for missing in LEAST:
+        given = only(*[name for name in LEAST if name != missing])
+        named = "missing privilege: cap_%s (" % missing
+        expect_refusal(lab, given + [lab.nettraced, "--pid", sleeper.pid], (1,), named)
+        status, out, _ = lab.run(*given, lab.nettraced, "--check", "--pid", sleeper.pid)
+        check(status == 1 and named in out.lower(), "--check says %r" % out)
+    expect_refusal(lab, only() + [lab.nettraced, "--pid", sleeper.pid], (1,), *["cap_" + name for name in LEAST])
+
+
+@case
+def usdt_without_privilege(lab):
+    """Newer kernels want more for probes in programs: they are had, or refused with the reason, but never left out."""
+    with with_python(lab, suite_python(lab, "bullseye")):
+        load = LOADS["threads"]
+        target = lab.target(load.script, options_of(lab, load), load.backends)
+        command = only(*LEAST) + [lab.nettraced, "--json", "--python", "usdt", "-d", 1, "--pid", target.pid]
+        status, out, err = lab.run(*command)
+        if status == 1:
+            check(out == "" and one_line(err) and "CAP_SYS_ADMIN" in err, "it says %r" % err)
+        else:
+            attribution = summaries(out)[-1]["targets"][0]["attribution"]
+            check(status == 0 and attribution == "usdt", "status %d, attribution by %s" % (status, attribution))
+    lab.end_case()
+    lab.forget_truth()
+
+
+# A seccomp profile as container runtimes set one: this system call is refused (linux/filter.h, linux/seccomp.h).
+SECCOMP = """
+import ctypes, os, struct, sys
+rules = [(0x20, 0, 0, 0), (0x15, 0, 1, int(sys.argv[1])), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7fff0000)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *rule) for rule in rules))
+program = struct.pack("HxxxxxxP", len(rules), ctypes.addressof(code))
+assert ctypes.CDLL(None).prctl(22, 2, program, 0, 0) == 0  # PR_SET_SECCOMP
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+REFUSED_CALLS = {"bpf": 321, "perf_event_open": 298, "openat2": 437}
+
+
+@case
+def system_calls_that_are_refused(lab):
+    sleeper = lab.target("plain", {"scenario": "latency", "runs": 1, "micros": 0}, ("raw",), witness=False)
+    for name, number in REFUSED_CALLS.items():
+        command = [sys.executable, "-c", SECCOMP, number, lab.nettraced, "--pid", sleeper.pid]
+        expect_refusal(lab, command, (1,), "seccomp", "system call %s " % name)
+
+
+@case
+def namespaces_that_are_in_the_way(lab):
+    sleeper = lab.target("plain", {"scenario": "latency", "runs": 1, "micros": 0}, ("raw",), witness=False)
+    command = [lab.nettraced, "--pid", sleeper.pid]
+    expect_refusal(lab, ["unshare", "--user", "--map-root-user"] + command, (1,), "user namespace")
+    command = [lab.nettraced, "--pid", 1]
+    expect_refusal(lab, ["unshare", "--pid", "--fork"] + command, (1,), "/proc", "outer pid namespace")
+    hidden = 'mount -t tmpfs tmpfs /proc; exec "$@"'
+    expect_refusal(lab, ["unshare", "--mount", "sh", "-c", hidden, "sh"] + command, (1,), "/proc", "mount")
+
+
+@case
+def processes_that_are_hidden(lab):
+    pod = Container(lab)
+    status, _, err = lab.run(*pod.inside(), "mount", "-o", "remount,hidepid=2", "/proc")
+    check(status == 0, "hidepid could not be set: " + err)
+    from_sidecar(lab, pod, pod, "forked_before_attach", given=only(*LEAST))
+
+
+@case
+def check_speaks_of_namespaces(lab):
+    pod = Container(lab)
+    target = pod.target("plain", {"scenario": "latency", "runs": 1, "micros": 0}, ("raw",))
+    status, out, _ = lab.run(lab.nettraced, "--check", "--pid", program(target.pid))
+    number = pod.pid(target)
+    check(status == 0 and "process ids are those of the machine" in out, "from the host: %r" % out)
+    for word in ("pid, mnt, net, cgroup, ipc, uts; its own number there is %d" % number, "frames can be walked"):
+        check(word in out, "from the host: %r" % out)
+    status, out, _ = lab.run(*pod.inside(), lab.nettraced, "--check", "--pid", number)
+    check(status == 0 and "this pid namespace" in out, "from inside: %r" % out)
+    check("other namespaces" not in out, "from inside: %r" % out)
+    lab.end_case()
+    lab.forget_truth()

@@ -88,8 +88,9 @@ def numbers(pid):
 class Sidecar:
     """nettraced in a container, started and stopped from outside."""
 
-    def __init__(self, lab, container, *options):
-        command = container.inside() + [lab.nettraced, "--hooks", lab.hooks, "--json"] + [str(word) for word in options]
+    def __init__(self, lab, container, *options, given=()):
+        """`given`: a command that takes privileges away from the one behind it."""
+        command = container.inside() + [*given, lab.nettraced, "--hooks", lab.hooks, "--json"] + [str(word) for word in options]
         self.tracer = lab.start(command, kind=Tracer, stdin=subprocess.DEVNULL, hooks=lab.hooks).attached()
 
     def finish(self):
