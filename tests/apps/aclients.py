@@ -7,6 +7,7 @@ socket moves them (uvloop's transports).
 
 import asyncio
 import socket
+import sys
 
 import clients
 import witness
@@ -200,6 +201,22 @@ class Http(Client):
 
 
 CLIENTS = {"raw": Raw, "redis": Redis, "http": Http}
+
+
+def run(main, kind):
+    """asyncio.run(), or the same with uvloop, of which older ones and asyncio.run() do not get along."""
+    if kind == "asyncio":
+        return asyncio.run(main)
+    import uvloop
+
+    if sys.version_info >= (3, 12):
+        return asyncio.run(main, loop_factory=uvloop.new_event_loop)
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        return loop.run_until_complete(main)
+    finally:
+        loop.close()
 
 
 class Pool:

@@ -371,16 +371,7 @@ async def load(options, go):
 
 def run(options, go):
     """One of SHAPES, in so many tasks at once, with so many runs each."""
-    if options.get("loop") != "uvloop":
-        asyncio.run(load(options, go))
-    else:
-        import uvloop
-
-        if sys.version_info >= (3, 12):
-            asyncio.run(load(options, go), loop_factory=uvloop.new_event_loop)
-        else:
-            uvloop.install()
-            asyncio.run(load(options, go))
+    aclients.run(load(options, go), options["loop"])
 
 
 if __name__ == "__main__":

@@ -152,8 +152,4 @@ async def main(options):
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
-    if given["loop"] == "uvloop":
-        import uvloop
-
-        uvloop.install()
-    asyncio.run(main(given))
+    aclients.run(main(given), given["loop"])

@@ -37,6 +37,21 @@ APPS = os.path.join(TESTS, "apps")
 PROGRAMS = {"redis": "redis-server", "memcache": "memcached"}
 
 
+# What is there may be compiled for another Python: only importing tells.
+FACTS = """
+import importlib, json, os, sys, sysconfig
+modules = []
+for name in sys.argv[1:]:
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        continue
+    modules.append(name)
+print(json.dumps({"version": sys.version_info[:3], "dtrace": bool(sysconfig.get_config_var("WITH_DTRACE")),
+                  "splice": hasattr(os, "splice"), "modules": modules}))
+"""
+
+
 class Failure(Exception):
     """The case found something wrong."""
 
@@ -249,14 +264,8 @@ class Lab:
     def interpreter(self):
         """Facts about the targets' interpreter: version, probes, modules that are there."""
         if self.facts is None:
-            script = (
-                "import importlib.util as u, json, os, sys, sysconfig;"
-                "print(json.dumps({'version': sys.version_info[:3],"
-                "'dtrace': bool(sysconfig.get_config_var('WITH_DTRACE')),"
-                "'splice': hasattr(os, 'splice'), 'modules': [m for m in "
-                "('flask', 'gunicorn', 'redis', 'pymemcache', 'requests', 'uvloop') if u.find_spec(m)]}))"
-            )
-            self.facts = json.loads(subprocess.check_output(self.python + ["-c", script], timeout=self.limit))
+            names = ("flask", "gunicorn", "redis", "pymemcache", "requests", "uvloop")
+            self.facts = json.loads(subprocess.check_output(self.python + ["-c", FACTS, *names], timeout=self.limit))
         return self.facts
 
     def version(self):
