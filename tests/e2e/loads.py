@@ -105,7 +105,9 @@ def options_of(lab, load):
 
 def traced(lab, load, mode, every_run=False, share=0):
     """Runs a load under nettraced and compares; returns summary and truth for more checks. `share`: compare_share()'s."""
-    target = lab.target(load.script, options_of(lab, load), load.backends)
+    options = options_of(lab, load)
+    target = lab.target(load.script, options, load.backends)
+    target.limit += options.get("seconds", 0)
     tracer = lab.trace(target.pid, "-i", 0, "--python", mode, *patterns(*load.endpoints))
     target.say("go")
     target.expect("^done$")
