@@ -150,4 +150,4 @@ lint:
 .PHONY: all help clean demo test tools unit replay e2e suites matrix vm bench lint
 
 clean:
-	rm -rf build
+	rm -rf -- '$(BUILD)'

@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "capture/choose.h"
+#include "capture/find.h"
 #include "check.h"
 #include "kernel/kernel.h"
 #include "target/target.h"
 
 #define CHECK_RING_BYTES (256u << 10)
+#define CHECK_FOUND_MAX 50 /* processes that are found, shown */
 
 __attribute__((format(printf, 3, 4))) static void line(FILE *stream, bool ok, const char *format, ...)
 {
@@ -23,8 +25,8 @@ __attribute__((format(printf, 3, 4))) static void line(FILE *stream, bool ok, co
 	fputc('\n', stream);
 }
 
-/* Loads each rung alone, so that each can say its own reason. True if the one that is wanted (or any, for auto) works.
- */
+/* Each rung alone, so that each can say its own reason; with no target in the table its programs do nothing. True if
+ * the one that is wanted (or any, for auto) works. */
 static bool check_rungs(const struct options *options, FILE *stream)
 {
 	enum kernel_rung wanted = kernel_rung_find(options_hooks_name(options->hooks));
@@ -36,7 +38,6 @@ static bool check_rungs(const struct options *options, FILE *stream)
 		    .capture = options->capture,
 		    .ring_bytes = CHECK_RING_BYTES,
 		    .times = true,
-		    .attach = false,
 		};
 		char why[KERNEL_WHY_SIZE] = "";
 		struct kernel *kernel = NULL;
@@ -44,7 +45,7 @@ static bool check_rungs(const struct options *options, FILE *stream)
 
 		kernel_close(kernel);
 		if (ok)
-			line(stream, true, "hooks %-10s load%s", kernel_rung_name(rung),
+			line(stream, true, "hooks %-10s attach%s", kernel_rung_name(rung),
 			     !works && wanted == RUNG_AUTO ? "; --hooks auto takes these" : "");
 		else
 			line(stream, false, "%s", why);
@@ -92,6 +93,54 @@ static int check_target(pid_t pid, const struct options *options, FILE *stream)
 	return check_probes(&target, options, stream);
 }
 
+/* What a look through all processes needs. */
+struct looking {
+	const struct options *options;
+	const struct match *match;
+	FILE *stream;
+	unsigned found;
+};
+
+/* Of processes that were not named, those that run no Python are of no interest, and others' mistakes are no failure.
+ */
+static int check_one(void *context, const struct match_found *found)
+{
+	struct looking *looking = context;
+	char why[TARGET_WHY_SIZE];
+	struct target target;
+	int error;
+
+	if (!match_process(looking->match, found->pid))
+		return 0;
+	error = target_inspect(found->pid, &target, why);
+	if (error && error != -ENOTSUP)
+		return 0;
+	if (looking->found++ < CHECK_FOUND_MAX)
+		check_target(found->pid, looking->options, looking->stream);
+	return 0;
+}
+
+static int check_matching(const struct options *options, FILE *stream)
+{
+	struct looking looking = {.options = options, .stream = stream};
+	char why[TARGET_WHY_SIZE];
+	struct match *match;
+	int error = find_rules(options, &match, why);
+
+	if (error)
+		line(stream, false, "%s", why);
+	if (error || !match)
+		return error;
+	looking.match = match;
+	error = match_each_process(check_one, &looking);
+	match_free(match);
+	if (looking.found > CHECK_FOUND_MAX)
+		line(stream, true, "and %u more processes that match", looking.found - CHECK_FOUND_MAX);
+	if (!looking.found)
+		line(stream, true, "no Python process matches so far: nettraced would wait for one");
+	return error;
+}
+
 int check_report(const struct options *options, FILE *stream)
 {
 	char why[KERNEL_WHY_SIZE] = "";
@@ -111,6 +160,8 @@ int check_report(const struct options *options, FILE *stream)
 		one = check_target(options->pids[i], options, stream);
 		error = error ? error : one;
 	}
+	one = check_matching(options, stream);
+	error = error ? error : one;
 	if (fflush(stream))
 		return -errno;
 	return error;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "capture/capture.h"
+#include "capture/find.h"
 #include "check.h"
 #include "kernel/kernel.h"
 #include "options.h"
@@ -141,21 +142,6 @@ static int inspect_targets(const struct options *options, char *why)
 	return error;
 }
 
-static int open_match(struct nettraced *daemon, char *why)
-{
-	struct match_rules rules = {
-	    .all = daemon->options.all,
-	    .commands = daemon->options.commands.words,
-	    .command_count = daemon->options.commands.count,
-	    .cgroups = daemon->options.cgroups.words,
-	    .cgroup_count = daemon->options.cgroups.count,
-	};
-
-	if (!options_match(&daemon->options))
-		return 0;
-	return match_new(&rules, &daemon->match, why);
-}
-
 static int open_kernel(struct nettraced *daemon, char *why)
 {
 	struct kernel_options options = {
@@ -164,7 +150,6 @@ static int open_kernel(struct nettraced *daemon, char *why)
 	    .ring_bytes = RING_BYTES,
 	    .watch_execs = daemon->match != NULL,
 	    .times = true,
-	    .attach = true,
 	};
 
 	return kernel_open(&options, &daemon->kernel, why);
@@ -176,7 +161,7 @@ static int begin(struct nettraced *daemon, char *why)
 	char ring[32];
 	int error = find_targets(&daemon->options, why);
 
-	error = error ? error : open_match(daemon, why);
+	error = error ? error : find_rules(&daemon->options, &daemon->match, why);
 	error = error ? error : kernel_check_privileges(why);
 	error = error ? error : inspect_targets(&daemon->options, why);
 	error = error ? error : open_output(daemon, why);

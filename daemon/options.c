@@ -337,7 +337,7 @@ static const struct row rows[] = {
     {"config", 0, "FILE", take_config,
      "read options from this file as well, JSON: {\"command\": [\"gunicorn\"], \"interval\": 5}", NOT_IN_FILE},
     {"dispatcher", 0, "ROW", take_dispatcher, NULL, REPEATABLE | ONLY_IN_FILE},
-    {"check", 0, NULL, take_check, "say what this kernel, these targets and these privileges allow; attach nothing",
+    {"check", 0, NULL, take_check, "say what this kernel, these targets and these privileges allow; trace nothing",
      NOT_IN_FILE},
     {"help", 'h', NULL, take_help, "this", NOT_IN_FILE},
     {"version", 0, NULL, take_version, "the version", NOT_IN_FILE},

@@ -232,7 +232,7 @@ int capture_run(struct capture *capture, int stop_fd)
 
 	capture->began = stream_now();
 	capture->next_tick = capture->began + (uint64_t)(capture->options->interval * 1e9);
-	cost_begin(&capture->cost, capture->kernel, capture->follow, capture->began);
+	cost_begin(&capture->cost, capture->kernel, capture->follow, capture->options->interval * 1e9, capture->began);
 	while (!error && !is_over(capture, stop_fd, stream_now()))
 		error = step(capture, stop_fd);
 	return error;

@@ -8,7 +8,7 @@
 #include "cost.h"
 
 #define SAMPLE_ON_NS 20000000ull
-#define SAMPLE_OFF_NS 480000000ull
+#define SAMPLE_PERIOD_NS 500000000ull /* of a shorter interval each has a sample of its own */
 
 static uint64_t own_cpu(void)
 {
@@ -58,22 +58,26 @@ static void sample_off(struct cost *cost, uint64_t now)
 	cost->off_since = now;
 }
 
-void cost_begin(struct cost *cost, struct kernel *kernel, struct follow *follow, uint64_t now)
+void cost_begin(struct cost *cost, struct kernel *kernel, struct follow *follow, uint64_t interval, uint64_t now)
 {
+	uint64_t period = interval && interval < SAMPLE_PERIOD_NS ? interval : SAMPLE_PERIOD_NS;
+
 	memset(cost, 0, sizeof(*cost));
 	cost->kernel = kernel;
 	cost->follow = follow;
 	cost->since = now;
 	cost->daemon_cpu = own_cpu();
 	cost->target_cpu = follow_cpu(follow);
+	cost->sample_off_ns = period > SAMPLE_ON_NS ? period - SAMPLE_ON_NS : 0;
 	cost->off_since = now;
+	sample_on(cost, now);
 }
 
 void cost_step(struct cost *cost, uint64_t now)
 {
 	if (cost->on_since && now - cost->on_since >= SAMPLE_ON_NS)
 		sample_off(cost, now);
-	else if (!cost->on_since && now - cost->off_since >= SAMPLE_OFF_NS)
+	else if (!cost->on_since && now - cost->off_since >= cost->sample_off_ns)
 		sample_on(cost, now);
 }
 

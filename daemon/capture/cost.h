@@ -18,10 +18,12 @@ struct cost {
 	uint64_t sampled_ns, sampled_runs; /* of the probes, while their accounting was on */
 	uint64_t sampled_time;		   /* how long it was on within the span */
 	uint64_t on_since, off_since;	   /* 0: the accounting is off (on) */
+	uint64_t sample_off_ns;		   /* how long it is off between two samples */
 	uint64_t ns_before, runs_before;   /* when it was switched on */
 };
 
-void cost_begin(struct cost *cost, struct kernel *kernel, struct follow *follow, uint64_t now);
+/* `interval`: ns between two cost_put(), 0: only one. */
+void cost_begin(struct cost *cost, struct kernel *kernel, struct follow *follow, uint64_t interval, uint64_t now);
 
 /* Switches the kernel's accounting on and off: it costs itself, so it is on for a twenty-fifth of the time. */
 void cost_step(struct cost *cost, uint64_t now);

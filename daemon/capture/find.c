@@ -44,6 +44,20 @@ struct find {
 	bool taken; /* the scan that is going on has taken a process */
 };
 
+int find_rules(const struct options *options, struct match **ret_match, char *why)
+{
+	struct match_rules rules = {
+	    .all = options->all,
+	    .commands = options->commands.words,
+	    .command_count = options->commands.count,
+	    .cgroups = options->cgroups.words,
+	    .cgroup_count = options->cgroups.count,
+	};
+
+	*ret_match = NULL;
+	return options_match(options) ? match_new(&rules, ret_match, why) : 0;
+}
+
 struct find *find_new(struct follow *follow, const struct match *match, find_note_fn note, void *context)
 {
 	struct find *find = calloc(1, sizeof(*find));

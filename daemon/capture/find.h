@@ -16,6 +16,9 @@
 
 struct find;
 
+/* What the options mean beside the processes that they name; NULL in `ret_match`: nothing. As match_new(). */
+int find_rules(const struct options *options, struct match **ret_match, char *why);
+
 /* Takes a line about a process that is meant and cannot be traced, without a full stop. */
 typedef void (*find_note_fn)(void *context, const char *line);
 

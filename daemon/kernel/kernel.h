@@ -29,7 +29,6 @@ struct kernel_options {
 	uint32_t ring_bytes; /* a power of two, of whole pages */
 	bool watch_execs;    /* tell of every program that begins on the machine */
 	bool times;	     /* count what the targets' threads spend their time on (struct nt_times) */
-	bool attach;	     /* false: load only, to see whether it would work */
 };
 
 struct kernel;

@@ -206,7 +206,7 @@ int rung_load(struct kernel *kernel, const struct kernel_options *options, enum 
 		return rung_explain("loading", error, why);
 	}
 	error = learn_namespace(object);
-	if (!error && options->attach)
+	if (!error)
 		error = nettraced_bpf__attach(object);
 	if (error) {
 		nettraced_bpf__destroy(object);

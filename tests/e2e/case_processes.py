@@ -237,3 +237,33 @@ def found_but_not_supported(lab):
     services.quit()
     check(status == 0 and err == "", "status %d, and then it said %r" % (status, err))
     check_none(compare(summaries(out)[-1], lab.truth(), lab.qualified()))
+
+
+@case
+def cost_of_short_intervals(lab):
+    """An interval shorter than the period of the samples knows what the probes took, too."""
+    services = Services(lab)
+    target = services.start()
+    tracer = lab.trace(target.pid, "-i", 0.1, "--python", "stack")
+    services.work()
+    lines = tracer.finish()
+    services.quit()
+    check(len(lines) > 1, "no interval in %s s" % lines[-1]["duration_s"])
+    unknown = [line["cost"] for line in lines if line["cost"]["target_cpu_percent"] is None]
+    check(not unknown, "of %d summaries %d do not know: %s" % (len(lines), len(unknown), unknown[:1]))
+
+
+@case
+def check_of_what_matches(lab):
+    """--check names the processes that would be traced, and says that the hooks attach; it traces none."""
+    services = Services(lab)
+    status, out, err = lab.run(lab.nettraced, "--check", "--command", services.name)
+    check(status == 0 and err == "", "status %d, %r" % (status, err))
+    check("no Python process matches so far" in out, "it says %r" % out)
+    target = services.start()
+    status, out, err = lab.run(lab.nettraced, "--check", "--command", services.name)
+    check(status == 0 and err == "", "status %d, %r" % (status, err))
+    check(" attach; --hooks auto takes these" in out, "no hooks attach: %r" % out)
+    check("pid %d  Python" % target.pid in out and out.count("frames can be walked") == 1, "it says %r" % out)
+    services.work()
+    services.quit()
