@@ -357,8 +357,10 @@ struct nt_layout {
 	__u16 frame_generator;	       /* 3.8-3.10: f_gen; 0 from 3.11 on, where `frame_owner` says it */
 	__u16 generator_frame;	       /* coroutine object to its frame: a pointer before 3.11, then the frame itself */
 	__u16 generator_state; /* from 3.11: gi_frame_state. 3.10: the frame's f_state. 3.8, 3.9: its f_stacktop */
+	__u16 tuple_items; /* ob_item */
+	__u16 reserved[3];
 };
-_Static_assert(sizeof(struct nt_layout) == 64, "layout");
+_Static_assert(sizeof(struct nt_layout) == 72, "layout");
 
 #define NT_TARGET_FOLLOW 0x01 /* follow its children */
 #define NT_TARGET_TRACE 0x02  /* its sockets matter */
@@ -371,7 +373,7 @@ struct nt_target {
 	__u64 runtime; /* address of _PyRuntime */
 	struct nt_layout layout;
 };
-_Static_assert(sizeof(struct nt_target) == 80, "layout");
+_Static_assert(sizeof(struct nt_target) == 88, "layout");
 
 /* What the daemon said of a code object: nt_code_note.flags. */
 #define NT_CODE_KNOWN 0x01	 /* its NT_CODE was sent */

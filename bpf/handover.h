@@ -1,36 +1,47 @@
 /*
- * handover.h: tells the daemon that a thread or task gave work to another one, with the giver's stack.
+ * handover.h: who gave work to another thread or task, and who wants something to be sent by others.
+ *
+ * Uprobes on C functions of CPython's modules and of uvloop (daemon/target/hooks.c finds them, daemon/kernel/handover.c
+ * attaches). They are attached to a file, and every process that has it mapped gets here: only targets get any further.
+ * One program for each way in which a function gets its arguments: kernels before 5.15 have no cookies to tell by.
  */
 #ifndef NT_HANDOVER_H
 #define NT_HANDOVER_H
 
 #include "socket.h"
 
-/*
- * Sends an NT_HANDOVER: the current thread gives `what` (enum nt_handover_kind) away. Works in the scratch memory
- * `which`: programs behind uprobes have their own. 1 if it was sent. Global: see tstate_search_some().
- */
+#define TUPLE_SIZE 16 /* PyVarObject.ob_size */
+
+/* Where the walk found no room or no thread: without a word of it, work of before would seem to go on. */
+static __noinline int handover_send_bare(__u64 what, __u8 kind)
+{
+	struct nt_handover record = {.what = what, .kind = kind, .owner.walk = NT_WALK_FAILED};
+
+	stat_add(NT_STAT_STACKS, 1);
+	head_fill(&record.h, NT_HANDOVER, sizeof(record), bpf_ktime_get_ns());
+	return record_send(&record, sizeof(record), wakeup_flags()) == 0;
+}
+
+/* The current thread gives work to `what`. 1 if that was sent. Global: see tstate_search_some(). */
 __noinline int handover_send(__u64 what, __u32 kind, __u32 which)
 {
 	struct nt_target *target = target_get();
+	struct nt_handover *record;
 	struct thread *thread;
 	struct scratch *s;
 
-	if (!target)
+	if (!target || !(target->flags & NT_TARGET_PYTHON))
 		return 0;
 	thread = thread_get();
 	if (!thread)
-		return 0;
+		return handover_send_bare(what, kind);
 	s = scratch_get(which);
-	if (!s) {
-		stat_add(NT_STAT_RECORDS, 1);
-		return 0;
-	}
-	struct nt_handover *record = (void *)s->record;
-
+	if (!s)
+		return handover_send_bare(what, kind);
 	python_walk(target, thread, s, which);
 	if (s->owner.walk == NT_WALK_FAILED)
 		stat_add(NT_STAT_STACKS, 1);
+	record = (void *)s->record;
 	__builtin_memset(record, 0, sizeof(*record));
 	record->what = what;
 	record->kind = kind;
@@ -40,6 +51,61 @@ __noinline int handover_send(__u64 what, __u32 kind, __u32 which)
 	int sent = size <= sizeof(*record) + OWNER_SIZE && record_send(record, size, wakeup_flags()) == 0;
 	scratch_put(s);
 	return sent;
+}
+
+/* The target that the program runs in, if its frames can be walked. */
+static __always_inline struct nt_target *handover_target(void)
+{
+	struct nt_target *target = target_get();
+
+	return target && target->flags & NT_TARGET_PYTHON ? target : NULL;
+}
+
+/* A coroutine's frame, as a walk shows it. 0: it is no generator or coroutine of CPython's own. */
+static __always_inline __u64 coroutine_frame(const struct nt_layout *layout, __u64 coroutine)
+{
+	__u64 frame = coroutine + layout->generator_frame, back = 0;
+	__u8 owner = 0;
+
+	if (layout->frame_kind)
+		return read_user(&owner, frame + layout->frame_owner) && owner == OWNER_GENERATOR ? frame : 0;
+	if (!read_user(&frame, frame) || !read_user(&back, frame + layout->frame_generator))
+		return 0;
+	return back == coroutine ? frame : 0;
+}
+
+/* Task.__init__(self, coro, ...): `arguments` is a tuple without self. */
+SEC("?uprobe")
+int BPF_KPROBE(task_init, void *self, __u64 arguments)
+{
+	const struct nt_target *target = handover_target();
+	__u64 count = 0, coroutine = 0, frame;
+
+	if (!target || !read_user(&count, arguments + TUPLE_SIZE) || !count ||
+	    !read_user(&coroutine, arguments + target->layout.tuple_items))
+		return 0;
+	frame = coroutine_frame(&target->layout, coroutine);
+	if (frame)
+		handover_send(frame, NT_HANDOVER_TASK, SCRATCH_UPROBE);
+	return 0;
+}
+
+/* SimpleQueue.put(self, item, ...): `arguments` is an array without self. */
+SEC("?uprobe")
+int BPF_KPROBE(queue_put, void *self, __u64 arguments)
+{
+	__u64 item = 0;
+
+	if (handover_target() && read_user(&item, arguments) && item)
+		handover_send(item, NT_HANDOVER_ITEM, SCRATCH_UPROBE);
+	return 0;
+}
+
+/* A thread of a target starts another one. */
+static __always_inline void on_thread(__u32 child)
+{
+	if (handover_target())
+		handover_send(child, NT_HANDOVER_THREAD, SCRATCH_SYSCALL);
 }
 
 #endif

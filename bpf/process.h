@@ -4,7 +4,7 @@
 #ifndef NT_PROCESS_H
 #define NT_PROCESS_H
 
-#include "thread.h"
+#include "handover.h"
 
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
@@ -13,8 +13,10 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	struct nt_fork record = {};
 	__u32 pid, child_pid;
 
-	if (parent->tgid == child->tgid)
-		return 0; /* a thread */
+	if (parent->tgid == child->tgid) {
+		on_thread(task_id(child));
+		return 0;
+	}
 	pid = task_id(parent) >> 32;
 	child_pid = task_id(child) >> 32;
 	target = bpf_map_lookup_elem(&targets, &pid);

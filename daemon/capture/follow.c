@@ -13,6 +13,7 @@
 #include "../run/text.h"
 #include "choose.h"
 #include "follow.h"
+#include "handover.h"
 
 #define LOOK_NS 10000000ull	 /* between two rounds of looks; a round of reading the ring is as long */
 #define FIRST_LOOK_NS 5000000ull /* from an exec to the second look: the loader has mapped libpython by then */
@@ -33,7 +34,8 @@ struct process {
 	uint64_t look_from;		/* look again (or attach probes) from then on; 0: no need */
 	uint64_t look_wait, look_until; /* looks become rarer */
 	bool probes_due;		/* its calls are to be counted before it gets probes; else it gets them so */
-	uint64_t cpu;			/* ns used when last asked */
+	struct handover_look handover;
+	uint64_t cpu; /* ns used when last asked */
 	UT_hash_handle hh;
 };
 
@@ -169,6 +171,7 @@ static int process_start(struct follow *follow, struct process *process)
 		return error;
 	if (process->attribution == NT_ATTRIBUTION_USDT)
 		process_attach_probes(follow, process);
+	handover_begin(&process->handover, follow->kernel, &process->target, stream_now());
 	return process_announce(follow, process);
 }
 
@@ -328,6 +331,7 @@ static int on_fork(struct follow *follow, const struct nt_fork *record)
 		child->look_from = record->h.time + USDT_AGE_NS;
 	}
 	module_names_learn(follow->modules, child->pid);
+	handover_begin_child(&child->handover, record->h.time);
 	return process_announce(follow, child);
 }
 
@@ -387,8 +391,10 @@ static int on_code(struct follow *follow, const struct nt_code *code)
 	/* Malformed records are the core's to count. */
 	if (record_check(code, code->h.size))
 		return 0;
-	if (process)
+	if (process) {
 		process->told = true;
+		handover_learn(&process->handover, code);
+	}
 	error = put_module(follow, code);
 	if (error || !process || process->attribution != NT_ATTRIBUTION_USDT)
 		return error;
@@ -453,6 +459,8 @@ static int process_late_probes(struct follow *follow, struct process *process)
 
 static int process_retry(struct follow *follow, struct process *process, uint64_t now)
 {
+	if (process->python)
+		handover_look(&process->handover, follow->kernel, &process->target, now);
 	if (!process->look_from || now < process->look_from)
 		return 0;
 	if (process->python)

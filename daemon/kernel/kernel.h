@@ -88,6 +88,15 @@ void kernel_usdt_detach(struct kernel_usdt *usdt);
 /* Function calls counted so far by all count-only attachments. */
 uint64_t kernel_usdt_calls(struct kernel *kernel);
 
+/*
+ * Attaches probes to the functions of a file through which work is handed over, for every process that has it mapped;
+ * once for a file, however often it is asked for. 0 or negative errno, which is no reason to stop: see below.
+ */
+struct hooks;
+int kernel_handover_attach(struct kernel *kernel, const struct hooks *hooks);
+/* The last thing that was refused; "" if nothing was. Work that is handed over there belongs to nobody. */
+const char *kernel_handover_refusal(const struct kernel *kernel);
+
 /* What these privileges and this kernel allow, before anything is loaded: 0, or negative errno with a line in `why`. */
 int kernel_check_privileges(char *why);
 /* Likewise for probes in programs (uprobes, USDT), which want more than the rest. */

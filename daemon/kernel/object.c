@@ -10,6 +10,7 @@
 
 #include <bpf/bpf.h>
 
+#include "handover.h"
 #include "nettraced.skel.h"
 #include "object.h"
 
@@ -75,6 +76,7 @@ void kernel_close(struct kernel *kernel)
 		return;
 	kernel_measure_cost(kernel, false);
 	ring_buffer__free(kernel->ring);
+	handover_detach(kernel);
 	rung_unload(kernel);
 	free(kernel);
 }

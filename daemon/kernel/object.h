@@ -20,6 +20,7 @@ struct kernel {
 	int count;    /* records that the last kernel_read() handed over */
 	int stats_fd; /* holds the kernel's accounting on; -1: off */
 	int cpus;
+	struct handovers *handovers; /* NULL: none attached yet */
 };
 
 /* Loads one rung into `kernel`. 0, or negative errno with a reason in `why`. */

@@ -13,6 +13,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 
+#include "handover.h"
 #include "nettraced.skel.h"
 #include "object.h"
 
@@ -111,7 +112,7 @@ static int rung_select(struct nettraced_bpf *object, const struct kernel_options
 	bpf_program__set_autoload(object->progs.function_count, true);
 	bpf_program__set_autoload(object->progs.sched_switch, options->times);
 	bpf_program__set_autoload(object->progs.namespace_learn, kernel_is_nested());
-	return 0;
+	return handover_select(object);
 }
 
 /* Loads the least fentry program there is: some kernels have all that it takes and refuse it all the same. */

@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include "hooks.h"
 
+#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,7 @@
 #include "elf_file.h"
 #include "file_id.h"
 #include "process.h"
+#include "target.h"
 
 #define IMAGE_MAX (64ull << 20) /* bytes of all segments; interpreters have up to 30 MB */
 #define WORD sizeof(uint64_t)
@@ -405,82 +407,175 @@ static const struct hooks *hooks_recall(int fd)
 	return entry->hooks.count ? &entry->hooks : NULL;
 }
 
+const char *hook_name(enum hook_function function)
+{
+	static const char *const names[] = {
+	    [HOOK_TASK_INIT] = "tasks of asyncio",
+	    [HOOK_QUEUE_PUT] = "work of thread pools",
+	    [HOOK_STREAM_WRITE] = "writes of uvloop",
+	};
+
+	return names[function];
+}
+
 /* The files by their names; the executable is looked at in any case. */
-static const struct {
-	const char *directory; /* NULL: any */
+static const struct file_name {
+	bool standard;	       /* CPython's own: in the directory of its modules also before it is imported */
+	const char *directory; /* "": any */
 	const char *prefix;
 } file_names[] = {
-    {NULL, "_asyncio."},
-    {NULL, "_queue."},
-    {NULL, "libpython"},
-    {"uvloop/", "loop."},
+    {true, "", "_asyncio."},
+    {true, "", "_queue."},
+    {false, "", "libpython"},
+    {false, "uvloop/", "loop."},
 };
 
-static bool file_name_fits(const char *path)
+static const struct file_name *file_name_find(const char *path)
 {
-	const char *name = process_file_name(path), *directory;
+	const char *name = process_file_name(path);
 	size_t i, length;
 
 	for (i = 0; i < sizeof(file_names) / sizeof(file_names[0]); i++) {
-		directory = file_names[i].directory;
-		length = directory ? strlen(directory) : 0;
+		length = strlen(file_names[i].directory);
 		if (strncmp(name, file_names[i].prefix, strlen(file_names[i].prefix)) == 0 &&
-		    (size_t)(name - path) >= length && (!directory || strncmp(name - length, directory, length) == 0))
-			return true;
+		    (size_t)(name - path) >= length && strncmp(name - length, file_names[i].directory, length) == 0)
+			return &file_names[i];
 	}
-	return false;
+	return NULL;
 }
+
+#define MODULES "/lib-dynload/" /* the directory of CPython's own modules */
+#define MAX_MODULES 1024	/* files in it; there are about 80 */
 
 struct look {
 	pid_t pid;
 	int (*each)(void *context, const struct hooks *hooks);
 	void *context;
+	char modules[PROCESS_PATH_SIZE]; /* as the kernel shows it; "": not known */
 };
 
-static int look_at(struct look *look, const char *path, const struct process_map *map)
+/* Takes over `fd`, which may be a negative errno. */
+static int look_at(struct look *look, int fd)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	const struct hooks *known;
 	struct hooks hooks;
+	int r = 0;
 
 	if (fd < 0)
-		return -errno;
-	known = hooks_recall(fd);
-	close(fd);
-	if (!known || (map && known->inode != map->inode))
 		return 0;
-	hooks = *known;
-	snprintf(hooks.path, sizeof(hooks.path), "%s", path);
-	return look->each(look->context, &hooks);
+	known = hooks_recall(fd);
+	if (known) {
+		hooks = *known;
+		snprintf(hooks.path, sizeof(hooks.path), "/proc/self/fd/%d", fd);
+		r = look->each(look->context, &hooks);
+	}
+	close(fd);
+	return r;
+}
+
+#define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+
+/* Opens a file by a path as the kernel shows it to us: one of the process's own, or of ours if that is how we reach it.
+ */
+static int open_shown(pid_t pid, const char *path, int flags)
+{
+	int found = process_open_path(pid, path), fd;
+	char link[32];
+
+	if (found < 0)
+		return open(path, OPEN_FLAGS | flags);
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", found);
+	fd = open(link, OPEN_FLAGS | flags);
+	close(found);
+	return fd;
 }
 
 /* map_files has the very file, also a deleted one, but wants more privileges than the rest: without, the path has to
  * do. */
+static int open_map(const struct look *look, const struct process_map *map)
+{
+	struct stat status;
+	char path[96];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", look->pid, (unsigned long long)map->start,
+		 (unsigned long long)map->end);
+	fd = open(path, OPEN_FLAGS);
+	if (fd >= 0)
+		return fd;
+	fd = open_shown(look->pid, map->path, 0);
+	if (fd >= 0 && (fstat(fd, &status) < 0 || status.st_ino != map->inode)) {
+		close(fd);
+		return -ESTALE;
+	}
+	return fd;
+}
+
 static int look_at_map(void *context, const struct process_map *map)
 {
 	struct look *look = context;
-	char path[sizeof(((struct hooks *)NULL)->path)];
-	int r, length;
+	const char *modules = strstr(map->path, MODULES);
 
-	if (map->offset != 0 || !file_name_fits(map->path))
+	if (map->offset != 0)
 		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/map_files/%llx-%llx", look->pid, (unsigned long long)map->start,
-		 (unsigned long long)map->end);
-	r = look_at(look, path, NULL);
-	if (r == -EPERM || r == -EACCES || r == -ENOENT) {
-		length = snprintf(path, sizeof(path), "/proc/%d/root%s", look->pid, map->path);
-		r = length < (int)sizeof(path) ? look_at(look, path, map) : 0;
-	}
-	return r < 0 ? 0 : r;
+	if (modules && strlen(map->path) < sizeof(look->modules))
+		snprintf(look->modules, sizeof(look->modules), "%.*s", (int)(modules - map->path + strlen(MODULES)),
+			 map->path);
+	return file_name_find(map->path) ? look_at(look, open_map(look, map)) : 0;
 }
 
-int hooks_each(pid_t pid, int (*each)(void *context, const struct hooks *hooks), void *context)
+/* CPython's own modules before they are imported: what they do first would be missed. */
+static int look_at_modules(struct look *look)
 {
-	struct look look = {.pid = pid, .each = each, .context = context};
+	int fd = look->modules[0] ? open_shown(look->pid, look->modules, O_DIRECTORY) : -ENOENT, r = 0;
+	const struct file_name *name;
+	struct dirent *entry;
+	unsigned entries = 0;
+	DIR *directory;
+
+	directory = fd >= 0 ? fdopendir(fd) : NULL;
+	if (!directory) {
+		if (fd >= 0)
+			close(fd);
+		return 0;
+	}
+	while (r == 0 && entries++ < MAX_MODULES && (entry = readdir(directory))) {
+		name = file_name_find(entry->d_name);
+		if (name && name->standard)
+			r = look_at(look, openat(fd, entry->d_name, OPEN_FLAGS | O_NOFOLLOW));
+	}
+	closedir(directory);
+	return r;
+}
+
+/* Where they are unless the process was told otherwise: below the directory above that of its executable. */
+static void look_guess_modules(struct look *look, const struct target *target)
+{
+	char exe[PROCESS_PATH_SIZE / 2];
+	char *slash;
+	int i;
+
+	if (process_read_link(look->pid, "exe", exe, sizeof(exe)) < 0)
+		return;
+	for (i = 0; i < 2; i++) {
+		slash = strrchr(exe, '/');
+		if (!slash)
+			return;
+		*slash = '\0';
+	}
+	snprintf(look->modules, sizeof(look->modules), "%s/lib/python%u.%u" MODULES, exe, target->python[0],
+		 target->python[1]);
+}
+
+int hooks_each(const struct target *target, int (*each)(void *context, const struct hooks *hooks), void *context)
+{
+	struct look look = {.pid = target->pid, .each = each, .context = context};
 	char path[64];
 	int r;
 
-	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
-	r = look_at(&look, path, NULL);
-	return r > 0 ? r : process_each_map(pid, look_at_map, &look);
+	look_guess_modules(&look, target);
+	snprintf(path, sizeof(path), "/proc/%d/exe", target->pid);
+	r = look_at(&look, open(path, OPEN_FLAGS));
+	r = r ? r : process_each_map(target->pid, look_at_map, &look);
+	return r ? r : look_at_modules(&look);
 }

@@ -38,7 +38,7 @@ struct hook {
 struct hooks {
 	dev_t device; /* which file it is */
 	ino_t inode;
-	char path[512]; /* that opens it from here as long as the process has it mapped */
+	char path[32]; /* that opens it from here, until `each` returns */
 	size_t count;
 	struct hook hooks[HOOKS_MAX];
 };
@@ -47,9 +47,14 @@ struct hooks {
 int hooks_find(int fd, struct hooks *ret_hooks);
 
 /*
- * Calls `each` for the files with such functions that the process has mapped now, until it returns something else than
- * 0, which is returned. Files are remembered by what fstat says of them. Not for several threads.
+ * Calls `each` for the files with such functions that the process has mapped now, or will have when it imports the
+ * modules of its CPython, until it returns something else than 0, which is returned. Files are remembered by what fstat
+ * says of them. Not for several threads.
  */
-int hooks_each(pid_t pid, int (*each)(void *context, const struct hooks *hooks), void *context);
+struct target;
+int hooks_each(const struct target *target, int (*each)(void *context, const struct hooks *hooks), void *context);
+
+/* "asyncio.Task": what cannot be seen without the function. Static. */
+const char *hook_name(enum hook_function function);
 
 #endif

@@ -11,6 +11,9 @@
 
 /* What does not change from version to version, x86-64. */
 #define OBJECTS .unicode_length = 16, .unicode_state = 32, .bytes_length = 16, .bytes_data = 32
+/* Tuples remember their hash from 3.14 on. */
+#define TUPLE .tuple_items = 24
+#define TUPLE_WITH_HASH .tuple_items = 32
 /* PyASCIIObject and PyCompactUnicodeObject lost their wchar_t members in 3.12 (PEP 623). */
 #define UNICODE_WITH_WCHAR .unicode_ascii = 48, .unicode_compact = 72
 #define UNICODE .unicode_ascii = 40, .unicode_compact = 56
@@ -24,7 +27,7 @@
 	.runtime_interpreters = 32, .interpreter_threads = 8, .interpreter_next = 0, .frame_previous = 24,             \
 	.frame_code = 32, .code_first_line = 40, .code_file = 104, .code_name = 112, .code_lines = 120,                \
 	.code_bytes = 48, .code_flags = 36, .code_locals = LAYOUT_NONE, .generator_frame = 16, UNICODE_WITH_WCHAR,     \
-	OBJECTS
+	OBJECTS, TUPLE
 
 /* Frames are on CPython's own stack (3.11). The instructions are within the code object, at code_bytes. */
 #define INTERPRETER_FRAMES                                                                                             \
@@ -69,6 +72,7 @@ static const struct nt_layout layout_table[] = {
 	.major = 3,
 	.minor = 11,
 	INTERPRETER_FRAMES,
+	TUPLE,
 	UNICODE_WITH_WCHAR,
 	.tstate_frame = 56,
 	.cframe_frame = 8,
@@ -91,6 +95,7 @@ static const struct nt_layout layout_table[] = {
 	.major = 3,
 	.minor = 12,
 	INTERPRETER_FRAMES,
+	TUPLE,
 	UNICODE,
 	.tstate_frame = 56,
 	.cframe_frame = 0,
@@ -113,6 +118,7 @@ static const struct nt_layout layout_table[] = {
 	.major = 3,
 	.minor = 13,
 	INTERPRETER_FRAMES,
+	TUPLE,
 	UNICODE,
 	.tstate_frame = 72,
 	.cframe_frame = LAYOUT_NONE,
@@ -135,6 +141,7 @@ static const struct nt_layout layout_table[] = {
 	.major = 3,
 	.minor = 14,
 	INTERPRETER_FRAMES,
+	TUPLE_WITH_HASH,
 	UNICODE,
 	.tstate_frame = 72,
 	.cframe_frame = LAYOUT_NONE,
@@ -157,6 +164,7 @@ static const struct nt_layout layout_table[] = {
 	.major = 3,
 	.minor = 15,
 	INTERPRETER_FRAMES,
+	TUPLE_WITH_HASH,
 	UNICODE,
 	.tstate_frame = 72,
 	.cframe_frame = LAYOUT_NONE,

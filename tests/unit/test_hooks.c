@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "../../daemon/target/hooks.h"
+#include "../../daemon/target/target.h"
 
 #define WORDS 80      /* of a file's table of pointers */
 #define FUNCTION 0x40 /* of the text section, where the function that is looked for begins */
@@ -349,6 +350,7 @@ static void test_mapped(void **state)
 {
 	char directory[] = "/tmp/nettrace-hooks-XXXXXX", path[64];
 	struct made made;
+	struct target self = {.pid = getpid()};
 	int fd, count = 0;
 	void *at;
 
@@ -361,17 +363,17 @@ static void test_mapped(void **state)
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, made.image.bytes, made.image.used), (ssize_t)made.image.used);
-	assert_int_equal(hooks_each(getpid(), count_queue, &count), 0);
+	assert_int_equal(hooks_each(&self, count_queue, &count), 0);
 	assert_int_equal(count, 0);
 	at = mmap(NULL, made.image.used, PROT_READ, MAP_PRIVATE, fd, 0);
 	assert_true(at != MAP_FAILED);
-	assert_int_equal(hooks_each(getpid(), count_queue, &count), 0);
+	assert_int_equal(hooks_each(&self, count_queue, &count), 0);
 	assert_int_equal(count, 1);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(rmdir(directory), 0);
 	/* map_files wants privileges; a path that leads nowhere any more finds nothing. */
 	count = 0;
-	assert_int_equal(hooks_each(getpid(), count_queue, &count), 0);
+	assert_int_equal(hooks_each(&self, count_queue, &count), 0);
 	assert_int_equal(count, geteuid() == 0);
 	munmap(at, made.image.used);
 	close(fd);

@@ -1,0 +1,51 @@
+/*
+ * handover.c: see handover.h.
+ */
+#define _GNU_SOURCE
+#include <string.h>
+
+#include "../target/hooks.h"
+#include "handover.h"
+
+#define FIRST_WAIT_NS 50000000ull /* modules are imported bit by bit, most of them when a program begins */
+#define CHILD_WAIT_NS 1000000000ull
+#define MAX_WAIT_NS 60000000000ull /* reading the mappings of a thousand processes costs half a second */
+
+static int attach(void *context, const struct hooks *hooks)
+{
+	/* What is refused costs the attribution of some work, not the trace: kernel_handover_refusal() has it. */
+	kernel_handover_attach(context, hooks);
+	return 0;
+}
+
+void handover_begin(struct handover_look *look, struct kernel *kernel, const struct target *target, uint64_t now)
+{
+	*look = (struct handover_look){.from = 0};
+	handover_look(look, kernel, target, now);
+}
+
+void handover_begin_child(struct handover_look *look, uint64_t now)
+{
+	look->wait = CHILD_WAIT_NS;
+	look->from = now + look->wait;
+}
+
+void handover_learn(struct handover_look *look, const struct nt_code *code)
+{
+	static const char *const directories[] = {"/asyncio/", "/concurrent/futures/", "/uvloop/"};
+
+	for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
+		if (memmem(code + 1, code->file_size, directories[i], strlen(directories[i])))
+			*look = (struct handover_look){.from = 0};
+}
+
+void handover_look(struct handover_look *look, struct kernel *kernel, const struct target *target, uint64_t now)
+{
+	if (now < look->from)
+		return;
+	hooks_each(target, attach, kernel);
+	look->wait = look->wait ? look->wait * 2 : FIRST_WAIT_NS;
+	if (look->wait > MAX_WAIT_NS)
+		look->wait = MAX_WAIT_NS;
+	look->from = now + look->wait;
+}

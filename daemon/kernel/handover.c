@@ -1,0 +1,135 @@
+/*
+ * handover.c: attaches the hand-over probes (bpf/handover.h) to what target/hooks.c has found. Each to a file, for all
+ * processes that have it mapped: so a child that is forked later is covered at once.
+ */
+#include "handover.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../target/hooks.h"
+#include "nettraced.skel.h"
+
+#define HANDOVER_FILES 256 /* that have probes at once: a version's two or three, for each container image */
+
+struct handovers {
+	struct file {
+		dev_t device;
+		ino_t inode;
+		struct bpf_link *links[HOOKS_MAX];
+	} files[HANDOVER_FILES];
+	size_t count;
+	char refusal[KERNEL_WHY_SIZE];
+};
+
+static const struct program {
+	enum hook_function function;
+	enum hook_convention convention;
+	const char *name;
+} programs[] = {
+    {HOOK_TASK_INIT, HOOK_TUPLE, "task_init"},
+    {HOOK_QUEUE_PUT, HOOK_ARRAY, "queue_put"},
+};
+
+#define PROGRAM_COUNT (sizeof(programs) / sizeof(programs[0]))
+
+bool handover_is_possible(void)
+{
+	return access("/sys/bus/event_source/devices/uprobe/type", R_OK) == 0;
+}
+
+int handover_select(struct nettraced_bpf *object)
+{
+	for (size_t i = 0; i < PROGRAM_COUNT; i++) {
+		struct bpf_program *program = bpf_object__find_program_by_name(object->obj, programs[i].name);
+
+		if (!program)
+			return -ENOENT;
+		bpf_program__set_autoload(program, handover_is_possible());
+	}
+	return 0;
+}
+
+const char *kernel_handover_refusal(const struct kernel *kernel)
+{
+	if (!handover_is_possible())
+		return "this kernel has no uprobes (CONFIG_UPROBE_EVENTS is not set)";
+	return kernel->handovers ? kernel->handovers->refusal : "";
+}
+
+static int handover_refuse(struct handovers *handovers, const struct hook *hook, int error, const char *why)
+{
+	snprintf(handovers->refusal, sizeof(handovers->refusal), "%s: %s", hook_name(hook->function),
+		 why ? why : strerror(-error));
+	return error;
+}
+
+static struct bpf_program *program_of(struct kernel *kernel, const struct hook *hook)
+{
+	for (size_t i = 0; i < PROGRAM_COUNT; i++)
+		if (programs[i].function == hook->function && programs[i].convention == hook->convention)
+			return bpf_object__find_program_by_name(kernel->object->obj, programs[i].name);
+	return NULL;
+}
+
+static void file_detach(struct file *file)
+{
+	for (size_t i = 0; i < HOOKS_MAX; i++)
+		bpf_link__destroy(file->links[i]);
+}
+
+static int file_attach(struct kernel *kernel, struct file *file, const struct hooks *hooks)
+{
+	for (size_t i = 0; i < hooks->count; i++) {
+		const struct hook *hook = &hooks->hooks[i];
+		struct bpf_program *program = program_of(kernel, hook);
+
+		if (!program)
+			return handover_refuse(kernel->handovers, hook, -ENOTSUP,
+					       "its functions are called in a way that is not supported yet");
+		file->links[i] = bpf_program__attach_uprobe(program, false, -1, hooks->path, hook->offset);
+		if (!file->links[i])
+			return handover_refuse(kernel->handovers, hook, -errno, NULL);
+	}
+	return 0;
+}
+
+int kernel_handover_attach(struct kernel *kernel, const struct hooks *hooks)
+{
+	struct file file = {.device = hooks->device, .inode = hooks->inode};
+	struct handovers *handovers;
+	int error;
+
+	if (!handover_is_possible())
+		return -ENOTSUP;
+	if (!kernel->handovers)
+		kernel->handovers = calloc(1, sizeof(*kernel->handovers));
+	handovers = kernel->handovers;
+	if (!handovers)
+		return -ENOMEM;
+	for (size_t i = 0; i < handovers->count; i++)
+		if (handovers->files[i].device == file.device && handovers->files[i].inode == file.inode)
+			return 0;
+	if (handovers->count == HANDOVER_FILES)
+		return handover_refuse(handovers, &hooks->hooks[0], -E2BIG, "too many files with such functions");
+	error = file_attach(kernel, &file, hooks);
+	if (error) {
+		file_detach(&file);
+		return error;
+	}
+	handovers->files[handovers->count++] = file;
+	return 0;
+}
+
+void handover_detach(struct kernel *kernel)
+{
+	struct handovers *handovers = kernel->handovers;
+
+	while (handovers && handovers->count)
+		file_detach(&handovers->files[--handovers->count]);
+	free(handovers);
+	kernel->handovers = NULL;
+}
