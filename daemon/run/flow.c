@@ -118,14 +118,15 @@ static void add_finally_edges(struct flow *flow, struct cursor cursor)
 }
 
 /*
- * From 3.13 on a handler at the end of the code goes back with a jump of its own kind to what follows its `try` or
- * `with`. That leads only from handlers, and never to what can raise into them: it is no loop.
+ * `await` and `yield from` jump back to go on with what they wait for, which is no loop: it is one execution of that. From
+ * 3.13 on a handler at the end of the code goes back with the same instruction to what follows its `try` or `with`. That
+ * leads only from handlers, and never to what can raise into them: it is no loop either.
  */
 static bool is_resumption(struct flow *flow, const struct cursor *cursor, uint32_t to)
 {
-	if (cursor->kind != OPCODE_RESUME || cursor->at < flow->handlers || to >= flow->handlers)
+	if (cursor->kind != OPCODE_RESUME)
 		return false;
-	if (to < flow->resumed)
+	if (cursor->at >= flow->handlers && to < flow->handlers && to < flow->resumed)
 		flow->resumed = to;
 	return true;
 }

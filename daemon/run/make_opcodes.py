@@ -22,8 +22,9 @@ if MINOR >= 11:
     # CALL_FUNCTION_EX calls bound methods through C, and what else it calls there hardly ever calls back more than once.
     KINDS += [("ONCE", r"(INSTRUMENTED_)?CALL_FUNCTION_EX|BEFORE_(ASYNC_)?WITH|WITH_EXCEPT_START|LOAD_SPECIAL"),
               ("ONCE", r"(LOAD|STORE)_ATTR|LOAD_METHOD")]
+    KINDS = [("RESUME", "JUMP_BACKWARD_NO_INTERRUPT")] + KINDS
 if MINOR >= 13:
-    KINDS = [("HANDLER", "PUSH_EXC_INFO|CLEANUP_THROW"), ("RESUME", "JUMP_BACKWARD_NO_INTERRUPT")] + KINDS
+    KINDS = [("HANDLER", "PUSH_EXC_INFO|CLEANUP_THROW")] + KINDS
 if MINOR == 8:
     KINDS += [("CALL_FINALLY", "CALL_FINALLY"), ("END_FINALLY", "END_FINALLY")]
 

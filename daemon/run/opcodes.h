@@ -20,7 +20,7 @@ enum {
 	OPCODE_END_FINALLY = 0x70,  /* 3.8: the end of such a block */
 	OPCODE_HIDDEN = 0x80,	    /* stands in the place of an instruction that is kept elsewhere */
 	OPCODE_HANDLER = 0x90,	    /* 3.13 on: begins an exception handler; all of them are behind the other code */
-	OPCODE_RESUME = 0xa0,	    /* 3.13 on: jumps back like OPCODE_BACK, but makes no loop except to await */
+	OPCODE_RESUME = 0xa0,	    /* 3.11 on: jumps back like OPCODE_BACK, to go on awaiting, or from 3.13 on behind `try` */
 	OPCODE_ONCE = 0xb0,	    /* 3.11 on: Python code that it calls through C is called once */
 };
 
