@@ -2,7 +2,8 @@
  * roots.c: the directories that a process imports from, as far as they can be known from outside.
  *
  * What CPython puts in sys.path at start: the script's directory, or the working directory with -m and -c and under
- * most servers, then PYTHONPATH. The standard library and site-packages are known by their names: modules.c.
+ * most servers, then PYTHONPATH, and what .pth files add (sites.c). The standard library and site-packages are known by
+ * their names: modules.c.
  */
 #define _GNU_SOURCE
 #include "roots.h"
@@ -19,7 +20,7 @@
 #include "process.h"
 
 #define ROOTS_COMMAND_SIZE 8192		 /* the script comes early on a command line */
-#define ROOTS_ENVIRONMENT_SIZE (1 << 18) /* bytes searched for PYTHONPATH */
+#define ROOTS_ENVIRONMENT_SIZE (1 << 18) /* bytes searched for variables */
 
 int path_resolve(const char *base, const char *path, char *ret_path, size_t size)
 {
@@ -172,7 +173,10 @@ static int roots_add_script(struct import_roots *roots, pid_t pid, const char *r
 	roots->script = strdup(path);
 	if (!roots->script)
 		return -ENOMEM;
-	r = roots_add(roots, path, "..");
+	/* Itself, for a program that is an archive. */
+	r = roots_add(roots, NULL, path);
+	if (r == 0)
+		r = roots_add(roots, path, "..");
 	return r < 0 ? r : roots_add(roots, roots_strip(root, real), "..");
 }
 
@@ -186,23 +190,96 @@ static int roots_add_list(struct import_roots *roots, char *list)
 	return r;
 }
 
-static int roots_add_environment(struct import_roots *roots, pid_t pid)
+/* The environment as NUL-terminated strings; NULL: no memory. Of a process that hides it, none. */
+static char *environment_read(pid_t pid, const char **ret_end)
 {
-	static const char name[] = "PYTHONPATH=";
+	char *text = malloc(ROOTS_ENVIRONMENT_SIZE);
 	ssize_t length;
-	char *text, *at;
+
+	if (!text)
+		return NULL;
+	length = process_read_file(pid, "environ", text, ROOTS_ENVIRONMENT_SIZE);
+	*ret_end = text + (length > 0 ? length : 0);
+	return text;
+}
+
+/* The value of a variable; NULL: it is not set. */
+static char *environment_find(char *text, const char *end, const char *name)
+{
+	size_t length = strlen(name);
+	char *at;
+
+	for (at = text; at < end; at += strlen(at) + 1)
+		if (strncmp(at, name, length) == 0 && at[length] == '=')
+			return at + length + 1;
+	return NULL;
+}
+
+static int roots_add_found(void *context, const char *path)
+{
+	return roots_add(context, NULL, path);
+}
+
+/* The .pth files of an interpreter that is at PREFIX/bin/python. */
+static int roots_add_sites(struct import_roots *roots, pid_t pid, const char *program)
+{
+	char prefix[PROCESS_PATH_SIZE];
+
+	if (path_resolve(program, "../..", prefix, sizeof(prefix)) < 0 || prefix[0] != '/')
+		return 0;
+	return sites_each_path(pid, prefix, roots_add_found, roots);
+}
+
+/* Where the program is that the command line begins with: for a virtual environment that is its link to the
+ * interpreter. */
+static bool command_find(const struct import_roots *roots, pid_t pid, const char *name, char *list, char *ret_path,
+			 size_t size)
+{
+	char directory[PROCESS_PATH_SIZE], *entry;
+	int fd = -1;
+
+	if (strchr(name, '/'))
+		return path_resolve(roots->directory, name, ret_path, size) == 0;
+	while (name[0] && fd < 0 && (entry = strsep(&list, ":")))
+		if (path_resolve(roots->directory, entry, directory, sizeof(directory)) == 0 &&
+		    path_resolve(directory, name, ret_path, size) == 0)
+			fd = process_open_path(pid, ret_path);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* What .pth files add: those of the program that was called, of the file that runs, and of the user. */
+static int roots_add_all_sites(struct import_roots *roots, pid_t pid, const char *root, const char *name,
+			       char *environment, const char *end)
+{
+	char path[PROCESS_PATH_SIZE];
+	const char *home = environment_find(environment, end, "HOME");
 	int r = 0;
 
-	text = malloc(ROOTS_ENVIRONMENT_SIZE);
+	if (command_find(roots, pid, name, environment_find(environment, end, "PATH"), path, sizeof(path)))
+		r = roots_add_sites(roots, pid, path);
+	if (r == 0 && process_read_link(pid, "exe", path, sizeof(path)) == 0)
+		r = roots_add_sites(roots, pid, roots_strip(root, path));
+	if (r == 0 && home && path_resolve(home, ".local", path, sizeof(path)) == 0)
+		r = sites_each_path(pid, path, roots_add_found, roots);
+	return r;
+}
+
+static int roots_add_environment(struct import_roots *roots, pid_t pid, const char *root, const char *name,
+				 bool isolated)
+{
+	const char *end;
+	char *text = environment_read(pid, &end), *list;
+	int r = 0;
+
 	if (!text)
 		return -ENOMEM;
-	length = process_read_file(pid, "environ", text, ROOTS_ENVIRONMENT_SIZE);
-	for (at = text; length > 0 && at < text + length; at += strlen(at) + 1) {
-		if (strncmp(at, name, sizeof(name) - 1) != 0)
-			continue;
-		r = roots_add_list(roots, at + sizeof(name) - 1);
-		break;
-	}
+	list = isolated ? NULL : environment_find(text, end, "PYTHONPATH");
+	if (list)
+		r = roots_add_list(roots, list);
+	if (r == 0)
+		r = roots_add_all_sites(roots, pid, root, name, text, end);
 	free(text);
 	return r;
 }
@@ -229,9 +306,7 @@ static int roots_fill(struct import_roots *roots, pid_t pid)
 	r = roots_add(roots, NULL, roots->directory);
 	if (r == 0 && command.script)
 		r = roots_add_script(roots, pid, root, command.script);
-	if (r == 0 && !command.isolated)
-		r = roots_add_environment(roots, pid);
-	return r;
+	return r < 0 ? r : roots_add_environment(roots, pid, root, arguments, command.isolated);
 }
 
 int roots_read(pid_t pid, struct import_roots *ret_roots)

@@ -34,6 +34,12 @@ struct command {
 struct command command_parse(const char *arguments, const char *end);
 
 /*
+ * Calls `each` with every directory that the .pth files of an interpreter installed below `prefix` name, in the
+ * process's file system, until it returns something else than 0, which is returned (sites.c).
+ */
+int sites_each_path(pid_t pid, const char *prefix, int (*each)(void *context, const char *path), void *context);
+
+/*
  * Writes `path` below `base` (NULL: none) without empty, "." and ".." parts. 0 or -ENAMETOOLONG; a path that begins
  * with a slash ignores the base.
  */

@@ -46,6 +46,9 @@ static const struct {
     {"extra/pack/inner.py", "def use(): pass\n"},
     {"extra/tell.py", tell},
     {"extra/site-packages/installed/part.py", "def use(): pass\n"},
+    /* Installed so that it can be edited: site-packages names the directory, in which packages may have no __init__. */
+    {"source/loose/sub/part.py", "def use(): pass\n"},
+    {"source/single.py", "def use(): pass\n"},
 };
 
 static const char *const directories[] = {
@@ -61,6 +64,9 @@ static const char *const directories[] = {
     "hidden",
     "hidden/kit",
     "hidden/kit/sub",
+    "source",
+    "source/loose",
+    "source/loose/sub",
 };
 
 static char base[128];
@@ -145,11 +151,23 @@ static unsigned check_lines(struct module_names *names, pid_t pid, FILE *told, c
 	return checked;
 }
 
-/* Runs python with these arguments (up to NULL) and compares every function's module, then again when it has ended. */
-static void check_program(const char *directory, const char *main_name, const char *const *options)
+static void need_python(void)
 {
-	char told_path[160], where[160], python_path[200];
-	char *arguments[8] = {"python3"}, *environment[] = {python_path, "PATH=/usr/bin:/bin", NULL};
+	if (access(CHILD_PYTHON, X_OK) < 0) {
+		print_message("skipped: no " CHILD_PYTHON " here\n");
+		skip();
+	}
+}
+
+/*
+ * Runs a python, called by this name, with these arguments (up to NULL) and compares every function's module, then
+ * again when it has ended.
+ */
+static void check_program_of(const char *program, const char *name, const char *path, const char *directory,
+			     const char *main_name, const char *const *options)
+{
+	char told_path[160], where[160], python_path[200], path_variable[256];
+	char *arguments[8] = {(char *)name}, *environment[] = {python_path, path_variable, NULL};
 	struct module_names *names = module_names_new();
 	unsigned count = 1, checked;
 	struct child child;
@@ -157,18 +175,14 @@ static void check_program(const char *directory, const char *main_name, const ch
 	pid_t pid;
 
 	assert_non_null(names);
-	if (access(CHILD_PYTHON, X_OK) < 0) {
-		module_names_free(names);
-		print_message("skipped: no " CHILD_PYTHON " here\n");
-		skip();
-	}
 	in_base(told_path, sizeof(told_path), "told");
 	in_base(where, sizeof(where), directory);
 	snprintf(python_path, sizeof(python_path), "PYTHONPATH=%s/extra", base);
+	snprintf(path_variable, sizeof(path_variable), "PATH=%s", path);
 	for (; *options; options++)
 		arguments[count++] = (char *)*options;
 	arguments[count] = told_path;
-	assert_true(child_start_in(&child, enter_directory, where, CHILD_PYTHON, arguments, environment));
+	assert_true(child_start_in(&child, enter_directory, where, program, arguments, environment));
 	pid = child.pid;
 	told = fopen(told_path, "re");
 	assert_non_null(told);
@@ -183,6 +197,12 @@ static void check_program(const char *directory, const char *main_name, const ch
 	module_names_forget(names, pid);
 	module_names_forget(names, pid);
 	module_names_free(names);
+}
+
+static void check_program(const char *directory, const char *main_name, const char *const *options)
+{
+	need_python();
+	check_program_of(CHILD_PYTHON, "python3", "/usr/bin:/bin", directory, main_name, options);
 }
 
 static void test_script(void **state)
@@ -243,6 +263,66 @@ static void test_console_script(void **state)
 	(void)state;
 	in_base(script, sizeof(script), "bin/serve");
 	check_program("project", "serve", (const char *const[]){script, NULL});
+}
+
+/* A virtual environment made by hand, with a link to it, and in it a project installed so that it can be edited. */
+static void make_environment(void)
+{
+	static const char code[] =
+	    "import os, sys\n"
+	    "site = 'venv/lib/python%d.%d/site-packages' % sys.version_info[:2]\n"
+	    "os.makedirs(site)\n"
+	    "os.makedirs('venv/bin')\n"
+	    "os.symlink('" CHILD_PYTHON "', 'venv/bin/python3')\n"
+	    "os.symlink('venv', 'current')\n"
+	    "open('venv/pyvenv.cfg', 'w').write('home = ' + os.path.dirname('" CHILD_PYTHON "'))\n"
+	    "open(site + '/kit.pth', 'w').write('# kit\\nimport os\\n%s/source\\r\\n../beside\\n' % os.getcwd())\n"
+	    "os.makedirs(site + '/../beside/near')\n"
+	    "open(site + '/../beside/near/part.py', 'w').write('def use(): pass')\n"
+	    "print('done', flush=True)\n";
+	char *arguments[] = {"python3", "-c", (char *)code, NULL};
+	struct child child;
+
+	assert_true(child_start_in(&child, enter_directory, base, CHILD_PYTHON, arguments, environ));
+	assert_string_equal(child.ready, "done");
+	child_end(&child);
+}
+
+static void test_editable_install(void **state)
+{
+	const char *const options[] = {"-c", "import loose.sub.part, single, near.part, shop.run", NULL};
+	char program[160], path[200];
+
+	(void)state;
+	need_python();
+	make_environment();
+	in_base(program, sizeof(program), "current/bin/python3");
+	check_program_of(program, program, "/usr/bin:/bin", "project", "?", options);
+	snprintf(path, sizeof(path), "/nowhere:%s/current/bin:/usr/bin", base);
+	check_program_of(program, "python3", path, "project", "?", options);
+	check_program_of(program, "../current/bin/python3", "/usr/bin", "project", "?", options);
+}
+
+/* The project as one file, with an ending that says so and without; packages in it may have no __init__. */
+static void test_archive(void **state)
+{
+	static const char code[] = "import zipapp\n"
+				   "for name in 'bin/packed', 'packed.pyz':\n"
+				   "    zipapp.create_archive('project', name, '" CHILD_PYTHON "')\n"
+				   "print('done', flush=True)\n";
+	char *arguments[] = {"python3", "-c", (char *)code, NULL};
+	struct child child;
+	char program[160];
+
+	(void)state;
+	need_python();
+	assert_true(child_start_in(&child, enter_directory, base, CHILD_PYTHON, arguments, environ));
+	assert_string_equal(child.ready, "done");
+	child_end(&child);
+	check_program(".", "__main__", (const char *const[]){"bin/packed", NULL});
+	check_program("project", "__main__", (const char *const[]){"../packed.pyz", NULL});
+	in_base(program, sizeof(program), "bin/packed");
+	check_program("bin", "__main__", (const char *const[]){program, NULL});
 }
 
 /* Names that need no process, or of one that was never seen. */
@@ -359,7 +439,8 @@ int main(void)
 	    cmocka_unit_test(test_script),	   cmocka_unit_test(test_script_from_elsewhere),
 	    cmocka_unit_test(test_linked_script),  cmocka_unit_test(test_module_option),
 	    cmocka_unit_test(test_command_option), cmocka_unit_test(test_directory_as_program),
-	    cmocka_unit_test(test_console_script), cmocka_unit_test(test_names_without_process),
+	    cmocka_unit_test(test_console_script), cmocka_unit_test(test_editable_install),
+	    cmocka_unit_test(test_archive),	   cmocka_unit_test(test_names_without_process),
 	    cmocka_unit_test(test_resolve),	   cmocka_unit_test(test_random_names),
 	};
 
