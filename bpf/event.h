@@ -357,7 +357,7 @@ struct nt_layout {
 	__u16 frame_generator;	       /* 3.8-3.10: f_gen; 0 from 3.11 on, where `frame_owner` says it */
 	__u16 generator_frame;	       /* coroutine object to its frame: a pointer before 3.11, then the frame itself */
 	__u16 generator_state; /* from 3.11: gi_frame_state. 3.10: the frame's f_state. 3.8, 3.9: its f_stacktop */
-	__u16 tuple_items; /* ob_item */
+	__u16 tuple_items;     /* ob_item */
 	__u16 reserved[3];
 };
 _Static_assert(sizeof(struct nt_layout) == 72, "layout");

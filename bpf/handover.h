@@ -101,6 +101,80 @@ int BPF_KPROBE(queue_put, void *self, __u64 arguments)
 	return 0;
 }
 
+/*
+ * uvloop's UVStream, a type made by Cython: behind the object's head stand the table of its C methods and the handle of
+ * libuv, which points back at the object (uv_handle_t.data).
+ */
+#define STREAM_FIELDS 16
+#define STREAM_MAX_FIELDS 4
+
+/* struct uv_stream_s of include/uv.h and uv/unix.h: the same in all of libuv 1. */
+#define UV_TYPE 16
+#define UV_STREAM_FD 184 /* io_watcher.fd */
+#define UV_TCP 12
+
+/* The descriptor of a stream's TCP socket; negative: it has none. */
+static __always_inline __s32 stream_fd(__u64 stream)
+{
+	__u64 fields[STREAM_MAX_FIELDS], back;
+	__u32 type;
+	__s32 fd;
+
+	if (!read_user(&fields, stream + STREAM_FIELDS))
+		return -1;
+	for (int i = 0; i < STREAM_MAX_FIELDS; i++) {
+		if (!fields[i] || !read_user(&back, fields[i]) || back != stream)
+			continue;
+		if (read_user(&type, fields[i] + UV_TYPE) && type == UV_TCP && read_user(&fd, fields[i] + UV_STREAM_FD))
+			return fd;
+	}
+	return -1;
+}
+
+#define OBJECT_TYPE 8
+#define TYPE_FLAGS 168
+#define TYPE_IS_BYTES (1ull << 27) /* Py_TPFLAGS_BYTES_SUBCLASS */
+
+/* How many bytes are in a `bytes`; 0: it is another kind of object, or not known. */
+static __always_inline __u64 bytes_size(const struct nt_layout *layout, __u64 object)
+{
+	__u64 type = 0, flags = 0, size = 0;
+
+	if (!read_user(&type, object + OBJECT_TYPE) || !read_user(&flags, type + TYPE_FLAGS) ||
+	    !(flags & TYPE_IS_BYTES))
+		return 0;
+	read_user(&size, object + layout->bytes_length);
+	return size;
+}
+
+/* UVStream.write(self, data): a callback of the loop will send it. */
+static __always_inline int on_stream_write(__u64 stream, __u64 data)
+{
+	const struct nt_target *target = handover_target();
+	__s32 fd = target ? stream_fd(stream) : -1;
+
+	if (fd >= 0)
+		intent_send(fd, bytes_size(&target->layout, data), SCRATCH_UPROBE);
+	return 0;
+}
+
+SEC("?uprobe")
+int BPF_KPROBE(stream_write, __u64 stream, __u64 data)
+{
+	return on_stream_write(stream, data);
+}
+
+/* Likewise with its argument in an array. */
+SEC("?uprobe")
+int BPF_KPROBE(stream_write_array, __u64 stream, __u64 arguments)
+{
+	__u64 data = 0;
+
+	if (!handover_target() || !read_user(&data, arguments))
+		return 0;
+	return on_stream_write(stream, data);
+}
+
 /* A thread of a target starts another one. */
 static __always_inline void on_thread(__u32 child)
 {

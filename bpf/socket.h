@@ -427,9 +427,17 @@ static __noinline void on_segment(const struct nt_target *target, struct thread 
 	scratch_put(s);
 }
 
+/* Was the beginning of a message sent? Then its owner is known. */
+static __always_inline bool socket_is_sending(struct sock *sk)
+{
+	const struct socket_state *state = socket_find(sk);
+
+	return state && state->direction == NT_OUT;
+}
+
 /*
  * The current thread wants `bytes` (0: not known how many) to be sent on a socket, and another one, or a callback, will
- * do it: sends a segment that says who. Not of what follows in a message whose beginning was sent, which has said so.
+ * do it: sends a segment that says who.
  */
 static __noinline void on_intent(const struct nt_target *target, struct thread *thread, struct sock *sk, __u64 bytes,
 				 __u32 which)
@@ -441,7 +449,7 @@ static __noinline void on_intent(const struct nt_target *target, struct thread *
 
 	if (!state && socket_is_tcp(sk))
 		state = socket_open(sk, false);
-	if (!state || state->role != NT_ROLE_CLIENT || state->direction == NT_OUT)
+	if (!state)
 		return;
 	if (!state->announced)
 		socket_announce(sk, state);
@@ -496,7 +504,8 @@ static __always_inline void on_result(const struct nt_target *target, struct thr
 	call->bytes = 0;
 	call->error = 0;
 	if (result == -EAGAIN && view->direction == NT_OUT) {
-		on_intent(target, thread, sk, 0, SCRATCH_SYSCALL);
+		if (!socket_is_sending(sk))
+			on_intent(target, thread, sk, 0, SCRATCH_SYSCALL);
 		return;
 	}
 	if (result < 0) {

@@ -32,6 +32,8 @@ static const struct program {
 } programs[] = {
     {HOOK_TASK_INIT, HOOK_TUPLE, "task_init"},
     {HOOK_QUEUE_PUT, HOOK_ARRAY, "queue_put"},
+    {HOOK_STREAM_WRITE, HOOK_ONE, "stream_write"},
+    {HOOK_STREAM_WRITE, HOOK_ARRAY, "stream_write_array"},
 };
 
 #define PROGRAM_COUNT (sizeof(programs) / sizeof(programs[0]))
