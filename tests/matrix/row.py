@@ -76,6 +76,12 @@ class Served:
             return self._let_ask(rounds)
         words = [word for word in self.row.application.asked for _ in range(rounds)]
         random.Random(self.lab.seed).shuffle(words)
+        self._ask_at_once(words)
+        last = [self.row.application.last] if self.row.application.last else []
+        self._ask_at_once(last)
+        return len(words) + len(last)
+
+    def _ask_at_once(self, words):
         clients = min(self.row.server.clients, len(words))
         failures = []
         workers = [
@@ -88,7 +94,6 @@ class Served:
             worker.join()
         if failures:
             raise Failure("%s; the server said: %s" % (failures[0], self.said()))
-        return len(words)
 
     def _ask_part(self, words, failures):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.lab.limit)
@@ -146,6 +151,7 @@ def check_requests(summary, row, count, rounds):
     requests, asked = summary["requests"], row.application.asked
     apart = [last_name(endpoint["endpoint"]) for endpoint in summary["endpoints"] if endpoint["wall_source"] == "calls"]
     quiet = sum(all(last_name(name) in apart for name in names) for names in asked.values()) * rounds
+    quiet += bool(row.application.last)
     check(requests["count"] == count, "%d requests, truly %d" % (requests["count"], count))
     found = requests["without_endpoint"]
     check(found == quiet, "%d requests without an endpoint, truly %d" % (found, quiet))
@@ -186,7 +192,7 @@ def run_row(lab, row):
     endpoints = lab.truth(since)
     check_names(row, endpoints, lab.qualified())
     by_request = row.server.ask == "http"
-    check_none(compare(summary, endpoints, lab.qualified(), exact_runs=by_request,
+    check_none(compare(summary, endpoints, lab.qualified(), exact_runs=by_request, merged=row.application.apart,
                        unattributed=summary["unattributed"]["calls"]))
     check_unattributed(summary, row)
     if by_request:

@@ -10,6 +10,7 @@ An application says about itself, in constants at its top (literals, so that the
 and where it needs to:
     APPLICATION   what a WSGI or ASGI server is told to serve (default "app")
     SINCE         the oldest version of the framework, as (2, 0), that has what the file uses
+    LAST          what is asked when all else was answered; answered when nothing goes on any more
     APART         last names of endpoints that run where nothing leads to the request: told apart by their calls
 """
 
@@ -96,6 +97,7 @@ class Application:
         self.application = found.get("APPLICATION", "app")
         self.since = found.get("SINCE", ())
         self.apart = found.get("APART", [])
+        self.last = found.get("LAST")
 
 
 def as_list(names):

@@ -1,5 +1,7 @@
 """Starlette: function endpoints of both kinds, class endpoints, tasks that run after the response."""
 
+import asyncio
+
 import akit
 import kit
 import starlette.applications
@@ -21,6 +23,7 @@ ASKED = {
     "GET /later": ["later", "background"],
     "GET /quiet": None,
 }
+LAST = "GET /settled"
 # Threads that nothing leads to, and what happens when the response has left.
 APART = ["blocking", "post", "background"]
 
@@ -61,18 +64,30 @@ class Class(starlette.endpoints.HTTPEndpoint):
         return text("post")
 
 
+pending = set()
+
+
 @witness.endpoint
 async def background(word):
     with witness.run():
         await akit.raw()
-        await akit.redis("SET", "background", word)
+        await akit.redis("SET", "background", 1)
+    pending.discard(word)
 
 
 @witness.endpoint
 async def later(request):
     with witness.run():
         await akit.redis("GET", "later")
-    return text("later", background=starlette.background.BackgroundTask(background, "word"))
+    word = object()
+    pending.add(word)
+    return text("later", background=starlette.background.BackgroundTask(background, word))
+
+
+async def settled(request):
+    while pending:
+        await asyncio.sleep(0.01)
+    return text("settled")
 
 
 async def quiet(request):
@@ -85,6 +100,7 @@ app = starlette.applications.Starlette(
         starlette.routing.Route("/blocking", blocking),
         starlette.routing.Route("/class", Class),
         starlette.routing.Route("/later", later),
+        starlette.routing.Route("/settled", settled),
         starlette.routing.Route("/quiet", quiet),
     ]
 )
