@@ -13,6 +13,11 @@ import clients
 import witness
 
 
+# asyncio refers to tasks and to readers of streams weakly: without this a task that waits for an answer can be
+# garbage if its server does not keep it (hypercorn).
+_open = set()
+
+
 class Link:
     """A connection, and a buffer of what came in."""
 
@@ -26,6 +31,7 @@ class Link:
         began = witness.connecting()
         await self._open()
         witness.connected(self.sock, began, self.address)
+        _open.add(self)
         return self
 
     async def send(self, data):
@@ -62,6 +68,7 @@ class Link:
 
     def close(self):
         witness.closing(self.sock)
+        _open.discard(self)
         self._close()
 
 
