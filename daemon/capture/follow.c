@@ -413,7 +413,7 @@ static void on_stack(struct follow *follow, const struct nt_stack *stack)
 
 	if (process)
 		process->told = true;
-	if (pipeline_note(follow->stream->pipeline, stack->h.pid, stack->stack, &note))
+	if (pipeline_note(follow->stream->pipeline, stack, &note))
 		kernel_note_stack(follow->kernel, stack->stack, &note);
 }
 
