@@ -15,6 +15,7 @@
 #include "../bpf/event.h"
 #include "config.h"
 #include "output/output.h"
+#include "run/dispatcher.h"
 
 #define DEFAULT_INTERVAL 10
 #define DEFAULT_CAPTURE 65536
@@ -268,19 +269,21 @@ static int take_rules(const struct taking *taking)
 	return -ENOTSUP;
 }
 
-/* Two or three words: the end of a file's path, a function's qualified name, "generic". */
+/* Whether it is a row is run/'s to say; here it is only looked at, so that the user hears of it. */
 static int take_dispatcher(const struct taking *taking)
 {
-	char file[256], name[256], generic[16] = "", more[2] = "";
+	struct dispatcher_rows rows = {0};
+	int err = dispatcher_add(&rows, taking->value);
 
-	if (strlen(taking->value) >= sizeof(file) ||
-	    sscanf(taking->value, "%255s %255s %15s %1s", file, name, generic, more) < 2 || *more ||
-	    (*generic && strcmp(generic, "generic") != 0))
+	dispatcher_clear(&rows);
+	if (err == -EINVAL)
 		return refuse(taking,
 			      "dispatcher '%.80s': it is the end of a file's path and the qualified name of the "
 			      "function that calls endpoints, and may end with generic",
 			      taking->value);
-	return list_add(&taking->options->dispatchers, taking->value);
+	if (taking->options->dispatchers.count >= DISPATCHER_MAX_ADDED)
+		return refuse(taking, "more than %d dispatchers", DISPATCHER_MAX_ADDED);
+	return err ? err : list_add(&taking->options->dispatchers, taking->value);
 }
 
 static int take_config(const struct taking *taking);
