@@ -234,6 +234,7 @@ static struct summary_lost count_lost(const struct pipeline *pipeline)
 	    .bytes = calls->lost_bytes,
 	    .sockets = kernel->sockets,
 	    .processes = kernel->processes,
+	    .threads = kernel->threads,
 	    .probes = kernel->probes,
 	    .calls = calls->lost_calls,
 	    .connections = calls->connections_refused,

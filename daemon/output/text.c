@@ -53,6 +53,7 @@ static const struct {
     {"bytes", "another process may share the connection: trace it too"},
     {"sockets", "trace fewer processes at a time"},
     {"processes", "trace fewer processes at a time"},
+    {"threads", "trace fewer processes at a time"},
     {"probes", "--hooks tracepoint skips none"},
     {"calls", "they are not counted"},
     {"connections", "trace fewer processes at a time"},

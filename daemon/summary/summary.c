@@ -24,6 +24,7 @@ const struct summary_lost_kind summary_lost_kinds[] = {
     LOST(bytes, "bytes that the kernel counted and we did not see"),
     LOST(sockets, "sockets without a place in the kernel's table"),
     LOST(processes, "processes without a place in the kernel's table"),
+    LOST(threads, "threads without a place in the kernel's table"),
     LOST(probes, "probe hits that the kernel skipped"),
     LOST(calls, "calls beyond what one connection may have open"),
     LOST(connections, "connections beyond the table"),
