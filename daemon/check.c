@@ -79,18 +79,19 @@ static int check_target(pid_t pid, const struct options *options, FILE *stream)
 {
 	char why[TARGET_WHY_SIZE] = "", namespaces[TARGET_NAMESPACES_SIZE];
 	struct target target;
-	int error = target_inspect(pid, &target, why);
+	int error = choose_inspect(pid, options->python, &target, why);
 
 	if (error) {
 		line(stream, false, "%s", why);
 		return error;
 	}
 	line(stream, true, "pid %d  %s", pid, target.command);
-	line(stream, true, "pid %d  Python %u.%u.%u in %s: frames can be walked", pid, target.python[0],
-	     target.python[1], target.python[2], target.binary);
+	line(stream, true, "pid %d  Python %u.%u.%u in %s: %s", pid, target.python[0], target.python[1],
+	     target.python[2], target.binary,
+	     target.kernel.flags & NT_TARGET_PYTHON ? "frames can be walked" : "no frame is walked (--python none)");
 	if (target_describe_namespaces(pid, namespaces))
 		line(stream, true, "pid %d  is in other namespaces than nettraced: %s", pid, namespaces);
-	return check_probes(&target, options, stream);
+	return options->python == OPTIONS_PYTHON_NONE ? 0 : check_probes(&target, options, stream);
 }
 
 /* What a look through all processes needs. */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "capture/capture.h"
+#include "capture/choose.h"
 #include "capture/find.h"
 #include "check.h"
 #include "kernel/kernel.h"
@@ -138,7 +139,7 @@ static int inspect_targets(const struct options *options, char *why)
 	int error = 0;
 
 	for (size_t i = 0; i < options->pid_count && !error; i++)
-		error = target_inspect(options->pids[i], &target, why);
+		error = choose_inspect(options->pids[i], options->python, &target, why);
 	return error;
 }
 

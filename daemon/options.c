@@ -36,6 +36,7 @@ static const char *const python_names[] = {
     [OPTIONS_PYTHON_AUTO] = "auto",
     [OPTIONS_PYTHON_USDT] = "usdt",
     [OPTIONS_PYTHON_STACK] = "stack",
+    [OPTIONS_PYTHON_NONE] = "none",
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -245,7 +246,7 @@ static int take_python(const struct taking *taking)
 	int index;
 
 	if (!find_word(python_names, COUNT(python_names), taking->value, &index))
-		return refuse(taking, "--python '%s': it is auto, usdt or stack", taking->value);
+		return refuse(taking, "--python '%s': it is auto, usdt, stack or none", taking->value);
 	taking->options->python = (enum options_python)index;
 	return 0;
 }
@@ -332,7 +333,7 @@ static const struct row rows[] = {
     {"json", 0, NULL, take_json, "short for --format json", NOT_IN_FILE},
     {"output", 'o', "FILE", take_output, "write there instead of standard output", 0},
     {"hooks", 0, "KIND", take_hooks, "kernel hooks: auto, fentry, kprobe or tracepoint (default auto)", 0},
-    {"python", 0, "WAY", take_python, "how to know the Python function: auto, usdt or stack (default auto)", 0},
+    {"python", 0, "WAY", take_python, "how to know the Python function: auto, usdt, stack or none (default auto)", 0},
     {"capture", 0, "BYTES", take_capture, "payload kept per message, at most: " CAPTURE_RANGE " (default 65536)", 0},
     {"record", 0, "FILE", take_record, "keep the event stream as well, for nettrace replay; it holds payload", 0},
     {"rules", 0, "NAME", take_rules, "thresholds of the findings: default", 0},

@@ -190,7 +190,7 @@ static int process_choose_now(struct follow *follow, struct process *process, ch
 
 static int process_begin(struct follow *follow, struct process *process, char *why)
 {
-	int error = target_inspect(process->pid, &process->target, why);
+	int error = choose_inspect(process->pid, follow->python, &process->target, why);
 
 	error = error ? error : process_choose_now(follow, process, why);
 	error = error ? error : process_start(follow, process);
@@ -254,7 +254,7 @@ int follow_add(struct follow *follow, pid_t pid, char *why)
 	}
 	if (process->python)
 		return 0;
-	error = target_inspect(pid, &process->target, why);
+	error = choose_inspect(pid, follow->python, &process->target, why);
 	if (!error)
 		error =
 		    choose_attribution(follow->kernel, &process->target, follow->python, &process->attribution, why);
