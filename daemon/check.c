@@ -9,6 +9,7 @@
 #include "capture/find.h"
 #include "check.h"
 #include "kernel/kernel.h"
+#include "target/hooks.h"
 #include "target/target.h"
 
 #define CHECK_RING_BYTES (256u << 10)
@@ -75,6 +76,36 @@ static int check_probes(const struct target *target, const struct options *optio
 	return options->python == OPTIONS_PYTHON_USDT ? -ENOTSUP : 0;
 }
 
+/* Which kinds of hand-overs the process's modules show. */
+static int note_hooks(void *context, const struct hooks *hooks)
+{
+	unsigned *kinds = context;
+
+	for (size_t i = 0; i < hooks->count; i++)
+		*kinds |= 1u << hooks->hooks[i].function;
+	return 0;
+}
+
+static void check_handovers(const struct target *target, FILE *stream)
+{
+	char why[KERNEL_WHY_SIZE] = "", seen[128] = "";
+	unsigned kinds = 0;
+	size_t length = 0;
+
+	hooks_each(target, note_hooks, &kinds);
+	for (unsigned function = 0; function < HOOK_FUNCTION_COUNT; function++)
+		if (kinds & 1u << function && length < sizeof(seen))
+			length += snprintf(seen + length, sizeof(seen) - length, "%s%s", length ? ", " : "",
+					   hook_name(function));
+	if (!kinds)
+		line(stream, false, "pid %d  hand-overs: its Python has none of the modules that they are seen by",
+		     target->pid);
+	else if (kernel_check_uprobes(why))
+		line(stream, false, "pid %d  hand-overs: %s, but %s", target->pid, seen, why);
+	else
+		line(stream, true, "pid %d  hand-overs: %s", target->pid, seen);
+}
+
 static int check_target(pid_t pid, const struct options *options, FILE *stream)
 {
 	char why[TARGET_WHY_SIZE] = "", namespaces[TARGET_NAMESPACES_SIZE];
@@ -91,7 +122,10 @@ static int check_target(pid_t pid, const struct options *options, FILE *stream)
 	     target.kernel.flags & NT_TARGET_PYTHON ? "frames can be walked" : "no frame is walked (--python none)");
 	if (target_describe_namespaces(pid, namespaces))
 		line(stream, true, "pid %d  is in other namespaces than nettraced: %s", pid, namespaces);
-	return options->python == OPTIONS_PYTHON_NONE ? 0 : check_probes(&target, options, stream);
+	if (options->python == OPTIONS_PYTHON_NONE)
+		return 0;
+	check_handovers(&target, stream);
+	return check_probes(&target, options, stream);
 }
 
 /* What a look through all processes needs. */
