@@ -306,7 +306,7 @@ static __always_inline void segment_owner(const struct nt_target *target, struct
 
 	/* Who sends owns the call; the answer's bytes need no owner of their own. Of a client's request it tells who
 	 * reads it and who answers. */
-	if (state->role == NT_ROLE_SERVER ? call->turn
+	if (state->role == NT_ROLE_SERVER ? call->turn && call->bytes
 					  : call->view.direction == NT_OUT && (call->turn || call->allowed))
 		python_walk(target, thread, s, SCRATCH_SYSCALL);
 	else

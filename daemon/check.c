@@ -9,7 +9,6 @@
 #include "capture/find.h"
 #include "check.h"
 #include "kernel/kernel.h"
-#include "target/hooks.h"
 #include "target/target.h"
 
 #define CHECK_RING_BYTES (256u << 10)
@@ -76,53 +75,23 @@ static int check_probes(const struct target *target, const struct options *optio
 	return options->python == OPTIONS_PYTHON_USDT ? -ENOTSUP : 0;
 }
 
-/* Which kinds of hand-overs the process's modules show. */
-static int note_hooks(void *context, const struct hooks *hooks)
-{
-	unsigned *kinds = context;
-
-	for (size_t i = 0; i < hooks->count; i++)
-		*kinds |= 1u << hooks->hooks[i].function;
-	return 0;
-}
-
-static void check_handovers(const struct target *target, FILE *stream)
-{
-	char why[KERNEL_WHY_SIZE] = "", seen[128] = "";
-	unsigned kinds = 0;
-	size_t length = 0;
-
-	hooks_each(target, note_hooks, &kinds);
-	for (unsigned function = 0; function < HOOK_FUNCTION_COUNT; function++)
-		if (kinds & 1u << function && length < sizeof(seen))
-			length += snprintf(seen + length, sizeof(seen) - length, "%s%s", length ? ", " : "",
-					   hook_name(function));
-	if (!kinds)
-		line(stream, false, "pid %d  hand-overs: its Python has none of the modules that they are seen by",
-		     target->pid);
-	else if (kernel_check_uprobes(why))
-		line(stream, false, "pid %d  hand-overs: %s, but %s", target->pid, seen, why);
-	else
-		line(stream, true, "pid %d  hand-overs: %s", target->pid, seen);
-}
-
 static int check_target(pid_t pid, const struct options *options, FILE *stream)
 {
 	char why[TARGET_WHY_SIZE] = "", namespaces[TARGET_NAMESPACES_SIZE];
 	struct target target;
-	int error = target_inspect(pid, &target, why);
+	int error = choose_inspect(pid, options->python, &target, why);
 
 	if (error) {
 		line(stream, false, "%s", why);
 		return error;
 	}
 	line(stream, true, "pid %d  %s", pid, target.command);
-	line(stream, true, "pid %d  Python %u.%u.%u in %s: frames can be walked", pid, target.python[0],
-	     target.python[1], target.python[2], target.binary);
+	line(stream, true, "pid %d  Python %u.%u.%u in %s: %s", pid, target.python[0], target.python[1],
+	     target.python[2], target.binary,
+	     target.kernel.flags & NT_TARGET_PYTHON ? "frames can be walked" : "no frame is walked (--python none)");
 	if (target_describe_namespaces(pid, namespaces))
 		line(stream, true, "pid %d  is in other namespaces than nettraced: %s", pid, namespaces);
-	check_handovers(&target, stream);
-	return check_probes(&target, options, stream);
+	return options->python == OPTIONS_PYTHON_NONE ? 0 : check_probes(&target, options, stream);
 }
 
 /* What a look through all processes needs. */

@@ -15,6 +15,7 @@
 #include "../bpf/event.h"
 #include "config.h"
 #include "output/output.h"
+#include "run/dispatcher.h"
 
 #define DEFAULT_INTERVAL 10
 #define DEFAULT_CAPTURE 65536
@@ -35,6 +36,7 @@ static const char *const python_names[] = {
     [OPTIONS_PYTHON_AUTO] = "auto",
     [OPTIONS_PYTHON_USDT] = "usdt",
     [OPTIONS_PYTHON_STACK] = "stack",
+    [OPTIONS_PYTHON_NONE] = "none",
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -244,7 +246,7 @@ static int take_python(const struct taking *taking)
 	int index;
 
 	if (!find_word(python_names, COUNT(python_names), taking->value, &index))
-		return refuse(taking, "--python '%s': it is auto, usdt or stack", taking->value);
+		return refuse(taking, "--python '%s': it is auto, usdt, stack or none", taking->value);
 	taking->options->python = (enum options_python)index;
 	return 0;
 }
@@ -268,19 +270,21 @@ static int take_rules(const struct taking *taking)
 	return -ENOTSUP;
 }
 
-/* Two or three words: the end of a file's path, a function's qualified name, "generic". */
+/* Whether it is a row is run/'s to say; here it is only looked at, so that the user hears of it. */
 static int take_dispatcher(const struct taking *taking)
 {
-	char file[256], name[256], generic[16] = "", more[2] = "";
+	struct dispatcher_rows rows = {0};
+	int err = dispatcher_add(&rows, taking->value);
 
-	if (strlen(taking->value) >= sizeof(file) ||
-	    sscanf(taking->value, "%255s %255s %15s %1s", file, name, generic, more) < 2 || *more ||
-	    (*generic && strcmp(generic, "generic") != 0))
+	dispatcher_clear(&rows);
+	if (err == -EINVAL)
 		return refuse(taking,
 			      "dispatcher '%.80s': it is the end of a file's path and the qualified name of the "
 			      "function that calls endpoints, and may end with generic",
 			      taking->value);
-	return list_add(&taking->options->dispatchers, taking->value);
+	if (taking->options->dispatchers.count >= DISPATCHER_MAX_ADDED)
+		return refuse(taking, "more than %d dispatchers", DISPATCHER_MAX_ADDED);
+	return err ? err : list_add(&taking->options->dispatchers, taking->value);
 }
 
 static int take_config(const struct taking *taking);
@@ -329,7 +333,7 @@ static const struct row rows[] = {
     {"json", 0, NULL, take_json, "short for --format json", NOT_IN_FILE},
     {"output", 'o', "FILE", take_output, "write there instead of standard output", 0},
     {"hooks", 0, "KIND", take_hooks, "kernel hooks: auto, fentry, kprobe or tracepoint (default auto)", 0},
-    {"python", 0, "WAY", take_python, "how to know the Python function: auto, usdt or stack (default auto)", 0},
+    {"python", 0, "WAY", take_python, "how to know the Python function: auto, usdt, stack or none (default auto)", 0},
     {"capture", 0, "BYTES", take_capture, "payload kept per message, at most: " CAPTURE_RANGE " (default 65536)", 0},
     {"record", 0, "FILE", take_record, "keep the event stream as well, for nettrace replay; it holds payload", 0},
     {"rules", 0, "NAME", take_rules, "thresholds of the findings: default", 0},

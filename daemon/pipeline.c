@@ -124,6 +124,14 @@ static void set_text(char **text, char **value)
 	*value = NULL;
 }
 
+/* That it is a row, and not one too many, was looked at when the user gave it. */
+static int add_dispatcher(struct pipeline *pipeline, const char *row)
+{
+	int err = run_stage_add_dispatcher(pipeline->runs, row);
+
+	return err && err != -ENOMEM ? -EBADMSG : err;
+}
+
 static int set(struct pipeline *pipeline, uint64_t time, const char *name, char **value)
 {
 	struct settings *settings = &pipeline->settings;
@@ -142,6 +150,8 @@ static int set(struct pipeline *pipeline, uint64_t time, const char *name, char 
 			set_text(texts[i].text, value);
 	if (!strcmp(name, "endpoint"))
 		return run_stage_add_pattern(pipeline->runs, *value);
+	if (!strcmp(name, "dispatcher"))
+		return add_dispatcher(pipeline, *value);
 	if (!strcmp(name, "ring"))
 		settings->ring_bytes = parse_number(*value);
 	if (!strcmp(name, "start")) {
@@ -224,6 +234,7 @@ static struct summary_lost count_lost(const struct pipeline *pipeline)
 	    .bytes = calls->lost_bytes,
 	    .sockets = kernel->sockets,
 	    .processes = kernel->processes,
+	    .threads = kernel->threads,
 	    .probes = kernel->probes,
 	    .calls = calls->lost_calls,
 	    .connections = calls->connections_refused,
@@ -357,7 +368,7 @@ uint32_t pipeline_judge(const struct pipeline *pipeline, uint32_t pid, uint64_t 
 	return run_stage_judge(pipeline->runs, pid, code);
 }
 
-bool pipeline_note(struct pipeline *pipeline, const struct nt_stack *record, struct nt_stack_note *ret_note)
+bool pipeline_note(struct pipeline *pipeline, uint32_t pid, uint64_t stack, struct nt_stack_note *ret_note)
 {
-	return run_stage_note(pipeline->runs, record, ret_note);
+	return run_stage_note(pipeline->runs, pid, stack, ret_note);
 }

@@ -53,6 +53,16 @@ static bool probes_are_cheap(struct kernel *kernel, const struct target *target)
 	return calls && calls * PROBE_NS * 100 < (uint64_t)SAMPLE_US * 1000 * CPU_PERCENT_MAX;
 }
 
+int choose_inspect(pid_t pid, enum options_python python, struct target *ret_target, char *why)
+{
+	int error = target_inspect(pid, ret_target, why);
+
+	if (python != OPTIONS_PYTHON_NONE || (error && error != -ENOTSUP))
+		return error;
+	ret_target->kernel.flags &= ~NT_TARGET_PYTHON;
+	return ret_target->kernel.flags & NT_TARGET_TRACE ? 0 : error;
+}
+
 int choose_attribution(struct kernel *kernel, const struct target *target, enum options_python python,
 		       enum nt_attribution *ret_attribution, char *why)
 {
@@ -65,7 +75,7 @@ int choose_attribution(struct kernel *kernel, const struct target *target, enum 
 		snprintf(why, TARGET_WHY_SIZE, "%.200s; use --python stack", problem);
 		return -EPERM;
 	}
-	*ret_attribution = NT_ATTRIBUTION_STACK;
+	*ret_attribution = python == OPTIONS_PYTHON_NONE ? NT_ATTRIBUTION_NONE : NT_ATTRIBUTION_STACK;
 	if (python == OPTIONS_PYTHON_USDT ||
 	    (python == OPTIONS_PYTHON_AUTO && works && probes_are_cheap(kernel, target)))
 		*ret_attribution = NT_ATTRIBUTION_USDT;

@@ -9,6 +9,12 @@
 #include "../target/target.h"
 
 /*
+ * target_inspect(), and what it makes of a Python that cannot be read when the user wants none to be: its sockets are
+ * traced all the same, and no frame is walked.
+ */
+int choose_inspect(pid_t pid, enum options_python python, struct target *ret_target, char *why);
+
+/*
  * 0 with the way to use, or -ENOTSUP with a line in `why` (TARGET_WHY_SIZE bytes) when the one that was asked for does
  * not work. May take a tenth of a second: `auto` counts the function calls of a target that has probes.
  */

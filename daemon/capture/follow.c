@@ -28,7 +28,6 @@ struct process {
 	struct kernel_usdt *usdt;
 	bool python;			/* it is traced, not only followed */
 	bool told;			/* of code or a stack: the kernel side's tables have entries of it */
-	bool announced;			/* by an NT_PROCESS */
 	bool seen_alive;		/* after the kernel side was told of it */
 	bool missed;			/* by the last sweep */
 	uint64_t since;			/* when it was first known */
@@ -132,7 +131,7 @@ static int listener_add(void *context, const struct nt_listener *listener)
 	return 0;
 }
 
-static int process_announce(struct follow *follow, struct process *process)
+static int process_announce(struct follow *follow, const struct process *process)
 {
 	const struct target *target = &process->target;
 	struct nt_process record = {
@@ -144,10 +143,8 @@ static int process_announce(struct follow *follow, struct process *process)
 	    .python_micro = target->python[2],
 	    .attribution = process->attribution,
 	    .command_size = strlen(target->command),
-	    .again = process->announced,
 	};
 
-	process->announced = true;
 	return stream_put_text(follow->stream, &record.h, sizeof(record), target->command, record.command_size);
 }
 
@@ -193,7 +190,7 @@ static int process_choose_now(struct follow *follow, struct process *process, ch
 
 static int process_begin(struct follow *follow, struct process *process, char *why)
 {
-	int error = target_inspect(process->pid, &process->target, why);
+	int error = choose_inspect(process->pid, follow->python, &process->target, why);
 
 	error = error ? error : process_choose_now(follow, process, why);
 	error = error ? error : process_start(follow, process);
@@ -257,7 +254,7 @@ int follow_add(struct follow *follow, pid_t pid, char *why)
 	}
 	if (process->python)
 		return 0;
-	error = target_inspect(pid, &process->target, why);
+	error = choose_inspect(pid, follow->python, &process->target, why);
 	if (!error)
 		error =
 		    choose_attribution(follow->kernel, &process->target, follow->python, &process->attribution, why);
@@ -413,7 +410,7 @@ static void on_stack(struct follow *follow, const struct nt_stack *stack)
 
 	if (process)
 		process->told = true;
-	if (pipeline_note(follow->stream->pipeline, stack, &note))
+	if (pipeline_note(follow->stream->pipeline, stack->h.pid, stack->stack, &note))
 		kernel_note_stack(follow->kernel, stack->stack, &note);
 }
 

@@ -41,7 +41,7 @@ void handover_learn(struct handover_look *look, const struct nt_code *code)
 
 void handover_look(struct handover_look *look, struct kernel *kernel, const struct target *target, uint64_t now)
 {
-	if (now < look->from)
+	if (now < look->from || !(target->kernel.flags & NT_TARGET_PYTHON))
 		return;
 	hooks_each(target, attach, kernel);
 	look->wait = look->wait ? look->wait * 2 : FIRST_WAIT_NS;

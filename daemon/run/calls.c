@@ -31,6 +31,28 @@ static const uint32_t *states_outside(const struct call *call, const struct stac
 	return call->owner.states + call->owner.state_count - count;
 }
 
+/*
+ * Is something being thrown into what the caller waits for (its task was cancelled)? Then it stands elsewhere in its
+ * `await` until it goes on, with a state that says nothing.
+ */
+static bool is_thrown(const struct stack_frame *frame, uint32_t instruction)
+{
+	struct stack_frame there = *frame;
+
+	there.instruction = instruction;
+	return flow_is_thrown(code_flow(frame->code), frame_offset(&there));
+}
+
+static void remember_states(struct callers *callers, const uint32_t *states, const struct stack_frame *frames)
+{
+	for (uint32_t i = 0; i < callers->count; i++) {
+		if (callers->known && is_thrown(&frames[i], frames[i].instruction))
+			continue;
+		callers->at[i] = frames[i].instruction;
+		callers->states[i] = states[i];
+	}
+}
+
 /* Remembers a call as the last one of its run. */
 static void remember(struct run_stage *stage, struct callers *callers, const struct call *call, struct stack *stack)
 {
@@ -45,9 +67,9 @@ static void remember(struct run_stage *stage, struct callers *callers, const str
 	callers->frame = who_frame(&call->owner, stack, stack->verdict.index);
 	callers->index = stack->verdict.index;
 	callers->count = stack->verdict.outside;
-	callers->known = states != NULL;
 	if (states)
-		memcpy(callers->states, states, callers->count * sizeof(callers->states[0]));
+		remember_states(callers, states, stack->frames + stack->verdict.index + 1);
+	callers->known = states != NULL;
 }
 
 /* Another request in the same message, or in the same system call. */
@@ -57,21 +79,36 @@ static bool is_same_message(const struct callers *last, const struct call *call,
 	       (!call->round_trip || call->out_first == last->first);
 }
 
+/* Has the caller number `i` moved on, as far as its instruction and, if it came, its state tell? */
+static bool caller_moved(const struct callers *last, uint32_t i, const struct stack_frame *frame,
+			 const uint32_t *states)
+{
+	struct stack_frame before = last->stack->frames[last->index + 1 + i];
+
+	if (before.code != frame->code)
+		return true;
+	if (last->known)
+		before.instruction = last->at[i];
+	if (before.instruction == frame->instruction)
+		return last->known && states && last->states[i] != states[i];
+	if (!is_thrown(frame, before.instruction) && !is_thrown(frame, frame->instruction))
+		return true;
+	return flow_instruction(code_flow(frame->code), frame_offset(&before)) !=
+	       flow_instruction(code_flow(frame->code), frame_offset(frame));
+}
+
 /* Has a caller of the endpoint moved on? */
 static bool callers_moved(const struct callers *last, const struct call *call, const struct stack *stack)
 {
-	uint32_t outside = stack->verdict.index + 1;
-	const struct stack_frame *before = last->stack->frames + last->index + 1;
 	const uint32_t *states = states_outside(call, stack);
 	uint64_t frame = who_frame(&call->owner, stack, stack->verdict.index);
 
 	if (last->count != stack->verdict.outside || (frame && last->frame && frame != last->frame))
 		return true;
-	for (uint32_t i = 0; i < last->count && stack != last->stack; i++)
-		if (before[i].code != stack->frames[outside + i].code ||
-		    before[i].instruction != stack->frames[outside + i].instruction)
+	for (uint32_t i = 0; i < last->count; i++)
+		if (caller_moved(last, i, &stack->frames[stack->verdict.index + 1 + i], states))
 			return true;
-	return last->known && states && memcmp(last->states, states, last->count * sizeof(last->states[0])) != 0;
+	return false;
 }
 
 /* Is it a function of `threading` or `runpy` that calls what it calls once, whatever its code looks like? */

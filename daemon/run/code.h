@@ -57,6 +57,7 @@ struct code {
 	enum landmark landmark;
 	uint32_t flags;			     /* co_flags */
 	bool named_by_user;		     /* some --endpoint matches it */
+	bool wrapper;			     /* takes whatever arguments come, as what a decorator makes does */
 	const struct dispatcher *dispatcher; /* what it calls is an endpoint; NULL: not so */
 	uint32_t first_line, code_start;
 	char *file, *name;

@@ -6,8 +6,9 @@
  */
 #include "dispatcher.h"
 
+#include <errno.h>
 #include <fnmatch.h>
-#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct dispatcher dispatcher_table[] = {
@@ -23,6 +24,7 @@ static const struct dispatcher dispatcher_table[] = {
     {.file = "django/core/handlers/base.py", .name = "BaseHandler._get_response_async"},
     {.file = "django/views/generic/base.py", .name = "View.dispatch"},
     {.file = "django/views/decorators/csrf.py", .name = "csrf_exempt.<locals>.wrapped_view"},
+    {.file = "django/views/decorators/csrf.py", .name = "csrf_exempt.<locals>._view_wrapper"},
     {.file = "rest_framework/views.py", .name = "APIView.dispatch"},
     {.file = "rest_framework/decorators.py", .name = "api_view.<locals>.decorator.<locals>.handler"},
     /* FastAPI and Starlette: `async def`, plain functions on a worker thread, routes, class endpoints */
@@ -36,19 +38,78 @@ static const struct dispatcher dispatcher_table[] = {
     {.file = "tornado/web.py", .name = "RequestHandler._execute"},
     {.file = "falcon/asgi/app.py", .name = "App.__call__"},
     {.file = "bottle.py", .name = "JSONPlugin.apply.<locals>.wrapper"},
+    /* Pyramid: what adapts views' arguments; a view that takes both of them has none, and rendering is not the view */
     {.file = "pyramid/viewderivers.py", .name = "DefaultViewMapper.map_*.<locals>._*view"},
+    {.file = "pyramid/viewderivers.py", .name = "rendered_view.<locals>.*view*", .generic = true},
     {.file = "cherrypy/_cpdispatch.py", .name = "PageHandler.__call__"},
-    /* tasks */
-    {.file = "celery/app/trace.py", .name = "build_tracer.<locals>.trace_task"},
+    /* tasks; Celery's function also sends the result and the next tasks' messages */
+    {.file = "celery/app/trace.py", .name = "build_tracer.<locals>.trace_task", .generic = true},
     {.file = "rq/job.py", .name = "Job._execute"},
     /* other servers: gRPC's threads; Thrift's generated code, whose file is the service's name */
     {.file = "grpc/_server.py", .name = "_call_behavior"},
-    {.file = NULL, .name = "Processor.process_*", .generic = true, .qualified = true},
+    {.file = "grpc/_server.py", .name = "_take_response_from_response_iterator"},
+    {.file = NULL, .name = "Processor.process_*", .generic = true, .caller = "process"},
     /* gunicorn calls the WSGI application, which is mostly a framework's and not an endpoint itself */
     {.file = "gunicorn/workers/sync.py", .name = "SyncWorker.handle_request", .generic = true},
     {.file = "gunicorn/workers/gthread.py", .name = "ThreadWorker.handle_request", .generic = true},
     {.file = "gunicorn/workers/base_async.py", .name = "AsyncWorker.handle_request", .generic = true},
 };
+
+struct dispatcher_row {
+	struct dispatcher dispatcher;
+	struct dispatcher_row *next;
+	char text[];
+};
+
+/* The next word of a text, which is cut there; NULL: none. */
+static char *next_word(char **text)
+{
+	char *word;
+
+	do
+		word = strsep(text, " \t");
+	while (word && !*word);
+	return word;
+}
+
+int dispatcher_add(struct dispatcher_rows *rows, const char *text)
+{
+	struct dispatcher_row *row;
+	char *rest, *kind;
+
+	if (rows->count >= DISPATCHER_MAX_ADDED)
+		return -ENOSPC;
+	row = calloc(1, sizeof(*row) + strlen(text) + 1);
+	if (!row)
+		return -ENOMEM;
+	rest = strcpy(row->text, text);
+	row->dispatcher.file = next_word(&rest);
+	row->dispatcher.name = next_word(&rest);
+	kind = next_word(&rest);
+	row->dispatcher.generic = kind;
+	if (!row->dispatcher.name || (kind && strcmp(kind, "generic") != 0) || next_word(&rest)) {
+		free(row);
+		return -EINVAL;
+	}
+	if (!strcmp(row->dispatcher.file, "*"))
+		row->dispatcher.file = NULL;
+	*(rows->last ? &rows->last->next : &rows->first) = row;
+	rows->last = row;
+	rows->count++;
+	return 0;
+}
+
+void dispatcher_clear(struct dispatcher_rows *rows)
+{
+	while (rows->first) {
+		struct dispatcher_row *next = rows->first->next;
+
+		free(rows->first);
+		rows->first = next;
+	}
+	rows->last = NULL;
+	rows->count = 0;
+}
 
 static bool file_matches(const struct dispatcher *row, const char *file)
 {
@@ -62,25 +123,34 @@ static bool file_matches(const struct dispatcher *row, const char *file)
 	return size == row_size || file[size - row_size - 1] == '/';
 }
 
-static bool name_matches(const struct dispatcher *row, const char *name, bool qualified)
+static const char *last_component(const char *name)
 {
-	const char *dot;
+	const char *dot = strrchr(name, '.');
 
-	if (qualified)
-		return fnmatch(row->name, name, 0) == 0;
-	if (row->qualified)
-		return false;
-	dot = strrchr(row->name, '.');
-	return fnmatch(dot ? dot + 1 : row->name, name, 0) == 0;
+	return dot ? dot + 1 : name;
 }
 
-const struct dispatcher *dispatcher_find(const char *file, const char *name, bool qualified)
+static bool matches(const struct dispatcher *row, const char *file, const char *name, bool qualified)
 {
-	for (size_t i = 0; i < sizeof(dispatcher_table) / sizeof(*dispatcher_table); i++) {
-		const struct dispatcher *row = &dispatcher_table[i];
+	return file_matches(row, file) && !fnmatch(qualified ? row->name : last_component(row->name), name, 0);
+}
 
-		if (file_matches(row, file) && name_matches(row, name, qualified))
-			return row;
-	}
+const struct dispatcher *dispatcher_find(const struct dispatcher_rows *rows, const char *file, const char *name,
+					 bool qualified)
+{
+	for (const struct dispatcher_row *row = rows->first; row; row = row->next)
+		if (matches(&row->dispatcher, file, name, qualified))
+			return &row->dispatcher;
+	for (size_t i = 0; i < sizeof(dispatcher_table) / sizeof(*dispatcher_table); i++)
+		if (matches(&dispatcher_table[i], file, name, qualified))
+			return &dispatcher_table[i];
 	return NULL;
+}
+
+bool dispatcher_called_by(const struct dispatcher *row, const char *file, const char *caller_file,
+			  const char *caller_name)
+{
+	if (!row->caller)
+		return true;
+	return caller_name && !strcmp(last_component(caller_name), row->caller) && !strcmp(caller_file, file);
 }

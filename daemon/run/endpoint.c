@@ -9,7 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dispatcher.h"
+/* co_flags, the same in all versions. */
+#define CO_VARARGS 0x04
+#define CO_VARKEYWORDS 0x08
+#define CO_NESTED 0x10
 
 #define PATTERN_MAX_LEVELS 8 /* classes and functions around a function that a pattern may name on 3.8-3.10 */
 
@@ -103,6 +106,7 @@ void endpoint_rules_clear(struct endpoint_rules *rules)
 		free(rules->patterns);
 		rules->patterns = next;
 	}
+	dispatcher_clear(&rules->dispatchers);
 }
 
 static bool pattern_matches(const struct endpoint_pattern *pattern, const struct code *code)
@@ -180,14 +184,25 @@ static enum code_kind kind_of(const char *name)
 	return CODE_FUNCTION;
 }
 
+/* What a decorator puts in a function's place: `def wrapper(*args, **kwargs)` inside another one, or such a __call__().
+ */
+static bool is_wrapper(const struct code *code)
+{
+	const uint32_t any_arguments = CO_VARARGS | CO_VARKEYWORDS;
+
+	return (code->flags & any_arguments) == any_arguments &&
+	       (code->flags & CO_NESTED || !strcmp(last_component(code->name), "__call__"));
+}
+
 void endpoint_classify(const struct endpoint_rules *rules, struct code *code)
 {
 	if (!code->known)
 		return;
 	code->kind = kind_of(code->name);
 	code->own = own_of(code->file, code->kind);
-	code->dispatcher = dispatcher_find(code->file, code->name, code->qualified);
+	code->dispatcher = dispatcher_find(&rules->dispatchers, code->file, code->name, code->qualified);
 	code->landmark = landmark_find(code->file, code->name, code->qualified);
+	code->wrapper = is_wrapper(code);
 	code->named_by_user = false;
 	for (const struct endpoint_pattern *p = rules->patterns; p && !code->named_by_user; p = p->next)
 		code->named_by_user = pattern_matches(p, code);
@@ -203,7 +218,7 @@ uint32_t endpoint_judge(const struct endpoint_rules *rules, const struct code *c
 		flags |= NT_CODE_APPLICATION;
 	if (code->kind == CODE_MODULE)
 		flags |= NT_CODE_MODULE;
-	if (code->dispatcher)
+	if (code->dispatcher || code->wrapper)
 		flags |= NT_CODE_DISPATCHER;
 	return flags;
 }
@@ -222,6 +237,20 @@ static enum code_own least_own(const struct stack *stack)
 	return CODE_TYPED;
 }
 
+/* The function inside the decorators' frames that begin at `index`; that itself if it is none's. */
+static int unwrap(const struct search *search, int index)
+{
+	const struct stack_frame *frames = search->stack->frames;
+	int at = index;
+
+	while (at > 0 && frames[at].code->wrapper) {
+		at--;
+		if (frames[at].code->own >= search->least && frames[at].code->kind == CODE_FUNCTION)
+			index = at;
+	}
+	return index;
+}
+
 /* The outermost frame of this kind and the application's own among the `count` innermost; -1: none. */
 static int find_own(const struct search *search, int count, enum code_kind kind)
 {
@@ -229,16 +258,29 @@ static int find_own(const struct search *search, int count, enum code_kind kind)
 		const struct code *code = search->stack->frames[i].code;
 
 		if (code->own >= search->least && code->kind == kind)
-			return i;
+			return kind == CODE_FUNCTION ? unwrap(search, i) : i;
 	}
 	return -1;
+}
+
+/* The dispatcher that a frame is, called from where it was; NULL: none. */
+static const struct dispatcher *dispatcher_at(const struct search *search, uint32_t index)
+{
+	const struct stack *stack = search->stack;
+	const struct code *code = stack->frames[index].code;
+	const struct code *caller = index + 1 < stack->depth ? stack->frames[index + 1].code : NULL;
+
+	if (!code->dispatcher || !dispatcher_called_by(code->dispatcher, code->file, caller ? caller->file : NULL,
+						       caller ? caller->name : NULL))
+		return NULL;
+	return code->dispatcher;
 }
 
 /* Inside the innermost dispatcher that has something of the application's own inside. */
 static int find_dispatched(const struct search *search, bool generic)
 {
 	for (uint32_t i = 1; i < search->stack->depth; i++) {
-		const struct dispatcher *dispatcher = search->stack->frames[i].code->dispatcher;
+		const struct dispatcher *dispatcher = dispatcher_at(search, i);
 		int found;
 
 		if (!dispatcher || dispatcher->generic != generic)
@@ -256,7 +298,7 @@ static int find_dispatched(const struct search *search, bool generic)
 static int find_called(const struct search *search)
 {
 	for (uint32_t i = 1; i < search->stack->depth; i++) {
-		const struct dispatcher *dispatcher = search->stack->frames[i].code->dispatcher;
+		const struct dispatcher *dispatcher = dispatcher_at(search, i);
 
 		if (dispatcher && !dispatcher->generic)
 			return i - 1;

@@ -14,6 +14,9 @@
  * What has no file (<frozen importlib>, code that a library generates) is not the application's; <string> and <stdin>,
  * which `python -c` runs but namedtuple and dataclass make, too, are if nothing else on the stack is. A comprehension
  * belongs to the function that it stands in. A console script is a file without ending in a directory called bin.
+ * A decorator's function (made inside another one, or a __call__(), that takes `*args, **kwargs`) stands for what it
+ * calls: inside it, the next function of the application's own is the one, if there are only more of its kind between
+ * them. What it calls for itself, before or after, is its own.
  */
 #ifndef NT_RUN_ENDPOINT_H
 #define NT_RUN_ENDPOINT_H
@@ -22,11 +25,13 @@
 #include <stdint.h>
 
 #include "code.h"
+#include "dispatcher.h"
 
 struct endpoint_pattern;
 
 struct endpoint_rules {
-	struct endpoint_pattern *patterns; /* NULL: the rules above */
+	struct endpoint_pattern *patterns;  /* NULL: the rules above */
+	struct dispatcher_rows dispatchers; /* beside those that are built in */
 };
 
 /* 0 or -ENOMEM. Code objects that were classified before are to be again. */

@@ -32,6 +32,7 @@ struct flow {
 
 #define UNIT_STARTS 0x01 /* an instruction begins here */
 #define UNIT_ONCE 0x02	 /* OPCODE_ONCE */
+#define UNIT_THROWN 0x04 /* something is being thrown into what the `await` here waits for */
 
 /* What a pass over the instructions knows at one of them. */
 struct cursor {
@@ -117,16 +118,48 @@ static void add_finally_edges(struct flow *flow, struct cursor cursor)
 			flow->edges[flow->edge_count++] = (struct edge){.from = end, .to = cursor.next};
 }
 
+/* Up to 3.10 `await` is one instruction; while something is thrown the frame stands at the one before it. */
+static void join_old_await(struct flow *flow, uint32_t unit)
+{
+	flow->units_are[unit - 1] |= UNIT_THROWN;
+	flow->units_are[unit] &= ~UNIT_STARTS;
+}
+
+/* From 3.11 on it is SEND and a jump back to it; while something is thrown the frame stands between them. */
+static void join_await(struct flow *flow, uint32_t send, uint32_t jump)
+{
+	bool thrown = false;
+
+	for (uint32_t i = send + 1; i <= jump; i++) {
+		thrown = thrown || flow->units_are[i] & UNIT_STARTS;
+		flow->units_are[i] = thrown ? UNIT_THROWN : 0;
+	}
+}
+
 /*
- * `await` and `yield from` jump back to go on with what they wait for, which is no loop: it is one execution of that. From
- * 3.13 on a handler at the end of the code goes back with the same instruction to what follows its `try` or `with`. That
- * leads only from handlers, and never to what can raise into them: it is no loop either.
+ * To wait for something is one execution of it, and no loop. Something is thrown into it when a task is cancelled, for
+ * one. From 3.12 on an `await` has a handler for that, from which a jump leads to its end.
+ */
+static bool is_await(struct flow *flow, const struct cursor *cursor, uint8_t before, uint32_t to)
+{
+	if (before == OPCODE_THROWN || before == OPCODE_HANDLER)
+		return true;
+	if (cursor->kind != OPCODE_RESUME ||
+	    (cursor->opcodes[cursor->code[to * FLOW_UNIT]] & OPCODE_KIND) != OPCODE_AWAIT)
+		return false;
+	join_await(flow, to, cursor->at);
+	return true;
+}
+
+/*
+ * From 3.13 on a handler at the end of the code goes back with a jump of its own kind to what follows its `try` or
+ * `with`. That leads only from handlers, and never to what can raise into them: it is no loop.
  */
 static bool is_resumption(struct flow *flow, const struct cursor *cursor, uint32_t to)
 {
-	if (cursor->kind != OPCODE_RESUME)
+	if (cursor->kind != OPCODE_RESUME || cursor->at < flow->handlers || to >= flow->handlers)
 		return false;
-	if (cursor->at >= flow->handlers && to < flow->handlers && to < flow->resumed)
+	if (to < flow->resumed)
 		flow->resumed = to;
 	return true;
 }
@@ -134,13 +167,16 @@ static bool is_resumption(struct flow *flow, const struct cursor *cursor, uint32
 static void add_edges(struct flow *flow, struct cursor cursor)
 {
 	struct cursor c = cursor;
+	uint8_t before = 0;
 	uint32_t to;
 
-	while (cursor_next(&c)) {
+	for (; cursor_next(&c); before = c.kind == OPCODE_EXTEND ? before : c.kind) {
 		flow->units_are[c.at] = UNIT_STARTS | (c.kind == OPCODE_ONCE ? UNIT_ONCE : 0);
 		if (c.kind == OPCODE_HANDLER && c.at < flow->handlers)
 			flow->handlers = c.at;
-		if (!cursor_jump(&c, &to) || is_resumption(flow, &c, to))
+		if (c.kind == OPCODE_AWAIT && c.minor <= 10 && c.at > 0)
+			join_old_await(flow, c.at);
+		if (!cursor_jump(&c, &to) || is_await(flow, &c, before, to) || is_resumption(flow, &c, to))
 			continue;
 		flow->edges[flow->edge_count++] = (struct edge){
 		    .from = c.at,
@@ -296,6 +332,11 @@ bool flow_repeats_unseen(const struct flow *flow, uint32_t at)
 		if (flow->edges[i].to <= at && !flow->edges[i].assigns_local)
 			return true;
 	return false;
+}
+
+bool flow_is_thrown(const struct flow *flow, uint32_t at)
+{
+	return flow && at / FLOW_UNIT < flow->units && flow->units_are[at / FLOW_UNIT] & UNIT_THROWN;
 }
 
 bool flow_calls_once(const struct flow *flow, uint32_t at)

@@ -35,6 +35,9 @@ bool flow_reaches(const struct flow *flow, uint32_t from, uint32_t to);
  */
 bool flow_repeats_unseen(const struct flow *flow, uint32_t at);
 
+/* Is something being thrown into what the `await` at `at` waits for? flow_instruction() takes it for the `await`. */
+bool flow_is_thrown(const struct flow *flow, uint32_t at);
+
 /* Does the instruction at `at` call what it calls through C once? Others can be a map() or a sort(). */
 bool flow_calls_once(const struct flow *flow, uint32_t at);
 

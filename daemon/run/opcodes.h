@@ -20,8 +20,11 @@ enum {
 	OPCODE_END_FINALLY = 0x70,  /* 3.8: the end of such a block */
 	OPCODE_HIDDEN = 0x80,	    /* stands in the place of an instruction that is kept elsewhere */
 	OPCODE_HANDLER = 0x90,	    /* 3.13 on: begins an exception handler; all of them are behind the other code */
-	OPCODE_RESUME = 0xa0,	    /* 3.11 on: jumps back like OPCODE_BACK, to go on awaiting, or from 3.13 on behind `try` */
-	OPCODE_ONCE = 0xb0,	    /* 3.11 on: Python code that it calls through C is called once */
+	OPCODE_RESUME =
+	    0xa0,	     /* 3.11 on: jumps back like OPCODE_BACK, to go on awaiting, or from 3.13 on behind `try` */
+	OPCODE_AWAIT = 0xc0, /* gets on with what is awaited: SEND, and YIELD_FROM up to 3.10 */
+	OPCODE_THROWN = 0xd0, /* 3.12: begins the handler of an `await` for what is thrown into what it waits for */
+	OPCODE_ONCE = 0xb0,   /* 3.11 on: Python code that it calls through C is called once */
 };
 
 /* The table of Python 3.`minor`, 256 entries; NULL: none. */

@@ -100,6 +100,9 @@ void run_stage_free(struct run_stage *stage);
 /* Adds a pattern of --endpoint (glob over module.qualname or file:qualname). 0, or -ENOMEM. */
 int run_stage_add_pattern(struct run_stage *stage, const char *pattern);
 
+/* Adds a row to the dispatchers (dispatcher.h). 0, -EINVAL, -ENOSPC or -ENOMEM. */
+int run_stage_add_dispatcher(struct run_stage *stage, const char *row);
+
 /*
  * Takes NT_PROCESS, NT_CODE, NT_MODULE, NT_STACK, NT_FUNCTION, NT_HANDOVER, NT_FORK, NT_EXEC, NT_EXIT, and of
  * NT_SEGMENT who reads from where (the call stage must have had it before); others are ignored. Returns 0, -EBADMSG or
@@ -122,10 +125,10 @@ void run_stage_flush(struct run_stage *stage, uint64_t now, bool at_end);
 uint32_t run_stage_judge(const struct run_stage *stage, uint32_t pid, uint64_t code);
 
 /*
- * What the kernel side should tell with events of a stack that came with this record: which frames' states, and where the
- * endpoint and handed-over work are. False while that is not known.
+ * What the kernel side should tell with events of this stack (all of `ret_note` but its pid): which frames' states, and
+ * where the endpoint and handed-over work are. False while that is not known.
  */
-bool run_stage_note(struct run_stage *stage, const struct nt_stack *record, struct nt_stack_note *ret_note);
+bool run_stage_note(struct run_stage *stage, uint32_t pid, uint64_t stack, struct nt_stack_note *ret_note);
 
 const struct run_stats *run_stage_stats(const struct run_stage *stage);
 

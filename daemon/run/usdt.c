@@ -15,8 +15,6 @@
 #include <string.h>
 #include <utlist.h>
 
-#include "dispatcher.h"
-
 /* What a function can be, by its caller. */
 enum rank {
 	RANK_NONE,	 /* no endpoint */
@@ -46,7 +44,9 @@ static enum rank rank_of_own(const struct lane *lane, const struct code *code, c
 {
 	const struct active *around = innermost(lane);
 
-	if (caller && caller->dispatcher) {
+	if (caller && caller->dispatcher &&
+	    dispatcher_called_by(caller->dispatcher, caller->file, around ? around->code->file : NULL,
+				 around ? around->code->name : NULL)) {
 		*ret_sure = true;
 		if (!caller->dispatcher->generic)
 			return RANK_DISPATCHED;
@@ -66,6 +66,7 @@ static enum rank rank_of(const struct run_stage *stage, const struct lane *lane,
 			 const struct code *caller, bool *ret_sure)
 {
 	bool own_caller = caller && caller->own != CODE_FOREIGN;
+	const struct active *around = innermost(lane);
 
 	*ret_sure = false;
 	if (stage->rules.patterns) {
@@ -79,6 +80,9 @@ static enum rank rank_of(const struct run_stage *stage, const struct lane *lane,
 	/* Typed code counts among its like only: libraries generate such functions. */
 	if (code->own == CODE_TYPED && !(caller && caller->own == CODE_TYPED))
 		return RANK_NONE;
+	/* It may be what a decorator stands for: a run without calls only if others had some. */
+	if (caller && caller->wrapper && around && around->code->wrapper)
+		return around->rank;
 	if (own_caller && caller->kind != CODE_MODULE && !caller->dispatcher)
 		return RANK_NONE;
 	return rank_of_own(lane, code, caller, ret_sure);

@@ -18,6 +18,7 @@
 #include "process.h"
 
 #define INSPECT_MAX_LIBRARIES 16 /* mapped files whose name looks like an interpreter's; a process has one */
+#define INSPECT_HELP "--python none counts its calls without their functions"
 #define INSPECT_PAGE 4096ull
 
 /* What target_inspect() is about while it runs. */
@@ -261,19 +262,21 @@ static int inspect_version(struct inspection *in)
 	/* Its sockets can be told even where its frames cannot be read. */
 	target->kernel.flags |= NT_TARGET_TRACE;
 	if (binary->version[0] == 0)
-		return inspect_refuse(in, -ENOTSUP,
-				      "process %d: which Python %.100s is cannot be found out; supported are %s",
-				      target->pid, in->found, target_supported());
+		return inspect_refuse(
+		    in, -ENOTSUP,
+		    "process %d: which Python %.60s is cannot be found out; supported are %s; " INSPECT_HELP,
+		    target->pid, in->found, target_supported());
 	if (binary->free_threaded)
 		return inspect_refuse(
 		    in, -ENOTSUP,
-		    "process %d runs a free-threaded Python %u.%u, which is not supported yet; supported are %s with "
-		    "the GIL",
+		    "process %d runs a free-threaded Python %u.%u, which is not supported; supported are %s with "
+		    "the GIL; " INSPECT_HELP,
 		    target->pid, binary->version[0], binary->version[1], target_supported());
 	if (binary->layout.major == 0 || binary->runtime == 0)
-		return inspect_refuse(in, -ENOTSUP,
-				      "process %d runs Python %u.%u, which is not supported; supported are %s",
-				      target->pid, binary->version[0], binary->version[1], target_supported());
+		return inspect_refuse(
+		    in, -ENOTSUP,
+		    "process %d runs Python %u.%u, which is not supported; supported are %s; " INSPECT_HELP,
+		    target->pid, binary->version[0], binary->version[1], target_supported());
 	return 0;
 }
 

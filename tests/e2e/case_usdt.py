@@ -1,14 +1,14 @@
 """Cases of attribution by USDT probes, which see every run, and of the choice between them and the stack."""
 
 from compare import close_enough, compare, median
-from lab import Skip, check, check_none
+from lab import Absent, Skip, check, check_none
 from loads import LOADS, Load, check_wall_source, many, options_of, patterns, quit_target, traced
 from registry import CASES, case
 
 
 def need_working_probes(lab):
     if not lab.interpreter()["dtrace"] or lab.version() not in ((3, 8), (3, 9), (3, 10)):
-        raise Skip("this Python (%d.%d) has no working entry probes" % lab.version())
+        raise Absent("this Python (%d.%d) has no working entry probes" % lab.version())
 
 
 USDT_LOADS = ("plain_script", "threads", "forked_after_attach", "forked_before_attach", "answers_that_never_come",

@@ -60,6 +60,10 @@ class Skip(Exception):
     """The case cannot run here."""
 
 
+class Absent(Exception):
+    """There is no such case with this interpreter, on any machine: what it tests does not exist there."""
+
+
 def check(condition, message):
     if not condition:
         raise Failure(message)

@@ -7,7 +7,7 @@ scenario in apps/ and a row here.
 import os
 
 from compare import compare, compare_share
-from lab import Skip, check, check_none, free_port
+from lab import Absent, Skip, check, check_none, free_port
 from registry import CASES
 
 
@@ -93,9 +93,9 @@ LOADS = {
 def options_of(lab, load):
     options = load.scaled(lab)
     if "splice" in load.needs and not lab.interpreter()["splice"]:
-        raise Skip("os.splice came with Python 3.10")
+        raise Absent("os.splice came with Python 3.10")
     if "entries" in load.needs and lab.version() < (3, 11):
-        raise Skip("before 3.11 nothing in a frame tells that C code called it")
+        raise Absent("before 3.11 nothing in a frame tells that C code called it")
     if "ipv6" in load.needs and not os.path.exists("/proc/sys/net/ipv6"):
         raise Skip("this kernel has no IPv6")
     if "nobody" in load.needs:

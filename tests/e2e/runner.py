@@ -6,6 +6,7 @@
     ok NAME
     not ok NAME reason
     skip NAME reason
+    absent NAME reason    it does not exist with this interpreter, and counts as nothing
 
 Exit status 1 when a case failed, or when nothing ran. lab.py lists what can be set in the environment.
 """
@@ -20,7 +21,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import cases  # noqa: E402
-from lab import Failure, Lab, Skip  # noqa: E402
+from lab import Absent, Failure, Lab, Skip  # noqa: E402
 
 
 def chosen(patterns):
@@ -32,12 +33,14 @@ def chosen(patterns):
 
 
 def run(lab, name):
-    """One of ok, skip, not ok; and the line to print."""
+    """One of ok, skip, absent, not ok; and the line to print."""
     try:
         cases.CASES[name](lab)
         return "ok", "ok %s" % name
     except Skip as reason:
         return "skip", "skip %s %s" % (name, reason)
+    except Absent as reason:
+        return "absent", "absent %s %s" % (name, reason)
     except Failure as reason:
         return "not ok", "not ok %s %s" % (name, " ".join(str(reason).split()))
     except Exception as problem:
@@ -50,7 +53,7 @@ def run(lab, name):
 
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    counts = {"ok": 0, "not ok": 0, "skip": 0}
+    counts = {"ok": 0, "not ok": 0, "skip": 0, "absent": 0}
     with Lab() as lab:
         print("# seed %d (NETTRACE_SEED=%d repeats it)" % (lab.seed, lab.seed), flush=True)
         for name in chosen(sys.argv[1:]):

@@ -3,7 +3,8 @@
 import pytest
 
 import cases
-from lab import Failure, Skip
+from conftest import ABSENT
+from lab import Absent, Failure, Skip
 
 
 @pytest.mark.parametrize("name", list(cases.CASES))
@@ -12,5 +13,7 @@ def test_case(lab, name):
         cases.CASES[name](lab)
     except Skip as reason:
         pytest.skip(str(reason))
+    except Absent as reason:
+        pytest.skip(ABSENT + str(reason))
     except Failure as reason:
         pytest.fail(str(reason), pytrace=False)

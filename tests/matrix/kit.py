@@ -4,9 +4,11 @@ Clients are kept in pools that all threads, greenlets and tasks take from: who o
 sends on it. The backends' addresses come in MATRIX_BACKENDS. ask() is the client of applications that bring their own.
 """
 
+import contextlib
 import json
 import os
 import random
+import signal
 import threading
 
 import clients
@@ -68,8 +70,16 @@ def _exit(status):
     _real_exit(status)
 
 
+def _end(number, frame):
+    """A server that has no handler of its own is told to end."""
+    os._exit(0)
+
+
 _real_exit = os._exit
 os._exit = _exit
+if witness.enabled() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+    with contextlib.suppress(ValueError):  # imported by another thread than the main one: it is a server with handlers
+        signal.signal(signal.SIGTERM, _end)
 os.register_at_fork(after_in_child=_forget_clients)
 
 

@@ -17,13 +17,18 @@ LIMIT = 180
 # Imports each module by itself: what a package holds may be compiled for another Python.
 FACTS = """
 import importlib, json, os, sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
+def version_of(distribution):
+    try:
+        return version(distribution)
+    except PackageNotFoundError:  # the standard library
+        return ""
 found, trouble = {}, {}
 for word in sys.argv[2:]:
     module, _, distribution = word.partition("=")
     try:
         importlib.import_module(module)
-        found[module] = version(distribution or module)
+        found[module] = version_of(distribution or module)
     except Exception as problem:
         trouble[module] = "%s: %s" % (type(problem).__name__, problem)
 files = [path for path in json.loads(sys.argv[1]) if os.path.exists(path)]

@@ -30,6 +30,7 @@ from lab import Failure, Lab, check, check_none, free_port  # noqa: E402
 import table  # noqa: E402
 
 ROUNDS = 12  # times that each of ASKED is asked
+PACKAGES = "dist-packages"
 BACKENDS = ("redis", "http", "raw")
 
 
@@ -38,17 +39,13 @@ class Served:
 
     def __init__(self, lab, row):
         self.lab, self.row, self.port = lab, row, free_port()
-        for path in os.listdir(table.APPS):
-            if path.endswith(".py"):
-                shutil.copy(os.path.join(table.APPS, path), lab.directory)
-        for name in ("kit.py", "akit.py"):
-            shutil.copy(os.path.join(HERE, name), lab.directory)
+        self._install()
         self.environment = dict(
             os.environ,
             WITNESS=lab.path("seen"),
             MATRIX_BACKENDS=json.dumps({kind: lab.backend(kind) for kind in BACKENDS}),
             PYTHONDONTWRITEBYTECODE="1",
-            PYTHONPATH=lab.directory,
+            PYTHONPATH=lab.directory + ":" + lab.path(PACKAGES),
         )
         server = row.server
         start = lab.python[:-1] + [server.program] if server.program else lab.python
@@ -58,11 +55,23 @@ class Served:
             cwd=lab.directory, env=self.environment,
         )
 
+    def _install(self):
+        """The applications, and as installed packages what they share: the witness and the clients are not their code."""
+        os.mkdir(self.lab.path(PACKAGES))
+        for name in os.listdir(self.lab.directory):
+            if name.endswith(".py"):
+                os.rename(self.lab.path(name), os.path.join(self.lab.path(PACKAGES), name))
+        for name in ("kit.py", "akit.py"):
+            shutil.copy(os.path.join(HERE, name), self.lab.path(PACKAGES))
+        for name in os.listdir(table.APPS):
+            if name.endswith(".py"):
+                shutil.copy(os.path.join(table.APPS, name), self.lab.directory)
+
     def _words(self, command):
         application = self.row.application
         return command.format(
             app=application.name, application=application.application, port=self.port, directory=self.lab.directory,
-            tag="%d%d" % self.lab.version(),
+            tag="%d%d" % self.lab.version(), redis="redis://%s:%d" % tuple(self.lab.backend("redis")),
         ).split()
 
     def said(self):
@@ -121,7 +130,7 @@ class Served:
 
     def warm_up(self):
         """Everything once: until then workers load, and connections are made that are older than the capture."""
-        if self.row.server.ask == "http":
+        if "{port}" in self.row.server.command:
             self._wait_for_port()
         self.ask(1)
 
@@ -142,6 +151,11 @@ class Served:
         self.log.close()
 
 
+def route_of(word):
+    """What is asked, without its data."""
+    return "/".join("?" if part.isdigit() else part for part in word.partition("?")[0].split("/"))
+
+
 def last_name(name):
     return name.rpartition(".")[2]
 
@@ -159,7 +173,7 @@ def check_requests(summary, row, count, rounds):
         name, last = endpoint["endpoint"], last_name(endpoint["endpoint"])
         source = "request" if last not in apart or last not in row.application.apart else "calls"
         check(endpoint["wall_source"] == source, "%s: wall times by %s" % (name, endpoint["wall_source"]))
-        routes = [word.partition("?")[0] for word, names in asked.items() if last in map(last_name, names)]
+        routes = [route_of(word) for word, names in asked.items() if last in map(last_name, names)]
         if source == "request":
             check(endpoint["route"] in routes, "%s: route %s, truly %s" % (name, endpoint["route"], routes))
 

@@ -26,7 +26,7 @@ APPS = os.path.join(HERE, "apps")
 PACKAGES = "gunicorn python3-gevent uwsgi-core uwsgi-plugin-python3 python3-waitress python3-uvicorn python3-uvloop python3-hypercorn python3-httptools"
 
 # How a server is started and asked. `command` follows the interpreter, or `program` where it is one of its own;
-# {app}, {application}, {port}, {directory} and {tag} (311 for Python 3.11) are filled in. `needs`: a file that the server
+# {app}, {application}, {port}, {directory}, {redis} (its URL) and {tag} (311 for Python 3.11) are filled in. `needs`: a file that the server
 # has for each Python. `ask` is "http": row.py asks for each of ASKED; or "own":
 # the application does, as `app.py ask PORT SEED COUNT`. `broker`: the server itself talks to a backend, in no endpoint.
 Server = collections.namedtuple(
@@ -45,6 +45,7 @@ UWSGI = (
 UWSGI_PACKAGES = "uwsgi-core uwsgi-plugin-python3"
 UWSGI_PROGRAM = "/usr/bin/uwsgi-core"
 UWSGI_PLUGIN = "/usr/lib/uwsgi/plugins/python{tag}_plugin.so"
+CELERY = "-m celery -A {app} worker --loglevel warning --concurrency 4 --without-gossip --without-mingle "
 OWN = "{directory}/{app}.py serve {port}"
 
 SERVERS = {
@@ -74,7 +75,18 @@ SERVERS = {
     "hypercorn": Server(
         "async", "python3-hypercorn", ("hypercorn",),
         "-m hypercorn --bind 127.0.0.1:{port} --workers 1 --log-level warning " + WHAT, clients=16),
-    # The application is a program that serves by itself.
+    "celery-prefork": Server(
+        "prefork", "python3-celery", ("celery",), CELERY + "--pool prefork", ask="own", broker=True),
+    "celery-threads": Server(
+        "threads", "python3-celery", ("celery",), CELERY + "--pool threads", ask="own", broker=True),
+    "celery-gevent": Server(
+        "gevent", "python3-celery python3-gevent", ("celery", "gevent"),
+        CELERY + "--pool gevent", ask="own", broker=True),
+    "rq": Server(
+        "prefork", "python3-rq", ("rq",), "-m rq.cli worker --url {redis}/1 --logging_level WARNING",
+        ask="own", broker=True),
+    # The application is a program that serves by itself; a service is asked by a client of its own as well.
+    "service-threads": Server("threads", "", (), OWN, ask="own"),
     "own": Server("sync", "", (), OWN, clients=2),
     "own-threads": Server("threads", "", (), OWN),
     "own-async": Server("async", "", (), OWN, clients=16),

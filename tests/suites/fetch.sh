@@ -90,16 +90,24 @@ list_absent() {
 	done
 }
 
-make_root() {
-	local name=$1 suite=$2 set=$3 path=$4 root=$nt_tmp/$1 packages
-	nt_apt_open "$suite"
-	mkdir -m 755 "$root"
-	mapfile -t packages < <(list_packages "$suite" "$set")
-	if [ "$set" = frameworks ]; then
-		list_absent "${packages[@]}" >"$root/absent"
-		mapfile -t packages < <(printf '%s\n' "${packages[@]}" | grep -Fxv -f "$root/absent")
+# download SUITE SET FILE [plain]: the packages, into $nt_apt_debs. The names of those that the suite does not have go into
+# the file; only what the matrix's applications need may be among them.
+download() {
+	local packages
+	nt_apt_open "$1" "${4:-}"
+	mapfile -t packages < <(list_packages "$1" "$2")
+	if [ "$2" = frameworks ]; then
+		list_absent "${packages[@]}" >"$3"
+		mapfile -t packages < <(printf '%s\n' "${packages[@]}" | grep -Fxv -f "$3")
 	fi
-	nt_apt apt-get install -q -y --download-only "${packages[@]}" >"$nt_tmp/log" 2>&1 || {
+	nt_apt apt-get install -q -y --download-only "${packages[@]}" >"$nt_tmp/log" 2>&1
+}
+
+make_root() {
+	local name=$1 suite=$2 set=$3 path=$4 root=$nt_tmp/$1
+	mkdir -m 755 "$root"
+	# A suite's lists can name updates that its mirror does not have any more; the suite itself stays as it is.
+	download "$suite" "$set" "$root/absent" || download "$suite" "$set" "$root/absent" plain || {
 		cat "$nt_tmp/log" >&2
 		nt_die "could not download the packages of $name"
 	}

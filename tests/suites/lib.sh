@@ -31,28 +31,30 @@ nt_publish() {
 }
 
 # The machine's own sources, in one-line format, with its suite's name replaced by $1. Thus a mirror or a proxy that is
-# configured for the machine serves here too.
+# configured for the machine serves here too. With $2 `plain`, without -updates and -security.
 nt_suite_sources() {
 	local own keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 	own=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 	# shellcheck disable=SC2016
 	apt-get indextargets --no-release-info --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
-		awk -v own="$own" -v suite="$1" -v keyring="$keyring" '
+		awk -v own="$own" -v suite="$1" -v plain="${2:-}" -v keyring="$keyring" '
 			$3 != "main" || seen[$1 $2]++ { next }
-			$2 == own || $2 == own "-updates" || $2 == own "-security" {
+			$2 == own || (plain == "" && ($2 == own "-updates" || $2 == own "-security")) {
 				print "deb [signed-by=" keyring "] " $1, suite substr($2, length(own) + 1), "main"
 			}'
 }
 
-# nt_apt_open SUITE: makes a private apt state below nt_tmp and reads the suite's package lists. The log is shown only if
-# nothing came of it: of a suite that the mirror has moved away, -updates or -security may be missing, and that is fine.
+# nt_apt_open SUITE [plain]: makes a private apt state anew below nt_tmp and reads the suite's package lists. The log is
+# shown only if nothing came of it: of a suite that the mirror has moved away, -updates or -security may be missing, and
+# that is fine.
 nt_apt_open() {
 	local dir=$nt_tmp/apt.$1
 	nt_apt_conf=$dir/conf
 	nt_apt_debs=$dir/cache/archives
+	rm -rf "$dir"
 	mkdir -p "$dir/lists/partial" "$nt_apt_debs/partial"
 	: >"$dir/status"
-	nt_suite_sources "$1" >"$dir/sources.list"
+	nt_suite_sources "$1" "${2:-}" >"$dir/sources.list"
 	[ -s "$dir/sources.list" ] || nt_die "the machine's apt sources name no Debian archive to take $1 from"
 	cat >"$nt_apt_conf" <<-END
 		Dir::Etc::sourcelist "$dir/sources.list";

@@ -11,7 +11,8 @@ walk=(
 	plain_script redis_pipelines deep_recursion shapes_of_functions callbacks_from_c runs_called_from_c
 	runs_that_look_alike handoff_between_threads threads threads_share_a_connection blocked_in_recv forked_after_attach
 	forked_before_attach programs_started_after_attach auto_never_takes_dead_probes 'usdt_*'
-	lines_of_the_standard_library plain_wsgi_under_gunicorn 'asyncio_*' 'uvloop_*' server_found_by_itself
+	lines_of_the_standard_library unknown_version free_threaded_version without_python
+	plain_wsgi_under_gunicorn 'asyncio_*' 'uvloop_*' server_found_by_itself
 )
 
 wanted=()

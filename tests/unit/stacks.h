@@ -12,13 +12,15 @@ struct test_code {
 	const char *file, *name;
 	const __u8 *code; /* instructions; NULL: none are there */
 	__u32 code_size;
-	__u8 plain; /* 1: the name is co_name, as 3.8-3.10 have it */
+	__u8 plain;  /* 1: the name is co_name, as 3.8-3.10 have it */
+	__u32 flags; /* co_flags */
 };
 
 static inline void record_test_code(union record *record, __u64 time, __u32 pid, const struct test_code *code)
 {
 	record_code(record, time, pid, code->address, code->file, code->name);
 	record->code.qualified = !code->plain;
+	record->code.flags = code->flags;
 	record->code.code_size = (__u16)code->code_size;
 	record->code.code_full = code->code_size;
 	record_append(record, code->code ? (const void *)code->code : "", code->code_size);

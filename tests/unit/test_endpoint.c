@@ -46,6 +46,13 @@
 	{                                                                                                              \
 		"/srv/shop/views.py", "homepage"                                                                       \
 	}
+#define NESTED 0x10u  /* co_flags: made inside another function */
+#define WRAPPER 0x1cu /* and taking *args, **kwargs */
+#define LOGIN                                                                                                          \
+	{                                                                                                              \
+		"/srv/shop/auth.py", "login.<locals>.wrapper", WRAPPER                                                 \
+	}
+#define LOGIN_TITLE "auth.login.<locals>.wrapper"
 #define THREAD                                                                                                         \
 	{STD "threading.py", "Thread._bootstrap"},                                                                     \
 	{                                                                                                              \
@@ -56,9 +63,10 @@ struct example {
 	const char *what;
 	struct {
 		const char *file, *name;
-	} frames[12];	      /* outermost first */
-	const char *endpoint; /* NULL: none */
-	const char *site;     /* NULL: the endpoint itself, or none */
+		uint32_t flags; /* co_flags */
+	} frames[12];		/* outermost first */
+	const char *endpoint;	/* NULL: none */
+	const char *site;	/* NULL: the endpoint itself, or none */
 	const char *patterns[3];
 	bool plain;	/* 3.8-3.10: names are not qualified */
 	bool uncertain; /* a frame further out could change the endpoint */
@@ -73,10 +81,21 @@ static const struct example examples[] = {
     {.what = "a decorator of a package's around the view",
      .frames = {WORKER, FLASK, {SITE "flask_login/utils.py", "login_required.<locals>.decorated_view"}, VIEW, REDIS},
      .endpoint = "views.homepage"},
-    {.what = "a decorator of the application's own is its first function",
-     .frames = {WORKER, FLASK, {"/srv/shop/auth.py", "login.<locals>.wrapper"}, VIEW, REDIS},
-     .endpoint = "auth.login.<locals>.wrapper",
-     .site = "views.homepage"},
+    {.what = "decorators of the application's own around the view",
+     .frames = {WORKER, FLASK, LOGIN, {DIST "functools.py", "once.<locals>.wrapper", WRAPPER}, LOGIN, VIEW, REDIS},
+     .endpoint = "views.homepage"},
+    {.what = "a call of the decorator itself", .frames = {WORKER, FLASK, LOGIN, REDIS}, .endpoint = LOGIN_TITLE},
+    {.what = "a decorator that is a class",
+     .frames = {WORKER, FLASK, {"/srv/shop/auth.py", "Login.__call__", WRAPPER & ~NESTED}, VIEW, REDIS},
+     .endpoint = "views.homepage"},
+    {.what = "a call of a library that comes back is the decorator's own",
+     .frames = {FLASK, LOGIN, {DIST "redis/client.py", "Redis.transaction"}, {"/srv/shop/auth.py", "check"}, REDIS},
+     .endpoint = LOGIN_TITLE,
+     .site = "auth.check"},
+    {.what = "a view made inside a function is no decorator",
+     .frames = {FLASK, {"/srv/shop/views.py", "make.<locals>.page", NESTED}, {"/srv/shop/views.py", "user"}, REDIS},
+     .endpoint = "views.make.<locals>.page",
+     .site = "views.user"},
     {.what = "a class view: the inner dispatcher decides",
      .frames = {WORKER,
 		FLASK,
@@ -181,6 +200,13 @@ static const struct example examples[] = {
      .site = "a.step",
      .plain = true,
      .uncertain = true},
+    {.what = "3.9: Thrift's handler",
+     .frames = {THREAD,
+		{"/srv/gen/Catalog.py", "process"},
+		{"/srv/gen/Catalog.py", "process_getItem"},
+		{"/srv/a.py", "getItem"}},
+     .endpoint = "a.getItem",
+     .plain = true},
     {.what = "a pattern: the outermost that matches",
      .frames = {{"/srv/a.py", "f"}, {"/srv/a.py", "g"}, {"/srv/a.py", "f"}, REDIS},
      .endpoint = "a.f",
@@ -251,7 +277,8 @@ static struct stack *stack_of(struct code_table *table, const struct endpoint_ru
 		struct test_code text = {.address = 0x1000 + i * 0x100,
 					 .file = example->frames[i].file,
 					 .name = example->frames[i].name,
-					 .plain = example->plain};
+					 .plain = example->plain,
+					 .flags = example->frames[i].flags};
 
 		frames[depth - 1 - i].code = text.address;
 		record_test_code(record, 1, PID, &text);
@@ -377,16 +404,47 @@ static void what_the_kernel_is_told(void **state)
 
 static void dispatchers_by_version(void **state)
 {
+	struct dispatcher_rows none = {0};
+
 	(void)state;
-	assert_non_null(dispatcher_find(SITE "django/core/handlers/base.py", "BaseHandler._get_response", true));
-	assert_non_null(dispatcher_find("/x/django/core/handlers/base.py", "_get_response", false));
-	assert_null(dispatcher_find("/x/django/core/handlers/base.py", "_get_response", true));
-	assert_null(dispatcher_find("/x/mydjango/core/handlers/base.py", "BaseHandler._get_response", true));
-	assert_non_null(dispatcher_find("bottle.py", "JSONPlugin.apply.<locals>.wrapper", true));
-	assert_non_null(dispatcher_find("/srv/gen/Catalog.py", "Processor.process_getItem", true));
-	assert_null(dispatcher_find("/srv/gen/Catalog.py", "process_getItem", false));
-	assert_non_null(dispatcher_find(SITE "pyramid/viewderivers.py",
+	assert_non_null(dispatcher_find(&none, SITE "django/core/handlers/base.py", "BaseHandler._get_response", true));
+	assert_non_null(dispatcher_find(&none, "/x/django/core/handlers/base.py", "_get_response", false));
+	assert_null(dispatcher_find(&none, "/x/django/core/handlers/base.py", "_get_response", true));
+	assert_null(dispatcher_find(&none, "/x/mydjango/core/handlers/base.py", "BaseHandler._get_response", true));
+	assert_non_null(dispatcher_find(&none, "bottle.py", "JSONPlugin.apply.<locals>.wrapper", true));
+	assert_non_null(dispatcher_find(&none, "/srv/gen/Catalog.py", "Processor.process_getItem", true));
+	assert_non_null(dispatcher_find(&none, "/srv/gen/Catalog.py", "process_getItem", false));
+	assert_non_null(dispatcher_find(&none, SITE "pyramid/viewderivers.py",
 					"DefaultViewMapper.map_nonclass_requestonly.<locals>._requestonly_view", true));
+}
+
+static void dispatchers_are_added(void **state)
+{
+	static const char *const wrong[] = {"", " ", "a.py", "a.py b specific", "a.py b generic c"};
+	struct dispatcher_rows rows = {0};
+	const struct dispatcher *row;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		assert_int_equal(dispatcher_add(&rows, wrong[i]), -EINVAL);
+	assert_int_equal(dispatcher_add(&rows, "shop/frame.py App.call"), 0);
+	assert_int_equal(dispatcher_add(&rows, "  shop/jobs.py\trun_*  generic "), 0);
+	assert_int_equal(dispatcher_add(&rows, "* Handler.handle_*"), 0);
+	assert_int_equal(dispatcher_add(&rows, "flask/app.py Flask.dispatch_request generic"), 0);
+	row = dispatcher_find(&rows, "/srv/shop/frame.py", "App.call", true);
+	assert_non_null(row);
+	assert_false(row->generic);
+	assert_non_null(dispatcher_find(&rows, "/srv/shop/frame.py", "call", false));
+	row = dispatcher_find(&rows, "/srv/shop/jobs.py", "run_all", true);
+	assert_non_null(row);
+	assert_true(row->generic);
+	assert_non_null(dispatcher_find(&rows, "/any/where.py", "Handler.handle_it", true));
+	assert_true(dispatcher_find(&rows, DIST "flask/app.py", "Flask.dispatch_request", true)->generic);
+	while (rows.count < DISPATCHER_MAX_ADDED)
+		assert_int_equal(dispatcher_add(&rows, "a.py b"), 0);
+	assert_int_equal(dispatcher_add(&rows, "a.py b"), -ENOSPC);
+	dispatcher_clear(&rows);
+	assert_null(dispatcher_find(&rows, "/srv/shop/frame.py", "App.call", true));
 }
 
 static void texts_of_every_width(void **state)
@@ -507,6 +565,7 @@ int main(void)
 	    cmocka_unit_test(where_the_applications_own_code_is),
 	    cmocka_unit_test(what_the_kernel_is_told),
 	    cmocka_unit_test(dispatchers_by_version),
+	    cmocka_unit_test(dispatchers_are_added),
 	    cmocka_unit_test(texts_of_every_width),
 	    cmocka_unit_test(code_objects_come_again),
 	    cmocka_unit_test(malformed_records_are_refused),

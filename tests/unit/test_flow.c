@@ -185,15 +185,67 @@ static void handlers_go_on_without_a_loop(void **state)
 		assert_false(flow_reaches(flow, 2 * 12, 2 * 2));
 		assert_false(flow_reaches(flow, 2 * 12, 2 * 12));
 		flow_free(flow);
+	}
+}
 
-		code[2 * 8] = versions[i].resume; /* this one awaits */
-		code[2 * 8 + 1] = 3;
+/* From 3.11 on: SEND, YIELD_VALUE, RESUME, and a jump back. From 3.12 on a handler that goes on behind them. */
+static void awaiting_is_no_loop(void **state)
+{
+	static const struct {
+		uint8_t minor, send, caches, resume, thrown, back;
+	} versions[] = {{11, 123, 0, 134, 0, 0},
+			{12, 123, 1, 134, 55, 140},
+			{13, 104, 1, 78, 8, 78},
+			{14, 106, 1, 76, 7, 76},
+			{15, 105, 1, 75, 7, 75}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(versions) / sizeof(*versions); i++) {
+		uint8_t code[2 * 20] = {0}, caches = versions[i].caches;
+		uint32_t send = 2 * 4, yield = send + 2 + 2 * caches, jump = yield + 4;
+		struct flow *flow;
+
+		code[send] = versions[i].send;
+		code[jump] = versions[i].resume;
+		code[jump + 1] = 4 + caches;
+		code[2 * 14] = versions[i].thrown;
+		code[2 * 15] = versions[i].back;
+		code[2 * 15 + 1] = versions[i].thrown ? 6 : 0;
 		flow = flow_new(versions[i].minor, code, sizeof(code));
 		assert_non_null(flow);
-		assert_true(flow_reaches(flow, 2 * 7, 2 * 7));
-		assert_true(flow_repeats_unseen(flow, 2 * 7));
+		assert_false(flow_repeats_unseen(flow, send));
+		assert_false(flow_reaches(flow, send, send));
+		assert_false(flow_repeats_unseen(flow, 2 * 12)); /* the handler is of no others */
+		assert_false(flow_reaches(flow, 2 * 15, 2 * 11));
+		for (uint32_t at = send; at <= jump; at += 2) {
+			assert_int_equal(flow_instruction(flow, at), send);
+			assert_int_equal(flow_is_thrown(flow, at), at >= yield);
+		}
+		assert_int_equal(flow_instruction(flow, jump + 2), jump + 2);
+		assert_false(flow_is_thrown(flow, jump + 2));
+		assert_false(flow_is_thrown(flow, sizeof(code)));
 		flow_free(flow);
 	}
+}
+
+static void awaiting_was_one_instruction(void **state)
+{
+	const uint8_t code[] = {9, 0, 9, 0, 100, 0, 72, 0, 9, 0};
+
+	(void)state;
+	for (uint8_t minor = 8; minor <= 10; minor++) {
+		struct flow *flow = flow_new(minor, code, sizeof(code));
+
+		assert_non_null(flow);
+		assert_false(flow_is_thrown(flow, 2));
+		assert_true(flow_is_thrown(flow, 4));
+		assert_false(flow_is_thrown(flow, 6));
+		assert_int_equal(flow_instruction(flow, 6), flow_instruction(flow, 4));
+		assert_false(flow_reaches(flow, 6, 4));
+		assert_int_equal(flow_instruction(flow, 2), 2);
+		flow_free(flow);
+	}
+	assert_false(flow_is_thrown(NULL, 0));
 }
 
 /* Of what calls through C, `with` and f(*args) do so once. */
@@ -324,6 +376,8 @@ int main(void)
 	    cmocka_unit_test(hidden_instructions_make_it_unknown),
 	    cmocka_unit_test(finally_of_38_goes_back),
 	    cmocka_unit_test(handlers_go_on_without_a_loop),
+	    cmocka_unit_test(awaiting_is_no_loop),
+	    cmocka_unit_test(awaiting_was_one_instruction),
 	    cmocka_unit_test(some_instructions_call_once),
 	    cmocka_unit_test(long_jumps_and_chains),
 	    cmocka_unit_test(random_jumps_as_a_walk_finds_them),

@@ -149,7 +149,7 @@ static void test_refused(void **state)
 	    {"--pid 1 --capture 999999", -EINVAL, "'999999'", CAPTURE_RANGE},
 	    {"--pid 1 --capture 4k", -EINVAL, "'4k'", CAPTURE_RANGE},
 	    {"--pid 1 --hooks uprobe", -EINVAL, "'uprobe'", "auto, fentry, kprobe or tracepoint"},
-	    {"--pid 1 --python jit", -EINVAL, "'jit'", "auto, usdt or stack"},
+	    {"--pid 1 --python jit", -EINVAL, "'jit'", "auto, usdt, stack or none"},
 	    {"--pid 1 -f xml", -EINVAL, "'xml'", "text or json"},
 	    {"--pid 1 -o ''", -EINVAL, "--output ''", "file"},
 	    {"--pid 1 --record ''", -EINVAL, "--record ''", "file"},

@@ -44,6 +44,7 @@ enum {
 	WRAPPER = 0xe000, /* calls its function with *args, at BEFORE */
 	THREAD = 0xf000,
 	BOOTSTRAP = 0x10000,
+	DECORATOR = 0x11000, /* of the application's own */
 };
 
 static const struct test_code codes[] = {
@@ -63,6 +64,7 @@ static const struct test_code codes[] = {
     {WRAPPER, DIST "wrapper.py", "wrapper", star_code, sizeof(star_code), 0},
     {THREAD, "/usr/lib/python3.11/threading.py", "Thread.run", loop_code, sizeof(loop_code), 0},
     {BOOTSTRAP, "/usr/lib/python3.11/threading.py", "Thread._bootstrap", straight_code, sizeof(straight_code), 0},
+    {DECORATOR, "/srv/shop/auth.py", "login.<locals>.wrapper", star_code, sizeof(star_code), 0, 0x1c},
 };
 
 /* What the sink was told. */
@@ -638,13 +640,6 @@ static void states_that_did_not_come_are_not_exact(void **state)
 	assert_run(world, 0, "job.job", RUN_BY_CALLS, 2, false);
 }
 
-static bool note_of(struct world *world, uint32_t pid, uint64_t stack, struct nt_stack_note *ret_note)
-{
-	struct nt_stack record = {.h = {.pid = pid, .tid = TID}, .stack = stack};
-
-	return run_stage_note(world->stage, &record, ret_note);
-}
-
 /* The kernel side sends the states of the callers only, once it was told which those are. */
 static void the_callers_states_are_enough(void **state)
 {
@@ -653,14 +648,14 @@ static void the_callers_states_are_enough(void **state)
 
 	stacks_of_job(world);
 	STACK(world, PID, 8, WORKER, BEFORE, REDIS, BEFORE);
-	assert_true(note_of(world, PID, 1, &note));
+	assert_true(run_stage_note(world->stage, PID, 1, &note));
 	assert_int_equal(note.states_from, 2);
 	assert_int_equal(note.endpoint, 2);
-	assert_true(note_of(world, PID, 8, &note));
+	assert_true(run_stage_note(world->stage, PID, 8, &note));
 	assert_int_equal(note.states_from, 2); /* no endpoint: none */
 	assert_int_equal(note.endpoint, 0);
-	assert_false(note_of(world, PID, 99, &note));
-	assert_false(note_of(world, PID + 1, 1, &note));
+	assert_false(run_stage_note(world->stage, PID, 99, &note));
+	assert_false(run_stage_note(world->stage, PID + 1, 1, &note));
 	do_call(world, (struct from){PID, TID, 1, 1, 5, 1});
 	do_call(world, HERE(2, 5)); /* one of three is the caller's */
 	do_call(world, (struct from){PID, TID, 2, 1, 6, 1});
@@ -1227,6 +1222,27 @@ static void a_packages_view(void **state)
 	assert_run(world, 1, "views.homepage", RUN_BY_USDT, 1, true);
 }
 
+static void a_decorator_stands_for_what_it_calls(void **state)
+{
+	struct world *world = *state;
+
+	STACK(world, PID, 1, WORKER, INSIDE, FLASK, BEFORE, DECORATOR, BEFORE, VIEW, BEFORE);
+	STACK(world, PID, 2, WORKER, INSIDE, FLASK, BEFORE, DECORATOR, BEFORE);
+	for (int i = 0; i < 2; i++) {
+		function(world, TID, DECORATOR, FLASK, 0x100, false);
+		if (i)
+			do_call(world, (struct from){PID, TID, 2, 5, 5, 1}); /* one of its own */
+		function(world, TID, VIEW, DECORATOR, 0x200, false);
+		do_call(world, (struct from){PID, TID, 1, 5, 5, 1});
+		function(world, TID, VIEW, DECORATOR, 0x200, true);
+		function(world, TID, DECORATOR, FLASK, 0x100, true);
+	}
+	assert_int_equal(world->run_count, 3);
+	assert_run(world, 0, "views.homepage", RUN_BY_USDT, 1, true);
+	assert_run(world, 1, "views.homepage", RUN_BY_USDT, 1, true);
+	assert_run(world, 2, "auth.login.<locals>.wrapper", RUN_BY_USDT, 1, true);
+}
+
 /* Attached in the middle of a run: no entry was seen. */
 static void without_an_entry_it_is_by_request_or_calls(void **state)
 {
@@ -1645,6 +1661,7 @@ int main(void)
 	    TEST(middleware_without_calls_is_no_run),
 	    TEST(a_hook_counts_once_it_made_a_call),
 	    TEST(a_packages_view),
+	    TEST(a_decorator_stands_for_what_it_calls),
 	    TEST(without_an_entry_it_is_by_request_or_calls),
 	    TEST(a_run_by_entry_knows_its_request),
 	    TEST(a_lost_return_does_not_take_the_next_request),
