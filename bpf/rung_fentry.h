@@ -27,8 +27,11 @@ static __noinline bool fentry_read_view(struct syscall_view *view)
 
 static __always_inline int fentry_enter(struct sock *sk)
 {
-	struct thread *thread = thread_traced();
+	struct thread *thread;
 
+	if (!target_get())
+		return 0;
+	thread = thread_get();
 	if (thread)
 		thread->first = bpf_ktime_get_ns();
 	return 0;
@@ -114,8 +117,11 @@ int BPF_PROG(fexit_splice_read, struct socket *socket, void *position, void *pip
 
 static __always_inline int fentry_connect(void)
 {
-	struct thread *thread = thread_traced();
+	struct thread *thread;
 
+	if (!target_get())
+		return 0;
+	thread = thread_get();
 	if (thread)
 		thread->connecting = 0;
 	return 0;

@@ -318,6 +318,7 @@ SHAPES = {
     "awaits": [chain, slowly, inner, recurses],
     "tasks": [gathers, spawns, spawns_deeper] + ([groups] if sys.version_info >= (3, 11) else []),
     "cancellation": [impatient, cancels],
+    "cancels": [cancels], "spawns": [spawns],
     "wrapping": [generates, manages, outer, inner, decorated, PARTIAL],
     "links": [by_streams, by_protocol, by_sockets],
     "uploads": [uploads, uploads_by_sockets, uploads_by_streams],
