@@ -146,7 +146,12 @@ struct sched_info {
 	unsigned long long run_delay;
 };
 
+struct sched_entity {
+	__u64 sum_exec_runtime;
+};
+
 struct task_struct {
+	struct sched_entity se;
 	struct sched_info sched_info;
 	int pid;
 	int tgid;

@@ -275,7 +275,10 @@ struct nt_process {
 	__u32 parent;
 	__u8 python_major, python_minor, python_micro; /* 0.0.0: no Python */
 	__u8 attribution;			       /* enum nt_attribution */
-	__u16 command_size, reserved[3];	       /* command line as people know it, at most NT_MAX_NAME */
+	__u16 command_size;			       /* command line as people know it, at most NT_MAX_NAME */
+	__u8 again;				       /* 1: it was told of before, and is the same */
+	__u8 paused; /* 1: its probes (NT_ATTRIBUTION_USDT) are taken off for a while */
+	__u16 reserved[2];
 };
 _Static_assert(sizeof(struct nt_process) == 48, "layout");
 

@@ -30,8 +30,8 @@ struct {
 	__type(value, struct nt_target);
 } targets SEC(".maps");
 
-/* What a thread is off the CPU for. */
-enum waits { WAITS_OTHER = 0, WAITS_LOCK, WAITS_SLEEP };
+/* What a thread leaves the CPU for, as far as it is told apart. */
+enum waits { WAITS_NOT = 0, WAITS_LOCK, WAITS_SLEEP };
 
 /*
  * One thread of a target, by the kernel's own thread id: what it is in the middle of, and where its Python state is.
@@ -45,12 +45,14 @@ struct thread {
 	__u64 tss_slot;	  /* address of its thread-specific slot that holds the thread state; 0 not known */
 	__u64 tstate;	  /* thread state found through the interpreter's list; 0 not known */
 	__u32 connecting; /* the connect(2) that it is in reached the network */
-	__u32 waits;	  /* enum waits, of its last time off the CPU */
-	/* What it has spent, up to `since` without its last time off the CPU (sched.h). */
-	struct nt_times times;
-	__u64 since; /* when it got the CPU, or left it */
-	__u64 away;  /* ns of its last time off the CPU; 0 while that lasts */
-	__u64 delay; /* its run_delay that is in `times` */
+	/* What it spends (sched.h); ns. */
+	__u32 waits;	 /* enum waits: its last wait */
+	__u64 since;	 /* when it got the CPU */
+	__u64 ran;	 /* what the kernel says that it had run by then */
+	__u64 left;	 /* when it left the CPU for the wait that lasts; 0: it does not wait */
+	__u64 away;	 /* how long it was off the CPU for its last wait, if that is not in `waited` yet; else 0 */
+	__u64 delay;	 /* its run_delay before that wait */
+	__u64 waited[3]; /* all waits, by enum waits */
 };
 
 struct {

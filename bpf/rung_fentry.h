@@ -27,11 +27,8 @@ static __noinline bool fentry_read_view(struct syscall_view *view)
 
 static __always_inline int fentry_enter(struct sock *sk)
 {
-	struct thread *thread;
+	struct thread *thread = thread_traced();
 
-	if (!target_get())
-		return 0;
-	thread = thread_get();
 	if (thread)
 		thread->first = bpf_ktime_get_ns();
 	return 0;
@@ -117,11 +114,8 @@ int BPF_PROG(fexit_splice_read, struct socket *socket, void *position, void *pip
 
 static __always_inline int fentry_connect(void)
 {
-	struct thread *thread;
+	struct thread *thread = thread_traced();
 
-	if (!target_get())
-		return 0;
-	thread = thread_get();
 	if (thread)
 		thread->connecting = 0;
 	return 0;

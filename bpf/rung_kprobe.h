@@ -10,11 +10,8 @@
 
 static __always_inline int kprobe_enter(struct sock *sk)
 {
-	struct thread *thread;
+	struct thread *thread = thread_traced();
 
-	if (!target_get())
-		return 0;
-	thread = thread_get();
 	if (!thread)
 		return 0;
 	/* sendfile and sendmmsg come here several times in one call: it began with the first. */
@@ -51,11 +48,8 @@ int BPF_KPROBE(kprobe_splice_read, struct socket *socket)
 
 static __always_inline int kprobe_connect(struct sock *sk)
 {
-	struct thread *thread;
+	struct thread *thread = thread_traced();
 
-	if (!target_get())
-		return 0;
-	thread = thread_get();
 	if (!thread)
 		return 0;
 	thread->socket = (__u64)sk;

@@ -14,9 +14,7 @@ int BPF_PROG(tracepoint_enter, struct pt_regs *regs, long number)
 
 	if (!syscall_sends(number) && number != SYSCALL_CONNECT)
 		return 0;
-	if (!target_get())
-		return 0;
-	thread = thread_get();
+	thread = thread_traced();
 	if (!thread)
 		return 0;
 	thread->first = bpf_ktime_get_ns();

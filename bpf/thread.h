@@ -23,44 +23,61 @@ static __always_inline __u32 *thread_mark(__u32 tid)
 	return &thread_marks[tid & (THREAD_MARKS - 1)];
 }
 
-/* ns that a task has waited for a CPU in its life; counted when it gets one. 0: this kernel does not say. */
-static __always_inline __u64 task_run_delay(struct task_struct *task)
+/* What the kernel itself counts of a task: how long it ran, how long it was ready and had no CPU. Totals, ns. */
+struct task_account {
+	__u64 ran;	 /* as of when it last left the CPU, or of the last tick if it is on it */
+	__u64 run_delay; /* counted when it gets the CPU; 0: not in this kernel */
+};
+
+/* Of a typed pointer: such are followed without a call. */
+static __always_inline struct task_account task_account(struct task_struct *task)
 {
-	if (!bpf_core_field_exists(task->sched_info.run_delay))
-		return 0;
-	return BPF_CORE_READ(task, sched_info.run_delay);
+	struct task_account account = {.ran = task->se.sum_exec_runtime};
+
+	if (bpf_core_field_exists(task->sched_info.run_delay))
+		account.run_delay = task->sched_info.run_delay;
+	return account;
 }
 
-static __always_inline __u64 current_run_delay(void)
+static __always_inline struct task_account current_account(void)
 {
-	/* Typed pointers are followed without a call; the helper that gives one came with 5.11. */
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf) &&
-	    bpf_core_field_exists(struct task_struct, sched_info.run_delay))
-		return bpf_get_current_task_btf()->sched_info.run_delay;
-	return task_run_delay((void *)bpf_get_current_task());
+	struct task_account account = {};
+
+	/* The helper that gives a typed pointer came with 5.11. */
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
+		return task_account(bpf_get_current_task_btf());
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	account.ran = BPF_CORE_READ(task, se.sum_exec_runtime);
+	if (bpf_core_field_exists(task->sched_info.run_delay))
+		account.run_delay = BPF_CORE_READ(task, sched_info.run_delay);
+	return account;
 }
 
-/* Adds a thread's last time off the CPU to its times, once it is on it again and its wait for it is counted. */
-static __always_inline void times_add_away(const struct thread *thread, __u64 run_delay, struct nt_times *times)
+/* How much of a thread's last wait is not in `waited` yet: less than it was away, for then it had to wait for a CPU. */
+static __always_inline __u64 thread_unbooked(const struct thread *thread, __u64 run_delay)
 {
-	__u64 queued = run_delay - thread->delay, blocked = thread->away > queued ? thread->away - queued : 0;
+	__u64 queued = run_delay - thread->delay;
 
-	times->run_queue += queued;
-	if (thread->waits == WAITS_LOCK)
-		times->lock += blocked;
-	if (thread->waits == WAITS_SLEEP)
-		times->sleep += blocked;
+	return thread->away > queued ? thread->away - queued : 0;
 }
 
 /* What the current thread has spent until `now`. Reads only: sched.h may come in between. */
 static __always_inline void thread_times(const struct thread *thread, __u64 now, struct nt_times *ret_times)
 {
+	struct task_account account;
+
 	if (!cfg_times)
 		return;
-	*ret_times = thread->times;
-	if (now > thread->since)
-		ret_times->cpu += now - thread->since;
-	times_add_away(thread, current_run_delay(), ret_times);
+	account = current_account();
+	ret_times->cpu = thread->ran + (now > thread->since ? now - thread->since : 0);
+	ret_times->run_queue = account.run_delay;
+	ret_times->lock = thread->waited[WAITS_LOCK];
+	ret_times->sleep = thread->waited[WAITS_SLEEP];
+	if (thread->waits == WAITS_LOCK)
+		ret_times->lock += thread_unbooked(thread, account.run_delay);
+	else
+		ret_times->sleep += thread_unbooked(thread, account.run_delay);
 }
 
 /* Gives the current thread an entry. 1; 0: the table is full. Not inline: it takes much of the stack. */
@@ -70,7 +87,7 @@ __noinline int thread_add(__u32 tid)
 
 	if (cfg_times) {
 		fresh.since = bpf_ktime_get_ns();
-		fresh.delay = current_run_delay();
+		fresh.ran = current_account().ran;
 	}
 	if (bpf_map_update_elem(&threads, &tid, &fresh, BPF_NOEXIST)) {
 		stat_add(NT_STAT_THREADS, 1);
@@ -102,6 +119,18 @@ static __always_inline struct nt_target *target_get(void)
 	struct nt_target *target = bpf_map_lookup_elem(&targets, &pid);
 
 	return target && target->flags & NT_TARGET_TRACE ? target : NULL;
+}
+
+/*
+ * The current thread's entry, if it is a target's; perhaps also of one that is a target no more, so what uses it must
+ * do no harm there. Most targets' threads have one, which then says what they are in one look-up.
+ */
+static __always_inline struct thread *thread_traced(void)
+{
+	__u32 tid = current_thread();
+	struct thread *thread = *thread_mark(tid) ? bpf_map_lookup_elem(&threads, &tid) : NULL;
+
+	return thread || !target_get() ? thread : thread_get();
 }
 
 #endif

@@ -37,6 +37,7 @@ struct nettraced {
 	struct stream stream;
 	struct capture *capture;
 	int stop_fd;
+	bool handovers_told; /* that they are not all seen */
 };
 
 __attribute__((format(printf, 1, 2))) static void complain(const char *format, ...)
@@ -198,6 +199,17 @@ static void announce(const struct nettraced *daemon)
 		words_command(first->command), first->python[0], first->python[1], first->python[2], more, hooks, end);
 }
 
+/* What work is handed over unseen: it belongs to nobody, and a user who wonders why should not have to guess. */
+static void tell_handovers(struct nettraced *daemon)
+{
+	const char *refusal = kernel_handover_refusal(daemon->kernel);
+
+	if (!*refusal || daemon->handovers_told)
+		return;
+	complain("what one thread or task hands over to another is not all seen: %s", refusal);
+	daemon->handovers_told = true;
+}
+
 /* What --help and --version say may find no room either. */
 static int end_words(void)
 {
@@ -229,6 +241,7 @@ static int run(struct nettraced *daemon, char *why)
 	let_signals_kill(daemon);
 	if (!error)
 		error = capture_finish(daemon->capture);
+	tell_handovers(daemon);
 	closed = recording_close(daemon->stream.recording);
 	daemon->stream.recording = NULL;
 	written = sink_finish(daemon->sink);
@@ -261,6 +274,7 @@ static int trace(const struct options *options)
 
 	if (!error) {
 		announce(&daemon);
+		tell_handovers(&daemon);
 		error = run(&daemon, why);
 	}
 	end(&daemon);

@@ -368,7 +368,7 @@ uint32_t pipeline_judge(const struct pipeline *pipeline, uint32_t pid, uint64_t 
 	return run_stage_judge(pipeline->runs, pid, code);
 }
 
-bool pipeline_note(struct pipeline *pipeline, uint32_t pid, uint64_t stack, struct nt_stack_note *ret_note)
+bool pipeline_note(struct pipeline *pipeline, const struct nt_stack *record, struct nt_stack_note *ret_note)
 {
-	return run_stage_note(pipeline->runs, pid, stack, ret_note);
+	return run_stage_note(pipeline->runs, record, ret_note);
 }

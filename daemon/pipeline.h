@@ -36,7 +36,7 @@ uint64_t pipeline_calls(const struct pipeline *pipeline);
 uint32_t pipeline_judge(const struct pipeline *pipeline, uint32_t pid, uint64_t code);
 
 /* See run_stage_note(). */
-bool pipeline_note(struct pipeline *pipeline, uint32_t pid, uint64_t stack, struct nt_stack_note *ret_note);
+bool pipeline_note(struct pipeline *pipeline, const struct nt_stack *record, struct nt_stack_note *ret_note);
 
 /* Is this record well-formed: sizes, counts, lengths within it? 0, -EBADMSG or -EPROTO. */
 int record_check(const void *record, size_t size);

@@ -57,6 +57,7 @@ _nobody = (None, None)
 _current = contextvars.ContextVar("witness", default=_nobody)  # endpoint and run
 _work_code = concurrent.futures.thread._WorkItem.run.__code__
 _dumped = False
+_number = ""
 
 
 def enabled():
@@ -140,13 +141,19 @@ def closing(sock):
         _forget(fd)
 
 
+def number(number):
+    """Process ids come again: this one's file gets a number as well."""
+    global _number
+    _number = ".%d" % number
+
+
 def dump():
     """Writes everything to PATH.<pid>, once."""
     global _dumped
     if not _path or _dumped:
         return
     _dumped = True
-    name = "%s.%d" % (_path, os.getpid())
+    name = "%s.%d%s" % (_path, os.getpid(), _number)
     with open(name + ".part", "w") as out:
         out.write(json.dumps(["process", os.getpid(), sys.version.split()[0]]) + "\n")
         for event in list(_events):

@@ -28,6 +28,7 @@ struct process {
 	struct kernel_usdt *usdt;
 	bool python;			/* it is traced, not only followed */
 	bool told;			/* of code or a stack: the kernel side's tables have entries of it */
+	bool announced;			/* by an NT_PROCESS */
 	bool seen_alive;		/* after the kernel side was told of it */
 	bool missed;			/* by the last sweep */
 	uint64_t since;			/* when it was first known */
@@ -131,7 +132,7 @@ static int listener_add(void *context, const struct nt_listener *listener)
 	return 0;
 }
 
-static int process_announce(struct follow *follow, const struct process *process)
+static int process_announce(struct follow *follow, struct process *process)
 {
 	const struct target *target = &process->target;
 	struct nt_process record = {
@@ -143,8 +144,10 @@ static int process_announce(struct follow *follow, const struct process *process
 	    .python_micro = target->python[2],
 	    .attribution = process->attribution,
 	    .command_size = strlen(target->command),
+	    .again = process->announced,
 	};
 
+	process->announced = true;
 	return stream_put_text(follow->stream, &record.h, sizeof(record), target->command, record.command_size);
 }
 
@@ -410,7 +413,7 @@ static void on_stack(struct follow *follow, const struct nt_stack *stack)
 
 	if (process)
 		process->told = true;
-	if (pipeline_note(follow->stream->pipeline, stack->h.pid, stack->stack, &note))
+	if (pipeline_note(follow->stream->pipeline, stack, &note))
 		kernel_note_stack(follow->kernel, stack->stack, &note);
 }
 

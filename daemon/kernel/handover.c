@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../target/hooks.h"
 #include "nettraced.skel.h"
@@ -22,6 +21,7 @@ struct handovers {
 		struct bpf_link *links[HOOKS_MAX];
 	} files[HANDOVER_FILES];
 	size_t count;
+	int error; /* nothing can be attached */
 	char refusal[KERNEL_WHY_SIZE];
 };
 
@@ -38,11 +38,6 @@ static const struct program {
 
 #define PROGRAM_COUNT (sizeof(programs) / sizeof(programs[0]))
 
-bool handover_is_possible(void)
-{
-	return access("/sys/bus/event_source/devices/uprobe/type", R_OK) == 0;
-}
-
 int handover_select(struct nettraced_bpf *object)
 {
 	for (size_t i = 0; i < PROGRAM_COUNT; i++) {
@@ -50,15 +45,13 @@ int handover_select(struct nettraced_bpf *object)
 
 		if (!program)
 			return -ENOENT;
-		bpf_program__set_autoload(program, handover_is_possible());
+		bpf_program__set_autoload(program, true);
 	}
 	return 0;
 }
 
 const char *kernel_handover_refusal(const struct kernel *kernel)
 {
-	if (!handover_is_possible())
-		return "this kernel has no uprobes (CONFIG_UPROBE_EVENTS is not set)";
 	return kernel->handovers ? kernel->handovers->refusal : "";
 }
 
@@ -99,19 +92,27 @@ static int file_attach(struct kernel *kernel, struct file *file, const struct ho
 	return 0;
 }
 
+/* The table, made at first use. NULL: no memory. */
+static struct handovers *handovers_get(struct kernel *kernel)
+{
+	if (kernel->handovers)
+		return kernel->handovers;
+	kernel->handovers = calloc(1, sizeof(*kernel->handovers));
+	if (kernel->handovers)
+		kernel->handovers->error = kernel_check_uprobes(kernel->handovers->refusal);
+	return kernel->handovers;
+}
+
 int kernel_handover_attach(struct kernel *kernel, const struct hooks *hooks)
 {
 	struct file file = {.device = hooks->device, .inode = hooks->inode};
-	struct handovers *handovers;
+	struct handovers *handovers = handovers_get(kernel);
 	int error;
 
-	if (!handover_is_possible())
-		return -ENOTSUP;
-	if (!kernel->handovers)
-		kernel->handovers = calloc(1, sizeof(*kernel->handovers));
-	handovers = kernel->handovers;
 	if (!handovers)
 		return -ENOMEM;
+	if (handovers->error)
+		return handovers->error;
 	for (size_t i = 0; i < handovers->count; i++)
 		if (handovers->files[i].device == file.device && handovers->files[i].inode == file.inode)
 			return 0;

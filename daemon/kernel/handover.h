@@ -6,9 +6,6 @@
 
 #include "object.h"
 
-/* Does the kernel have uprobes? */
-bool handover_is_possible(void);
-
 /* Says which of the programs are to be loaded. 0 or negative errno. */
 int handover_select(struct nettraced_bpf *object);
 

@@ -291,6 +291,11 @@ static json_t *make_target(const struct summary_target *target)
 		      {"python", python_version(target)}, {"attribution", json_string(attributions[by])});
 }
 
+static json_t *make_targets_more(const struct summary *summary)
+{
+	return count(summary->targets_more);
+}
+
 static json_t *make_targets(const struct summary *summary)
 {
 	json_t *array = json_array();
@@ -401,6 +406,7 @@ static const struct member {
     {"duration_s", make_duration},
     {"kernel", make_kernel},
     {"targets", make_targets},
+    {"targets_more", make_targets_more},
     {"lost", make_lost},
     {"cost", make_cost},
     {"endpoints", NULL},

@@ -119,14 +119,15 @@ static void put_piece(struct flow *flow, const struct piece *piece)
 static void grow_target(struct piece *piece, const struct summary *summary, size_t width)
 {
 	const struct summary_target *target = summary->targets;
+	unsigned long long others = summary->target_count - 1 + summary->targets_more;
 	char command[512], more[32] = "";
 
 	if (!summary->target_count) {
 		grow(piece, "no target");
 		return;
 	}
-	if (summary->target_count > 1)
-		snprintf(more, sizeof(more), " and %zu more", summary->target_count - 1);
+	if (others)
+		snprintf(more, sizeof(more), " and %llu more", others);
 	grow(piece, "pid %u ", target->pid);
 	words_clean(words_command(target->command), true, command, sizeof(command));
 	words_cut_end(command, width - words_width(piece->text) - words_width(more));

@@ -311,17 +311,32 @@ uint32_t run_stage_judge(const struct run_stage *stage, uint32_t pid, uint64_t a
 	return code && code->known ? endpoint_judge(&stage->rules, code) : 0;
 }
 
-bool run_stage_note(struct run_stage *stage, uint32_t pid, uint64_t id, struct nt_stack_note *ret_note)
+/* Do the callers' states tell runs apart on this stack? Not where a request does, or a task that is made for one. */
+static bool needs_states(struct process *process, uint32_t tid, const struct stack *stack)
 {
-	struct process *process = process_find(&stage->codes, pid);
-	struct stack *stack = process ? stack_find(process, id) : NULL;
+	const struct stack_verdict *verdict = &stack->verdict;
+	const struct lane *lane = lane_find(process, tid, 0);
+
+	if (verdict->root >= 0)
+		return !verdict->certain || verdict->code->named_by_user;
+	return !(verdict->certain && lane && lane->answers);
+}
+
+bool run_stage_note(struct run_stage *stage, const struct nt_stack *record, struct nt_stack_note *ret_note)
+{
+	struct process *process = process_find(&stage->codes, record->h.pid);
+	struct stack *stack = process ? stack_find(process, record->stack) : NULL;
 
 	if (!stack || !who_judge(stage, stack))
 		return false;
 	/* The record of a stack has at most NT_MAX_FRAMES. */
-	*ret_note = (struct nt_stack_note){.pid = pid, .flags = NT_STACK_JUDGED, .states_from = (uint8_t)stack->depth};
-	if (stack->verdict.endpoint)
-		ret_note->endpoint = ret_note->states_from = (uint8_t)(stack->verdict.index + 1u);
+	*ret_note = (struct nt_stack_note){
+	    .pid = record->h.pid, .flags = NT_STACK_JUDGED, .states_from = (uint8_t)stack->depth};
+	if (stack->verdict.endpoint) {
+		ret_note->endpoint = (uint8_t)(stack->verdict.index + 1u);
+		if (needs_states(process, record->h.tid, stack))
+			ret_note->states_from = ret_note->endpoint;
+	}
 	ret_note->carrier = (uint8_t)(stack->verdict.carrier + 1);
 	return true;
 }

@@ -276,21 +276,42 @@ static struct summary_target *add_target(struct summary *summary, uint32_t pid)
 	return &targets[summary->target_count++];
 }
 
-int summary_set_target(struct summary *summary, const struct nt_process *process)
+/* A full list gives up the one that ended first. NULL: all live. */
+static struct summary_target *replace_target(struct summary *summary, uint32_t pid)
+{
+	size_t i = 0;
+
+	while (i < summary->target_count && !summary->targets[i].exited)
+		i++;
+	if (i == summary->target_count)
+		return NULL;
+	free(summary->targets[i].command);
+	summary->target_count--;
+	memmove(summary->targets + i, summary->targets + i + 1,
+		(summary->target_count - i) * sizeof(*summary->targets));
+	return add_target(summary, pid);
+}
+
+/* The entry of a process; NULL: no memory, or (counted) no place. */
+static struct summary_target *get_target(struct summary *summary, const struct nt_process *process)
 {
 	struct summary_target *target = find_target(summary, process->h.pid);
 
-	if (!target && summary->target_count == SUMMARY_MAX_TARGETS) {
-		summary->truncated = true;
-		return 0;
-	}
-	char *command = strndup((const char *)(process + 1), process->command_size);
+	if (target || summary->target_count < SUMMARY_MAX_TARGETS)
+		return target ? target : add_target(summary, process->h.pid);
+	if (!process->again)
+		summary->targets_more++;
+	return replace_target(summary, process->h.pid);
+}
 
-	if (command && !target)
-		target = add_target(summary, process->h.pid);
-	if (!command || !target) {
+int summary_set_target(struct summary *summary, const struct nt_process *process)
+{
+	char *command = strndup((const char *)(process + 1), process->command_size);
+	struct summary_target *target = command ? get_target(summary, process) : NULL;
+
+	if (!target) {
 		free(command);
-		return -ENOMEM;
+		return command && summary->target_count == SUMMARY_MAX_TARGETS ? 0 : -ENOMEM;
 	}
 	free(target->command);
 	target->command = command;

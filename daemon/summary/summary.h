@@ -21,7 +21,7 @@
 #define SUMMARY_MAX_OPERATIONS 256 /* per backend; then "(other)" */
 #define SUMMARY_MAX_ROWS 8192	   /* endpoints, backends and operations together: a row takes one or two KiB */
 #define SUMMARY_MAX_SITES 16	   /* per backend; the calls of more are in no site */
-#define SUMMARY_MAX_TARGETS 1024   /* shown; more are traced but not listed */
+#define SUMMARY_MAX_TARGETS 1024   /* listed; of more it is said how many they are */
 
 #define SUMMARY_OTHER "(other)"
 
@@ -129,6 +129,7 @@ struct summary {
 	struct summary_facts facts;
 	struct summary_target *targets;
 	size_t target_count;
+	uint64_t targets_more; /* that the list had no place for */
 	struct summary_endpoint *endpoints;
 	size_t rows; /* of all tables, "(other)" ones not counted */
 	uint64_t requests, requests_without_endpoint;
@@ -136,7 +137,7 @@ struct summary {
 	uint64_t unattributed_calls;
 	uint64_t reasons[RUN_REASON_COUNT];
 	struct summary_endpoint unattributed; /* its backends */
-	bool truncated;			      /* some table was full: "(other)" is in use, or targets are not listed */
+	bool truncated;			      /* some table was full: "(other)" is in use */
 };
 
 /* Returns NULL without memory. */

@@ -409,7 +409,7 @@ static const struct hooks *hooks_recall(int fd)
 
 const char *hook_name(enum hook_function function)
 {
-	static const char *const names[] = {
+	static const char *const names[HOOK_FUNCTION_COUNT] = {
 	    [HOOK_TASK_INIT] = "tasks of asyncio",
 	    [HOOK_QUEUE_PUT] = "work of thread pools",
 	    [HOOK_STREAM_WRITE] = "writes of uvloop",

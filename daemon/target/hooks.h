@@ -17,6 +17,7 @@ enum hook_function {
 	HOOK_TASK_INIT,	   /* _asyncio.Task.__init__ */
 	HOOK_QUEUE_PUT,	   /* _queue.SimpleQueue.put */
 	HOOK_STREAM_WRITE, /* uvloop.loop.UVStream.write and writelines */
+	HOOK_FUNCTION_COUNT,
 };
 
 /* Where a function finds its arguments behind `self`, in the second register or the third. */
@@ -54,7 +55,7 @@ int hooks_find(int fd, struct hooks *ret_hooks);
 struct target;
 int hooks_each(const struct target *target, int (*each)(void *context, const struct hooks *hooks), void *context);
 
-/* "asyncio.Task": what cannot be seen without the function. Static. */
+/* "tasks of asyncio": what is seen by the function. Static. */
 const char *hook_name(enum hook_function function);
 
 #endif

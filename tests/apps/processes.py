@@ -99,6 +99,22 @@ def prefork(options, go):
     _wait(children)
 
 
+def storm(options, go):
+    """Thousands of children, some at a time, that make a call each and end at once."""
+
+    def child(number):
+        witness.number(number)
+        _work(in_child, options, number)
+
+    go()
+    living = []
+    for number in range(options["children"]):
+        if len(living) == options["together"]:
+            _wait([living.pop(0)])
+        living.append(_fork(lambda n=number: child(n)))
+    _wait(living)
+
+
 def programs(options, go):
     """Python programs that the target starts, and one that is not Python."""
     go()
@@ -124,4 +140,4 @@ if __name__ == "__main__":
         given["raw"] = tuple(given["raw"])
         program(given)
     else:
-        scenario.main({"forks": forks, "prefork": prefork, "programs": programs})
+        scenario.main({"forks": forks, "prefork": prefork, "programs": programs, "storm": storm})

@@ -1,10 +1,10 @@
 """The program that the bench measures: a blocking request/answer loop, 16 Python frames deep.
 
-    client.py PORT [patched]
+    client.py PORT [patched | shallow | threads]
 
 Reads "run N" on standard input, makes N round trips of 32 bytes, and prints a JSON object: its CPU time and wall time
 in nanoseconds. `patched`: with the sockets patched, as a team without a tracer would note time, size, peer and 16
-frames.
+frames. `shallow`: as few frames as there can be. `threads`: likewise on 200 threads at once, a connection each.
 """
 
 import gc
@@ -12,10 +12,12 @@ import json
 import resource
 import socket
 import sys
+import threading
 import time
 
 MESSAGE = b"m" * 32
 DEPTH = 16
+THREADS = 200
 notes = []
 
 
@@ -65,28 +67,47 @@ def descend(levels, sock, count):
         exchange(sock, count)
 
 
-def measure(sock, count):
+def at_once(socks, count):
+    threads = [threading.Thread(target=exchange, args=(sock, count // len(socks))) for sock in socks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def measure(work):
     usage = resource.getrusage(resource.RUSAGE_SELF)
     cpu, wall = usage.ru_utime + usage.ru_stime, time.monotonic_ns()
-    descend(DEPTH - 5, sock, count)
+    work()
     wall = time.monotonic_ns() - wall
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {"cpu": (usage.ru_utime + usage.ru_stime - cpu) * 1e9, "wall": wall}
 
 
-def main():
-    if "patched" in sys.argv[2:]:
-        patch()
+def connect():
     sock = socket.socket()
     sock.connect(("127.0.0.1", int(sys.argv[1])))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
+
+
+def main():
+    way = sys.argv[2] if len(sys.argv) > 2 else None
+    if way == "patched":
+        patch()
+    socks = [connect() for _ in range(THREADS if way == "threads" else 1)]
     gc.disable()
     print("ready", flush=True)
     for line in sys.stdin:
-        result = measure(sock, int(line.split()[1]))
+        count = int(line.split()[1])
+        if way == "threads":
+            result = measure(lambda: at_once(socks, count))
+        else:
+            result = measure(lambda: descend(0 if way == "shallow" else DEPTH - 6, socks[0], count))
         result["notes"] = len(notes)
         notes.clear()
         print(json.dumps(result), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

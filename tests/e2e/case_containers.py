@@ -93,6 +93,53 @@ def sidecar_and_programs(lab):
     from_sidecar(lab, pod, pod, "programs_started_after_attach")
 
 
+@case
+def sidecar_and_its_double(lab):
+    """Two pods whose processes have the same ids, each with its load: the sidecar of one sees nothing of the other."""
+    pods = Container(lab), Container(lab)
+    load, target = begin(lab, pods[0], "threads")
+    double = pods[1].target(load.script, options_of(lab, load), load.backends, witness=False)
+    pid = pods[0].pid(target)
+    check(pods[1].pid(double) == pid, "the pods' targets have other ids: the case tests nothing")
+    tracer = Sidecar(lab, pods[0], "--pid", pid, "-i", 0, "--python", "stack", *patterns(*load.endpoints))
+    for one in (double, target):
+        one.say("go")
+    for one in (double, target):
+        one.expect("^done$")
+    summary = tracer.finish()[-1]
+    quit_target(double)
+    hold_against_truth(lab, summary, load, target)
+
+
+@case
+def sidecar_of_all(lab):
+    """--all is all of the pod, and nothing of the machine, on which at least this program is a Python."""
+    pod = Container(lab)
+    load, target = begin(lab, pod, "forked_before_attach")
+    tracer = Sidecar(lab, pod, "--all", "-i", 0, "--python", "stack", *patterns(*load.endpoints))
+    ids = pod.ids()
+    target.say("go")
+    target.expect("^done$")
+    summary = tracer.finish()[-1]
+    found = [row["pid"] for row in summary["targets"]]
+    check(pod.pid(target) in found, "the target is not among %s" % found)
+    check(set(found) <= ids, "%s are not all among the pod's %s" % (found, sorted(ids)))
+    hold_against_truth(lab, summary, load, target)
+
+
+@case
+def sidecar_with_own_root(lab):
+    """As from an image of its own: another root, none of our libraries in it."""
+    static = lab.nettraced + ".static"
+    if not os.path.exists(static):
+        raise Skip("no statically linked nettraced: make tools")
+    enter, root, _ = suite_python(lab, "trixie")
+    mounts = 'mount --rbind /sys "$1/sys"; exec "$2" "$1" "$3" "${@:5}"'
+    given = ["unshare", "--mount", "--propagation", "private", "bash", "-ec", mounts, "bash", root, enter, static]
+    pod = Container(lab)
+    from_sidecar(lab, pod, Container(lab, outer=pod), "plain_script", given=given)
+
+
 def serve(lab, container, trace):
     """gunicorn with two workers, its clients and its backend in a container. trace(server) starts nettraced."""
     address = container.backend("redis")

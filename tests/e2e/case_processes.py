@@ -6,9 +6,10 @@ import shutil
 import signal
 import time
 
+from case_limits import rss_anon
 from compare import compare
 from lab import APPS, Skip, check, check_none, summaries
-from loads import MIXED, many, quit_target
+from loads import MIXED, Load, many, options_of, patterns, quit_target
 from registry import case
 
 
@@ -267,3 +268,31 @@ def check_of_what_matches(lab):
     check("pid %d  Python" % target.pid in out and out.count("frames can be walked") == 1, "it says %r" % out)
     services.work()
     services.quit()
+
+
+def processes_traced(lab, scenario, endpoints, limit=1, **options):
+    """Runs a scenario of apps/processes.py under nettraced: its summary, the truth, and nettraced's private memory."""
+    load = Load("processes", scenario, ("raw",), endpoints, **options)
+    target = lab.target(load.script, options_of(lab, load), load.backends)
+    tracer = lab.trace(target.pid, "-i", 0, "--python", "stack", *patterns(*endpoints))
+    target.limit *= limit
+    target.say("go")
+    target.expect("^done$")
+    memory = rss_anon(tracer.pid)
+    summary = tracer.finish()[-1]
+    quit_target(target)
+    return summary, lab.truth(), memory
+
+
+@case
+def thousands_of_children(lab):
+    """Each is forked, makes one call and ends: all are there, named, and leave nothing in nettraced's memory."""
+    children = lab.number(2000)
+    summary, truth, memory = processes_traced(
+        lab, "storm", ["in_child"], limit=5, children=children, together=8, runs=1
+    )
+    check(truth["__main__:in_child"].runs == children, "the witness saw %d runs" % truth["__main__:in_child"].runs)
+    check_none(compare(summary, truth, lab.qualified()))
+    check(memory < 32 << 20, "nettraced has %d bytes of anonymous memory" % memory)
+    listed = len(summary["targets"]) + summary["targets_more"]
+    check(listed == children + 1, "%d targets, truly %d" % (listed, children + 1))

@@ -55,14 +55,19 @@ class Container:
             finally:
                 _enter(own)
 
-    def target(self, script, options, backends=(), python=None):
+    def target(self, script, options, backends=(), python=None, witness=True):
         """Starts a script of apps/ in it; see Lab.target()."""
         options = dict(options, **{kind: self.backend(kind) for kind in backends})
-        return self.lab.target(script, options, inside=self.inside(), python=python)
+        return self.lab.target(script, options, witness=witness, inside=self.inside(), python=python)
 
     def pid(self, child):
         """The process id of a program that was started in it, as it is in it."""
         return numbers(program(child.pid))[len(numbers(self.holder)) - 1]
+
+    def ids(self):
+        """The ids in it of all processes that can be seen there."""
+        return {int(name) for name in subprocess.check_output([*self.inside(), "ls", "/proc"], text=True).split()
+                if name.isdigit()}
 
 
 def _enter(network):

@@ -528,8 +528,10 @@ static void test_json_shape(void **state)
 
 	(void)state;
 	assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1); /* one line */
-	assert_keys(object, "schema version host final start duration_s kernel targets lost cost endpoints requests "
-			    "unattributed truncated");
+	assert_keys(
+	    object,
+	    "schema version host final start duration_s kernel targets targets_more lost cost endpoints requests "
+	    "unattributed truncated");
 	assert_string_equal(json_string_value(at(object, "schema")), "nettrace.summary/1");
 	assert_string_equal(json_string_value(at(object, "start")), "2026-01-31T12:00:00.123Z");
 	assert_keys(at(object, "kernel"), "release hooks");

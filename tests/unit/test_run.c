@@ -640,6 +640,13 @@ static void states_that_did_not_come_are_not_exact(void **state)
 	assert_run(world, 0, "job.job", RUN_BY_CALLS, 2, false);
 }
 
+static bool note_of(struct world *world, uint32_t pid, uint64_t stack, struct nt_stack_note *ret_note)
+{
+	struct nt_stack record = {.h = {.pid = pid, .tid = TID}, .stack = stack};
+
+	return run_stage_note(world->stage, &record, ret_note);
+}
+
 /* The kernel side sends the states of the callers only, once it was told which those are. */
 static void the_callers_states_are_enough(void **state)
 {
@@ -648,14 +655,14 @@ static void the_callers_states_are_enough(void **state)
 
 	stacks_of_job(world);
 	STACK(world, PID, 8, WORKER, BEFORE, REDIS, BEFORE);
-	assert_true(run_stage_note(world->stage, PID, 1, &note));
+	assert_true(note_of(world, PID, 1, &note));
 	assert_int_equal(note.states_from, 2);
 	assert_int_equal(note.endpoint, 2);
-	assert_true(run_stage_note(world->stage, PID, 8, &note));
+	assert_true(note_of(world, PID, 8, &note));
 	assert_int_equal(note.states_from, 2); /* no endpoint: none */
 	assert_int_equal(note.endpoint, 0);
-	assert_false(run_stage_note(world->stage, PID, 99, &note));
-	assert_false(run_stage_note(world->stage, PID + 1, 1, &note));
+	assert_false(note_of(world, PID, 99, &note));
+	assert_false(note_of(world, PID + 1, 1, &note));
 	do_call(world, (struct from){PID, TID, 1, 1, 5, 1});
 	do_call(world, HERE(2, 5)); /* one of three is the caller's */
 	do_call(world, (struct from){PID, TID, 2, 1, 6, 1});

@@ -453,7 +453,14 @@ static void test_targets(void **state)
 	for (uint32_t pid = 100; pid < 100 + 2 * SUMMARY_MAX_TARGETS; pid++)
 		assert_int_equal(set_target(summary, pid, "many"), 0);
 	assert_int_equal(summary->target_count, SUMMARY_MAX_TARGETS);
-	assert_true(summary->truncated);
+	assert_int_equal(summary->targets_more, SUMMARY_MAX_TARGETS + 2);
+	/* Those that have ended make place for others. */
+	summary_end_target(summary, 101);
+	assert_int_equal(set_target(summary, 50, "new"), 0);
+	assert_int_equal(summary->target_count, SUMMARY_MAX_TARGETS);
+	assert_int_equal(summary->targets_more, SUMMARY_MAX_TARGETS + 3);
+	assert_string_equal(summary->targets[SUMMARY_MAX_TARGETS - 1].command, "new");
+	assert_int_equal(summary->targets[0].pid, 11);
 	summary_free(summary);
 }
 
