@@ -240,6 +240,8 @@ static struct summary_lost count_lost(const struct pipeline *pipeline)
 	    .connections = calls->connections_refused,
 	    .orphans = calls->orphan_records,
 	    .runs = runs->runs_refused,
+	    .handovers = runs->handovers_lost,
+	    .intents = calls->intents_refused,
 	    .malformed = pipeline->malformed,
 	};
 }

@@ -65,20 +65,6 @@ struct binding *bind_call(struct run_stage *stage, struct call *call)
 	return book_bind(stage, call, place.run, place.endpoint, site, RUN_NO_ENDPOINT);
 }
 
-/* The request that was read just now, whose bytes the stack is looking at: what it hands over is done for that one. */
-static struct request *find_received(const struct who *who, const struct call_owner *owner)
-{
-	struct lane *thread = lane_find(who->process, owner->tid, 0);
-	struct request *found = NULL;
-
-	if (!who->stack->verdict.received || who->stack->verdict.root >= 0 || !thread)
-		return NULL;
-	for (struct request *request = thread->requests; request; request = request->lane_next)
-		if (request->call->connection == thread->read)
-			found = request;
-	return found;
-}
-
 /* For whom the work is done that a record hands over. */
 static void find_giver(struct run_stage *stage, const struct nt_handover *record, struct origin *origin)
 {
@@ -90,9 +76,7 @@ static void find_giver(struct run_stage *stage, const struct nt_handover *record
 	call_read_owner(&guise.owner, &record->h, &record->owner, record + 1);
 	if (who_find(stage, &guise.owner, &who) != RUN_REASON_COUNT)
 		return;
-	request = find_received(&who, &guise.owner);
-	if (!request)
-		request = who_request(stage, &who);
+	request = who_request(stage, &who);
 	if (record->owner.walk == NT_WALK_OK || who.stack->verdict.certain)
 		find_run(stage, &who, &guise, &place);
 	origin->endpoint = place.endpoint;
@@ -100,28 +84,35 @@ static void find_giver(struct run_stage *stage, const struct nt_handover *record
 	origin->request = request ? request->number : 0;
 }
 
+/* Whoever had this address or number before is over. */
+static struct lane *find_former(struct process *process, const struct nt_handover *record)
+{
+	switch (record->kind) {
+	case NT_HANDOVER_TASK:
+		return lane_find(process, 0, record->what);
+	case NT_HANDOVER_THREAD:
+		return lane_find(process, (uint32_t)record->what, 0);
+	default:
+		return NULL;
+	}
+}
+
 int bind_handover(struct run_stage *stage, const struct nt_handover *record)
 {
 	struct process *process = process_find(&stage->codes, record->h.pid);
-	struct origin giver = {0}, *origin;
-	struct lane *old;
+	struct origin origin = {.key = {.what = record->what, .kind = record->kind}};
+	struct lane *former;
 
 	if (sizeof(*record) + nt_owner_size(&record->owner) > record->h.size)
 		return -EBADMSG;
-	if (!process)
+	if (!process || !record->what)
 		return 0;
-	find_giver(stage, record, &giver);
-	/* Another task had this coroutine's address, and is over. */
-	old = record->kind == NT_HANDOVER_TASK ? lane_find(process, 0, record->what) : NULL;
-	if (old)
-		lane_remove(stage, process, old);
-	origin = origin_renew(stage, process, record->kind, record->what);
-	if (!origin)
-		return -ENOMEM;
-	origin->endpoint = giver.endpoint;
-	origin->run = giver.run;
-	origin->request = giver.request;
-	return 0;
+	/* First who gives: if it was the former one itself, its run is over after this. */
+	find_giver(stage, record, &origin);
+	former = find_former(process, record);
+	if (former)
+		lane_remove(stage, process, former);
+	return origin_set(stage, process, &origin);
 }
 
 void bind_read(struct run_stage *stage, const struct nt_segment *segment)

@@ -21,6 +21,8 @@ struct open_run *book_open(struct run_stage *stage, enum run_source source, stru
 	struct open_run *run;
 
 	if (stage->run_count >= RUN_MAX_OPEN)
+		stage_make_room(stage);
+	if (stage->run_count >= RUN_MAX_OPEN)
 		return NULL;
 	run = calloc(1, sizeof(*run));
 	if (!run)
@@ -50,7 +52,7 @@ struct open_run *book_find(const struct run_stage *stage, uint64_t number)
 	struct open_run *run;
 
 	HASH_FIND(hh, stage->runs_by_number, &number, sizeof(number), run);
-	return run;
+	return run && !run->over ? run : NULL;
 }
 
 static void run_free(struct run_stage *stage, struct open_run *run)

@@ -149,7 +149,7 @@ static bool enters_again(const struct stack *stack, int i)
  * two frames stand at different places, the code says. Where they stand at the same place, it is one execution of what
  * is called there, whose frames come next, unless a loop leads back here or C code calls from here.
  */
-static bool reaches(const struct callers *last, const struct stack *stack)
+static bool find_reaches(const struct callers *last, const struct stack *stack)
 {
 	int from = last->index, to = stack->verdict.index;
 
@@ -168,6 +168,19 @@ static bool reaches(const struct callers *last, const struct stack *stack)
 			return true;
 	}
 	return false;
+}
+
+/* Loops come by the same few places: mostly the answer is the one that was found last. */
+static bool reaches(const struct callers *last, struct stack *stack)
+{
+	struct stack_verdict *verdict = &stack->verdict;
+
+	if (verdict->after != last->stack->number || verdict->after_index != last->index) {
+		verdict->reached = find_reaches(last, stack);
+		verdict->after = last->stack->number;
+		verdict->after_index = last->index;
+	}
+	return verdict->reached;
 }
 
 /* Is the outermost frame one that nobody calls twice? What is called from C is anybody's guess. */
@@ -234,7 +247,7 @@ static void close_run(struct run_stage *stage, struct open_run *run)
 	 */
 	run->run.partial = run->unasked && lane->answers && !lane->task;
 	run->lane = NULL;
-	if (run->unasked && stage->serves && !lane->answers)
+	if (run->unasked && stage->serves && !lane->answers && stage->run_count < RUN_MAX_OPEN / 2)
 		wait_for_response(stage, lane, run);
 	else
 		book_close(stage, run);

@@ -379,6 +379,7 @@ static int stack_add(struct code_table *table, struct process *process, const st
 	table->stack_count++;
 	stack->references = 1;
 	stack->id = record->stack;
+	stack->number = ++table->numbers;
 	for (; stack->depth < record->depth; stack->depth++) {
 		const struct nt_frame *frame = &record->frames[stack->depth];
 		struct code *code = code_find(process, frame->code);

@@ -26,6 +26,8 @@ struct lane *lane_get(struct run_stage *stage, struct process *process, uint32_t
 	struct lane_key key = {.id = id, .tid = id ? 0 : tid};
 	struct lane *lane = find(process, &key);
 
+	if (!lane && stage->lane_count >= STAGE_MAX_LANES)
+		stage_make_room(stage);
 	if (!lane && stage->lane_count < STAGE_MAX_LANES) {
 		lane = calloc(1, sizeof(*lane));
 		if (!lane)

@@ -6,6 +6,7 @@
  */
 #include "stage.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 struct origin *origin_find(const struct process *process, enum nt_handover_kind kind, uint64_t what)
@@ -24,26 +25,49 @@ static void origin_drop(struct run_stage *stage, struct process *process, struct
 	free(origin);
 }
 
-struct origin *origin_renew(struct run_stage *stage, struct process *process, enum nt_handover_kind kind, uint64_t what)
+/* Does it still say something? A thread is its starter's only as long as that one's run. */
+static bool is_of_use(const struct run_stage *stage, const struct origin *origin)
 {
-	struct origin *origin = origin_find(process, kind, what);
+	if (origin->endpoint && (origin->key.kind != NT_HANDOVER_THREAD || book_find(stage, origin->run)))
+		return true;
+	return origin->key.kind != NT_HANDOVER_THREAD && request_find(stage, origin->request);
+}
 
-	/* The oldest go first: uthash keeps the order in which they came. */
-	if (!origin && stage->origin_count >= RUN_MAX_ORIGINS && process->origins)
-		origin_drop(stage, process, process->origins);
-	if (origin)
-		origin_drop(stage, process, origin);
-	origin = stage->origin_count < RUN_MAX_ORIGINS ? calloc(1, sizeof(*origin)) : NULL;
-	if (!origin)
-		return NULL;
-	origin->key = (struct origin_key){.what = what, .kind = kind};
-	HASH_ADD(hh, process->origins, key, sizeof(origin->key), origin);
-	if (origin->refused) {
-		free(origin);
-		return NULL;
+/* False: the table is full of other processes' origins. uthash keeps the order in which they came: the oldest go. */
+static bool make_room(struct run_stage *stage, struct process *process)
+{
+	if (stage->origin_count < RUN_MAX_ORIGINS)
+		return true;
+	if (!process->origins)
+		return false;
+	stage->stats.handovers_lost += is_of_use(stage, process->origins);
+	origin_drop(stage, process, process->origins);
+	return true;
+}
+
+int origin_set(struct run_stage *stage, struct process *process, const struct origin *origin)
+{
+	struct origin *known = origin_find(process, origin->key.kind, origin->key.what);
+
+	if (known)
+		origin_drop(stage, process, known);
+	if (!is_of_use(stage, origin))
+		return 0;
+	if (!make_room(stage, process)) {
+		stage->stats.handovers_lost++;
+		return 0;
+	}
+	known = malloc(sizeof(*known));
+	if (!known)
+		return -ENOMEM;
+	*known = *origin;
+	HASH_ADD(hh, process->origins, key, sizeof(known->key), known);
+	if (known->refused) {
+		free(known);
+		return -ENOMEM;
 	}
 	stage->origin_count++;
-	return origin;
+	return 0;
 }
 
 void origin_clear(struct run_stage *stage, struct process *process)

@@ -12,11 +12,31 @@
 #include <string.h>
 #include <utlist.h>
 
+/* Are these two of one lane, next to each other, from different connections? NULL: there is none. */
+static bool differ(const struct request *a, const struct request *b)
+{
+	return a && b && a->call->connection != b->call->connection;
+}
+
+static void join_lane(struct request *request, struct lane *lane)
+{
+	struct request *youngest = lane->requests ? lane->requests->lane_prev : NULL;
+
+	request->lane = lane;
+	lane->changes += differ(youngest, request);
+	DL_APPEND2(lane->requests, request, lane_prev, lane_next);
+}
+
 void request_leave_lane(struct request *request)
 {
-	if (!request->lane)
+	struct lane *lane = request->lane;
+	struct request *before, *behind = request->lane_next;
+
+	if (!lane)
 		return;
-	DL_DELETE2(request->lane->requests, request, lane_prev, lane_next);
+	before = request == lane->requests ? NULL : request->lane_prev;
+	lane->changes += differ(before, behind) - differ(before, request) - differ(request, behind);
+	DL_DELETE2(lane->requests, request, lane_prev, lane_next);
 	request->lane = NULL;
 }
 
@@ -34,22 +54,25 @@ static void lane_reads(struct run_stage *stage, struct lane *lane, uint32_t pid)
 	calls_leave(stage, lane, NULL);
 }
 
-/* The lane that read a request. */
-static struct lane *reader_of(struct run_stage *stage, const struct call *call)
+/* The lane that read a request. `ret_shared`: it was an event loop, for one of its tasks or callbacks. */
+static struct lane *reader_of(struct run_stage *stage, const struct call *call, bool *ret_shared)
 {
 	struct process *process = process_find(&stage->codes, call->owner.pid);
 	struct who who;
 
 	if (!process)
 		return NULL;
-	if (call->owner.stack && who_find(stage, &call->owner, &who) == RUN_REASON_COUNT)
+	if (call->owner.stack && who_find(stage, &call->owner, &who) == RUN_REASON_COUNT) {
+		*ret_shared = who_is_loop(&who);
 		return who.lane;
+	}
 	return lane_get(stage, process, call->owner.tid, 0);
 }
 
 void request_began(struct run_stage *stage, struct call *call)
 {
 	struct request *request = calloc(1, sizeof(*request));
+	struct lane *lane;
 
 	call->user = request;
 	if (!request)
@@ -64,12 +87,13 @@ void request_began(struct run_stage *stage, struct call *call)
 		return;
 	}
 	DL_APPEND(stage->requests, request);
-	request->lane = reader_of(stage, call);
-	if (!request->lane)
+	/* An answer alone tells nothing of when the work for it began. */
+	lane = call->out_first ? reader_of(stage, call, &request->shared) : NULL;
+	if (!lane)
 		return;
-	request->lane->answers = true;
-	lane_reads(stage, request->lane, call->owner.pid);
-	DL_APPEND2(request->lane->requests, request, lane_prev, lane_next);
+	lane->answers = true;
+	lane_reads(stage, lane, call->owner.pid);
+	join_lane(request, lane);
 }
 
 struct request *request_find(const struct run_stage *stage, uint64_t number)
@@ -88,11 +112,11 @@ static void answered_by(struct run_stage *stage, struct request *request, const 
 	if (who_find(stage, by, &who) != RUN_REASON_COUNT || !who.lane || who.lane == request->lane)
 		return;
 	/* A loop that sends what one of its tasks has written says nothing of who that was. */
-	if (!who.lane->task && who.stack->verdict.inside < who.stack->depth)
+	if (who_is_loop(&who))
 		return;
 	request_leave_lane(request);
-	request->lane = who.lane;
-	DL_APPEND2(who.lane->requests, request, lane_prev, lane_next);
+	request->shared = false;
+	join_lane(request, who.lane);
 	calls_give(stage, who.lane, request);
 }
 
@@ -111,12 +135,17 @@ void request_responding(struct run_stage *stage, struct call *call, const struct
 /* Of several on one connection, answers come in order. */
 struct request *request_current(const struct lane *lane)
 {
-	struct request *oldest = lane->requests;
+	return lane->requests && !lane->changes && !lane->requests->shared ? lane->requests : NULL;
+}
 
-	for (const struct request *request = oldest; request; request = request->lane_next)
-		if (request->call->connection != oldest->call->connection)
-			return NULL;
-	return oldest;
+/* The youngest one is the likeliest to be it. */
+struct request *request_read(const struct lane *lane)
+{
+	struct request *request = lane->requests ? lane->requests->lane_prev : NULL;
+
+	while (request && request->call->connection != lane->read)
+		request = request == lane->requests ? NULL : request->lane_prev;
+	return request;
 }
 
 void request_claim(struct lane *lane, char *route)

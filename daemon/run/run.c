@@ -283,18 +283,32 @@ static void flush_lane(struct run_stage *stage, struct process *process, struct 
 		lane_remove(stage, process, lane);
 }
 
-void run_stage_flush(struct run_stage *stage, uint64_t now, bool at_end)
+static void flush_lanes(struct run_stage *stage, uint64_t now, bool at_end)
 {
 	struct lane *next;
 
-	if (now > stage->now)
-		stage->now = now;
 	for (struct process *process = stage->codes.processes; process; process = process->hh.next) {
 		for (struct lane *lane = process->lanes; lane; lane = next) {
 			next = lane->hh.next;
 			flush_lane(stage, process, lane, now, at_end);
 		}
 	}
+}
+
+void stage_make_room(struct run_stage *stage)
+{
+	if (stage->now < stage->tidied + RUN_IDLE)
+		return;
+	stage->tidied = stage->now;
+	flush_lanes(stage, stage->now, false);
+	book_flush(stage, false);
+}
+
+void run_stage_flush(struct run_stage *stage, uint64_t now, bool at_end)
+{
+	if (now > stage->now)
+		stage->now = now;
+	flush_lanes(stage, now, at_end);
 	for (struct request *request = stage->requests; request && at_end; request = request->next)
 		request_end_runs(stage, request);
 	book_flush(stage, at_end);

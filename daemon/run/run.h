@@ -80,14 +80,14 @@ struct run_sink {
 	void (*requested)(void *context, const struct call *request, bool had_run);
 };
 
-#define RUN_MAX_CODES 65536  /* code objects known at once, all targets together */
-#define RUN_MAX_STACKS 65536 /* likewise stacks */
-#define RUN_MAX_OPEN 16384   /* runs open at once */
-#define RUN_MAX_ORIGINS                                                                                                \
-	131072 /* hand-overs that are remembered; of older ones it is not known for whom the work is done */
+#define RUN_MAX_CODES 65536   /* code objects known at once, all targets together */
+#define RUN_MAX_STACKS 65536  /* likewise stacks */
+#define RUN_MAX_OPEN 16384    /* runs open at once */
+#define RUN_MAX_ORIGINS 65536 /* hand-overs that are remembered, all targets together */
 
 struct run_stats {
 	uint64_t stacks_unknown; /* calls whose stack or code never arrived, or had no place */
+	uint64_t handovers_lost; /* beyond RUN_MAX_ORIGINS: for whom that work is done is not known */
 	uint64_t runs_refused;	 /* calls of runs beyond RUN_MAX_OPEN, or of threads beyond what is kept: walk_failed */
 };
 

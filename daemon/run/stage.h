@@ -111,6 +111,7 @@ struct request {
 	struct lane *lane; /* that read it, or that answers it; NULL: none, or that went on to another one */
 	struct open_run *runs;
 	bool had_run;
+	bool shared; /* an event loop has read it: for whom is not known yet */
 };
 
 struct lane_key {
@@ -131,6 +132,7 @@ struct lane {
 	unsigned active_count;
 	struct active *active; /* STAGE_MAX_ACTIVE of them, innermost last; NULL: never any */
 	struct request *requests;
+	unsigned changes;      /* pairs of neighbours among them that are of different connections */
 	struct open_run *runs; /* by calls */
 	struct open_run
 	    *closed; /* likewise, over, but perhaps part of a request that is yet to be answered; newest first */
@@ -150,7 +152,11 @@ struct run_stage {
 	uint64_t numbers;    /* given to runs and requests so far */
 	uint32_t generation; /* of the rules and names: verdicts of older ones are found anew */
 	uint64_t now;	     /* the newest time that was seen */
+	uint64_t tidied;     /* when a full table was last looked through */
 };
+
+/* run.c: a table is full: what only time ends leaves it now. Looking for that takes a while: once a second at most. */
+void stage_make_room(struct run_stage *stage);
 
 /*
  * lane.c. `id` 0: the thread itself. NULL: not known; lane_get() makes it: no memory or no place.
@@ -163,10 +169,11 @@ void lane_remove(struct run_stage *stage, struct process *process, struct lane *
 void lane_free(struct run_stage *stage, struct process *process, struct lane *lane);
 bool lane_is_idle(const struct lane *lane);
 
-/* origin.c. NULL: not known; origin_renew() makes it, whatever was known before: no memory or no place. */
+/* origin.c. NULL: not known. */
 struct origin *origin_find(const struct process *process, enum nt_handover_kind kind, uint64_t what);
-struct origin *origin_renew(struct run_stage *stage, struct process *process, enum nt_handover_kind kind,
-			    uint64_t what);
+/* Keeps a copy, if it says anything, instead of what was known of its key. 0, a full table too (counted), or -ENOMEM.
+ */
+int origin_set(struct run_stage *stage, struct process *process, const struct origin *origin);
 void origin_clear(struct run_stage *stage, struct process *process);
 
 /* Who did something. */
@@ -185,6 +192,8 @@ bool who_judge(struct run_stage *stage, struct stack *stack);
 uint64_t who_frame(const struct call_owner *owner, const struct stack *stack, uint32_t index);
 /* The endpoint that the work is done for if it is not the stack's own; NULL: it is that. */
 const struct run_endpoint *who_inherits(struct run_stage *stage, const struct who *who);
+/* Is it an event loop or a callback of one, and no task? It works for many. */
+bool who_is_loop(const struct who *who);
 /* The request that the work is done for; NULL: none, or not known. */
 struct request *who_request(struct run_stage *stage, const struct who *who);
 
@@ -234,6 +243,8 @@ void request_responding(struct run_stage *stage, struct call *call, const struct
 void request_ended(struct run_stage *stage, struct call *call);
 /* The request that the lane is answering; NULL: none, or which one is not known. */
 struct request *request_current(const struct lane *lane);
+/* The youngest one that a thread has on the connection that it read from last; NULL: none. */
+struct request *request_read(const struct lane *lane);
 /* By its number; NULL: it has ended. */
 struct request *request_find(const struct run_stage *stage, uint64_t number);
 /* The run of this endpoint within the request; NULL: no memory or no place. */

@@ -169,9 +169,18 @@ const struct run_endpoint *who_inherits(struct run_stage *stage, const struct wh
 	return origin->endpoint;
 }
 
+bool who_is_loop(const struct who *who)
+{
+	return who->stack->verdict.root < 0 && who->stack->verdict.inside < who->stack->depth;
+}
+
 struct request *who_request(struct run_stage *stage, const struct who *who)
 {
 	struct request *request = who->lane ? request_current(who->lane) : NULL;
+
+	/* What was read on a connection just now is being looked at: it is that one's. */
+	if (!request && who->lane && who->stack->verdict.received && who->stack->verdict.root < 0)
+		request = request_read(who->lane);
 
 	if (request || !who->origin || who->origin->key.kind == NT_HANDOVER_THREAD)
 		return request;

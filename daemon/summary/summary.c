@@ -30,6 +30,8 @@ const struct summary_lost_kind summary_lost_kinds[] = {
     LOST(connections, "connections beyond the table"),
     LOST(orphans, "records of unknown connections"),
     LOST(runs, "runs beyond the table"),
+    LOST(handovers, "hand-overs of work beyond the table"),
+    LOST(intents, "delayed sends beyond the table"),
     LOST(malformed, "malformed records"),
     LOST(summaries, "summaries that their reader was too slow for"),
     {NULL, NULL, 0},

@@ -96,7 +96,7 @@ struct summary_target {
 /* What is missing from a summary: all members are uint64_t counts, named in summary_lost_kinds. */
 struct summary_lost {
 	uint64_t records, stacks, payload, unparsed, bytes, sockets, processes, threads, probes;
-	uint64_t calls, connections, orphans, runs, malformed;
+	uint64_t calls, connections, orphans, runs, handovers, intents, malformed;
 	uint64_t summaries; /* that their reader was too slow for: counted where they are written, not by the core */
 };
 

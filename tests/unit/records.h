@@ -19,6 +19,7 @@ union record {
 	struct nt_stack stack;
 	struct nt_code code;
 	struct nt_function function;
+	struct nt_handover handover;
 	struct nt_fork fork;
 	struct nt_process process;
 	struct nt_module module;

@@ -536,9 +536,8 @@ static void test_json_shape(void **state)
 	assert_string_equal(json_string_value(at(object, "start")), "2026-01-31T12:00:00.123Z");
 	assert_keys(at(object, "kernel"), "release hooks");
 	assert_keys(json_array_get(at(object, "targets"), 0), "pid command python attribution");
-	assert_keys(at(object, "lost"),
-		    "records stacks payload unparsed bytes sockets processes probes calls connections "
-		    "orphans runs malformed summaries");
+	assert_keys(at(object, "lost"), "records stacks payload unparsed bytes sockets processes threads probes calls "
+					"connections orphans runs handovers intents malformed summaries");
 	assert_keys(at(object, "cost"),
 		    "probe_ns_per_call target_cpu_percent daemon_cpu_percent daemon_rss ring_bytes");
 	json_t *endpoint = json_array_get(at(object, "endpoints"), 0);
