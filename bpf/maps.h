@@ -126,6 +126,7 @@ struct {
 #define CODE_SIZE (sizeof(struct nt_code) + 2 * NT_MAX_NAME + 2 * NT_MAX_TABLE)
 
 #define WINDOW_SIZE 2048 /* a dozen frames of ordinary size; a power of two: offsets in it are masked */
+#define WINDOW_FIRST 512 /* of the first one: of many threads with few frames each, the rest is in no cache */
 #define LOCALS_SIZE 128	 /* the first 16 pointers of them */
 
 /*
@@ -146,6 +147,7 @@ struct scratch {
 	struct nt_layout layout;  /* of the process that is walked */
 	__u64 window_at;	  /* the target's memory that the window has: from here */
 	__u64 window_end;	  /* to here; 0: none */
+	__u64 window_next;	  /* bytes of the next one; a power of two */
 	__u8 window[WINDOW_SIZE]; /* memory of the target, of several frames at once where they lie side by side */
 	__u8 locals[LOCALS_SIZE]; /* a frame's locals and evaluation stack */
 	__u32 states[NT_MAX_FRAMES + 1];    /* of the outermost frames */

@@ -26,7 +26,8 @@
 #define HEAP_FRAME_HEAD 104    /* bytes from there to what the walk needs */
 #define FRAME_HEAD 80	       /* likewise of an interpreter frame */
 #define MAX_FRAME_BYTES 8192   /* a callee further away is in another chunk of the data stack, or no neighbour */
-#define WALK_SOME 8	       /* frames that one call walks; divides NT_MAX_FRAMES + 1 */
+#define PAGE 4096ull
+#define WALK_SOME 8 /* frames that one call walks; divides NT_MAX_FRAMES + 1 */
 #define OWNER_GENERATOR 1
 #define OWNER_C_STACK 3	    /* the interpreter's own entry frames: 3 from 3.12, and 4 from 3.14 */
 #define FROM_C (1ull << 47) /* what nt_frame.from_c is in a stack's hash: no address of a target has this bit */
@@ -166,9 +167,18 @@ static __always_inline bool window_bring(struct scratch *s, __u64 at, __u64 size
 {
 	if (at >= s->window_at && at + size <= s->window_end)
 		return true;
-	s->window_at = at + size - WINDOW_SIZE;
+	__u64 from = at + size - s->window_next, bytes;
+
+	/* What lies below the page may be no memory at all, which would be found out by a fault each time. */
+	if (from < (at & ~(PAGE - 1)))
+		from = at & ~(PAGE - 1);
+	bytes = at + size - from;
+	barrier_var(bytes);
+	if (s->window_next < WINDOW_SIZE)
+		s->window_next *= 2;
+	s->window_at = from;
 	s->window_end = at + size;
-	if (neighbours && !bpf_probe_read_user(s->window, WINDOW_SIZE, (const void *)s->window_at))
+	if (neighbours && bytes <= WINDOW_SIZE && !bpf_probe_read_user(s->window, bytes, (const void *)from))
 		return true;
 	s->window_at = at;
 	if (!bpf_probe_read_user(s->window, size, (const void *)at))
@@ -262,6 +272,7 @@ __noinline int python_walk_frames(__u64 frame, __u32 which)
 		return NT_WALK_FAILED;
 	s->depth = 0;
 	s->window_end = 0;
+	s->window_next = WINDOW_FIRST;
 	s->unreadable = 0;
 	s->near = s->layout.frame_kind != 0;
 	s->hash = 0xcbf29ce484222325ull;
