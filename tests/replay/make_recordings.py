@@ -9,7 +9,7 @@ import struct
 import sys
 from pathlib import Path
 
-ABI = 1
+ABI = 2
 HEADER_SIZE = 160
 (SOCKET, CONNECT, SEGMENT, CLOSE, STACK, CODE, FUNCTION, FORK, EXEC, EXIT) = range(1, 11)
 (PROCESS, MODULE, SETTING, LOSS, COST, TICK, END) = range(64, 71)
@@ -78,8 +78,8 @@ class Recording:
                  + pad(text))
 
     def loss(self, **counts):
-        order = ("records", "stacks", "payload", "sockets", "processes", "probes")
-        self.add(LOSS, body=struct.pack("<6Q", *(counts.get(name, 0) for name in order)))
+        order = ("records", "stacks", "payload", "sockets", "processes", "probes", "threads")
+        self.add(LOSS, body=struct.pack("<7Q", *(counts.get(name, 0) for name in order)))
 
     def cost(self, wall, daemon_cpu, rss, probe_ns=0, probe_runs=0):
         self.add(COST, body=struct.pack("<6Q", wall, daemon_cpu, rss, probe_ns, probe_runs, 0))
@@ -127,7 +127,7 @@ class Recording:
     def owner(self, owner):
         """An owner is (walk, stack, caller states)."""
         walk, stack, states = owner
-        return struct.pack("<QQBB6x", stack, 0, walk, len(states)), pad(struct.pack(f"<{len(states)}I", *states))
+        return struct.pack("<5Q3B5x", stack, 0, 0, 0, 0, walk, len(states), 0), pad(struct.pack(f"<{len(states)}I", *states))
 
     def connect(self, pid, tid, connection, ended, error, owner=(WALK_NONE, 0, ())):
         fixed, states = self.owner(owner)
@@ -137,7 +137,7 @@ class Recording:
         fixed, states = self.owner(owner)
         kept = data if captured is None else data[:captured]
         self.add(SEGMENT, pid, tid, struct.pack("<QQQIIiBBH", connection, self.now, len(data), len(kept), 1, 0,
-                                                direction, TURN if turn else 0, 0) + fixed + states + pad(kept))
+                                                direction, TURN if turn else 0, 0) + bytes(32) + fixed + states + pad(kept))
 
     def close(self, pid, connection, out, into, error=0):
         self.add(CLOSE, pid, body=struct.pack("<QQQiB3x", connection, out, into, error, 0))
