@@ -333,7 +333,7 @@ static int on_fork(struct follow *follow, const struct nt_fork *record)
 	if (wanted == NT_ATTRIBUTION_USDT) {
 		child->look_from = record->h.time + USDT_AGE_NS;
 	}
-	module_names_learn(follow->modules, child->pid);
+	module_names_fork(follow->modules, record->h.pid, child->pid);
 	handover_begin_child(&child->handover, record->h.time);
 	return process_announce(follow, child);
 }

@@ -28,10 +28,17 @@ struct view {
 	uint64_t namespace, device, root;
 };
 
-struct module_process {
-	pid_t pid; /* key */
+/* What was learnt of a process; its forks share it. */
+struct module_learnt {
+	unsigned users;
+	pid_t pid; /* of which it was learnt */
 	struct view view;
 	struct import_roots roots;
+};
+
+struct module_process {
+	pid_t pid; /* key */
+	struct module_learnt *learnt;
 	UT_hash_handle hh;
 };
 
@@ -52,9 +59,17 @@ struct module_names *module_names_new(void)
 	return calloc(1, sizeof(struct module_names));
 }
 
+static void module_learnt_release(struct module_learnt *learnt)
+{
+	if (!learnt || --learnt->users)
+		return;
+	roots_clear(&learnt->roots);
+	free(learnt);
+}
+
 static void module_process_free(struct module_process *process)
 {
-	roots_clear(&process->roots);
+	module_learnt_release(process->learnt);
 	free(process);
 }
 
@@ -104,19 +119,22 @@ static int view_read(pid_t pid, struct view *ret_view)
 	return 0;
 }
 
-static bool package_look(pid_t pid, const char *directory)
+/* 1: a package; 0: not; -ESRCH: the process cannot be asked, because it has gone. */
+static int package_look(pid_t pid, const char *directory)
 {
-	char path[PROCESS_PATH_SIZE];
+	char path[PROCESS_PATH_SIZE], root[32];
 	int fd, length;
 
 	length = snprintf(path, sizeof(path), "%s/__init__.py", directory);
 	if (length < 0 || (size_t)length >= sizeof(path))
-		return false;
+		return 0;
 	fd = process_open_path(pid, path);
-	if (fd < 0)
-		return false;
-	close(fd);
-	return true;
+	if (fd >= 0) {
+		close(fd);
+		return 1;
+	}
+	snprintf(root, sizeof(root), "/proc/%d/root/.", pid);
+	return access(root, F_OK) ? -ESRCH : 0;
 }
 
 static void package_remember(struct module_names *names, const char *key, bool is_package)
@@ -142,46 +160,72 @@ static void package_remember(struct module_names *names, const char *key, bool i
 static bool module_is_package(struct module_names *names, const struct module_process *process, const char *directory)
 {
 	char key[PROCESS_PATH_SIZE + 64];
+	const struct module_learnt *learnt = process->learnt;
 	struct module_package *package;
-	bool is_package;
+	int is_package;
 
-	snprintf(key, sizeof(key), "%llx:%llx:%llx%s", (unsigned long long)process->view.namespace,
-		 (unsigned long long)process->view.device, (unsigned long long)process->view.root, directory);
+	snprintf(key, sizeof(key), "%llx:%llx:%llx%s", (unsigned long long)learnt->view.namespace,
+		 (unsigned long long)learnt->view.device, (unsigned long long)learnt->view.root, directory);
 	HASH_FIND_STR(names->packages, key, package);
 	if (package)
 		return package->is_package;
 	is_package = package_look(process->pid, directory);
-	package_remember(names, key, is_package);
-	return is_package;
+	/* A child that has gone was like the process that it was forked from. */
+	if (is_package < 0 && learnt->pid != process->pid)
+		is_package = package_look(learnt->pid, directory);
+	if (is_package >= 0)
+		package_remember(names, key, is_package);
+	return is_package > 0;
+}
+
+/* The process's entry has `learnt` from now on, of which it takes the caller's use. NULL: no place or no memory. */
+static struct module_process *module_process_put(struct module_names *names, pid_t pid, struct module_learnt *learnt)
+{
+	struct module_process *process = calloc(1, sizeof(*process));
+
+	if (!process) {
+		module_learnt_release(learnt);
+		return NULL;
+	}
+	process->pid = pid;
+	process->learnt = learnt;
+	module_names_forget(names, pid);
+	if (HASH_COUNT(names->processes) < MODULES_MAX_PROCESSES)
+		HASH_ADD(hh, names->processes, pid, sizeof(process->pid), process);
+	if (process->hh.tbl)
+		return process;
+	module_process_free(process);
+	return NULL;
 }
 
 void module_names_learn(struct module_names *names, pid_t pid)
 {
-	struct module_process *process, *old;
+	struct module_learnt *learnt = calloc(1, sizeof(*learnt));
+	struct module_process *process;
 	unsigned i;
 
-	process = calloc(1, sizeof(*process));
+	if (!learnt)
+		return;
+	learnt->users = 1;
+	learnt->pid = pid;
+	/* What is gone, or hidden, keeps what was learnt of it. */
+	if (view_read(pid, &learnt->view) < 0 || roots_read(pid, &learnt->roots) < 0) {
+		module_learnt_release(learnt);
+		return;
+	}
+	process = module_process_put(names, pid, learnt);
+	for (i = 0; process && i < learnt->roots.count; i++)
+		module_is_package(names, process, learnt->roots.roots[i]);
+}
+
+void module_names_fork(struct module_names *names, pid_t parent, pid_t child)
+{
+	struct module_process *process = module_names_process(names, parent);
+
 	if (!process)
 		return;
-	process->pid = pid;
-	/* What is gone, or hidden, keeps what was learnt of it. */
-	if (view_read(pid, &process->view) < 0 || roots_read(pid, &process->roots) < 0) {
-		free(process);
-		return;
-	}
-	old = module_names_process(names, pid);
-	if (old) {
-		HASH_DEL(names->processes, old);
-		module_process_free(old);
-	}
-	if (HASH_COUNT(names->processes) < MODULES_MAX_PROCESSES)
-		HASH_ADD(hh, names->processes, pid, sizeof(process->pid), process);
-	if (!process->hh.tbl) {
-		module_process_free(process);
-		return;
-	}
-	for (i = 0; i < process->roots.count; i++)
-		module_is_package(names, process, process->roots.roots[i]);
+	process->learnt->users++;
+	module_process_put(names, child, process->learnt);
 }
 
 void module_names_forget(struct module_names *names, pid_t pid)
@@ -261,11 +305,11 @@ static size_t module_learnt_root(struct module_names *names, const struct module
 	size_t best = 0, within = 0, length;
 	unsigned i;
 
-	for (i = 0; i < process->roots.count; i++) {
-		length = module_root_length(path, process->roots.roots[i]);
+	for (i = 0; i < process->learnt->roots.count; i++) {
+		length = module_root_length(path, process->learnt->roots.roots[i]);
 		if (length <= best && length <= within)
 			continue;
-		if (!module_is_package(names, process, process->roots.roots[i]))
+		if (!module_is_package(names, process, process->learnt->roots.roots[i]))
 			best = length > best ? length : best;
 		else
 			within = length > within ? length : within;
@@ -368,9 +412,9 @@ void module_names_find(struct module_names *names, pid_t pid, const char *file, 
 		return;
 	if (file[0] == '<')
 		module_write_pseudo(file, ret_module, size);
-	else if (path_resolve(process ? process->roots.directory : NULL, file, path, sizeof(path)) < 0)
+	else if (path_resolve(process ? process->learnt->roots.directory : NULL, file, path, sizeof(path)) < 0)
 		module_write(process_file_name(file), ret_module, size);
-	else if (process && process->roots.script && strcmp(process->roots.script, path) == 0)
+	else if (process && process->learnt->roots.script && strcmp(process->learnt->roots.script, path) == 0)
 		module_write(process_file_name(path), ret_module, size);
 	else
 		module_write(path + module_root(names, process, path), ret_module, size);

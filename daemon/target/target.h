@@ -63,6 +63,8 @@ struct module_names *module_names_new(void);
 void module_names_free(struct module_names *names);
 /* Learns a process's import roots (working directory, script, PYTHONPATH, ...). Cheap to call again. */
 void module_names_learn(struct module_names *names, pid_t pid);
+/* A child imports what its parent does. It may have ended by now. */
+void module_names_fork(struct module_names *names, pid_t parent, pid_t child);
 void module_names_forget(struct module_names *names, pid_t pid);
 void module_names_find(struct module_names *names, pid_t pid, const char *file, char *ret_module, size_t size);
 
