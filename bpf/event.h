@@ -262,7 +262,7 @@ _Static_assert(sizeof(struct nt_handover) == 88, "layout");
 struct nt_fork {
 	struct nt_head h; /* of the parent */
 	__u32 child;
-	__u32 reserved;
+	__u32 generation; /* struct nt_target's, of the child */
 };
 _Static_assert(sizeof(struct nt_fork) == 32, "layout");
 
@@ -372,7 +372,9 @@ _Static_assert(sizeof(struct nt_layout) == 72, "layout");
 /* A traced process, value of the `targets` map (key: thread group id). */
 struct nt_target {
 	__u32 flags; /* NT_TARGET_* */
-	__u32 reserved;
+	/* Another one for each program of each process: what is kept by pid in other tables is void with the next one.
+	 * Even numbers are the daemon's, odd ones the kernel side's. */
+	__u32 generation;
 	__u64 runtime; /* address of _PyRuntime */
 	struct nt_layout layout;
 };
@@ -405,7 +407,7 @@ _Static_assert(sizeof(struct nt_stack_note) == 8, "layout");
 struct nt_code_key {
 	__u64 code;
 	__u32 pid;
-	__u32 reserved;
+	__u32 generation; /* struct nt_target's */
 };
 _Static_assert(sizeof(struct nt_code_key) == 16, "layout");
 

@@ -144,7 +144,9 @@ struct scratch {
 	__u32 room; /* bytes of payload that this record may have */
 	__u64 hash; /* of the frames walked: names the stack within the process */
 	struct nt_owner owner;
-	struct nt_layout layout;  /* of the process that is walked */
+	struct nt_layout layout; /* of the process that is walked */
+	__u32 generation;	 /* likewise */
+	__u32 reserved2;
 	__u64 window_at;	  /* the target's memory that the window has: from here */
 	__u64 window_end;	  /* to here; 0: none */
 	__u64 window_next;	  /* bytes of the next one; a power of two */

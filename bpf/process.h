@@ -6,12 +6,19 @@
 
 #include "handover.h"
 
+/* A pid comes again after thousands of others at the earliest, long after the clock has moved on. */
+static __always_inline __u32 new_generation(__u64 now)
+{
+	return (__u32)(now >> 8) | 1;
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
 {
-	struct nt_target *target;
+	struct nt_target *target, copy;
 	struct nt_fork record = {};
 	__u32 pid, child_pid;
+	__u64 now;
 
 	if (parent->tgid == child->tgid) {
 		on_thread(task_id(child));
@@ -22,11 +29,15 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	target = bpf_map_lookup_elem(&targets, &pid);
 	if (!target || !(target->flags & NT_TARGET_FOLLOW))
 		return 0;
-	if (bpf_map_update_elem(&targets, &child_pid, target, BPF_ANY))
+	now = bpf_ktime_get_ns();
+	copy = *target;
+	copy.generation = new_generation(now);
+	if (bpf_map_update_elem(&targets, &child_pid, &copy, BPF_ANY))
 		stat_add(NT_STAT_PROCESSES, 1);
-	head_fill(&record.h, NT_FORK, sizeof(record), bpf_ktime_get_ns());
+	head_fill(&record.h, NT_FORK, sizeof(record), now);
 	record.h.pid = pid;
 	record.child = child_pid;
+	record.generation = copy.generation;
 	record_send(&record, sizeof(record), BPF_RB_FORCE_WAKEUP);
 	return 0;
 }

@@ -280,7 +280,7 @@ __noinline int python_walk_frames(__u64 frame, __u32 which)
 		frame = python_walk_some(frame, which);
 	if (s->unreadable)
 		return NT_WALK_FAILED;
-	s->hash ^= (current_id() >> 32) * 0x9e3779b97f4a7c15ull;
+	s->hash ^= ((current_id() >> 32) ^ (__u64)s->generation << 32) * 0x9e3779b97f4a7c15ull;
 	return frame ? NT_WALK_TRUNCATED : NT_WALK_OK;
 }
 
@@ -489,11 +489,9 @@ __noinline int code_send(__u64 code, __u32 which)
 }
 
 /* What tells a code object from another one that was at its address before. False: it cannot be read. */
-static __always_inline bool code_identify(__u64 code, __u32 pid, struct nt_code_note *ret_note)
+static __always_inline bool code_identify(const struct nt_target *target, __u64 code, struct nt_code_note *ret_note)
 {
-	const struct nt_target *target = bpf_map_lookup_elem(&targets, &pid);
-
-	return target && read_user(&ret_note->first_line, code + target->layout.code_first_line) &&
+	return read_user(&ret_note->first_line, code + target->layout.code_first_line) &&
 	       read_user(&ret_note->file, code + target->layout.code_file);
 }
 
@@ -504,10 +502,13 @@ static __always_inline bool code_identify(__u64 code, __u32 pid, struct nt_code_
 __noinline __u32 code_announce(__u64 code, __u32 which)
 {
 	struct nt_code_key key = {.code = code, .pid = current_id() >> 32};
-	struct nt_code_note *known = bpf_map_lookup_elem(&codes, &key), note = {.flags = NT_CODE_KNOWN};
+	const struct nt_target *target = bpf_map_lookup_elem(&targets, &key.pid);
+	struct nt_code_note *known, note = {.flags = NT_CODE_KNOWN};
 
-	if (!code_identify(code, key.pid, &note))
+	if (!target || !code_identify(target, code, &note))
 		return 0;
+	key.generation = target->generation;
+	known = bpf_map_lookup_elem(&codes, &key);
 	if (known && known->first_line == note.first_line && known->file == note.file)
 		return known->flags;
 	if (!code_send(code, which))
@@ -589,6 +590,7 @@ static __always_inline void python_walk(const struct nt_target *target, struct t
 	if (!frame_top(&target->layout, tstate, &frame))
 		return;
 	s->layout = target->layout;
+	s->generation = target->generation;
 	int walk = python_walk_frames(frame, which);
 	note = bpf_map_lookup_elem(&stacks, &s->hash);
 	if (walk == NT_WALK_FAILED || (!note && !stack_send(s->hash, which))) {

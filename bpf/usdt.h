@@ -39,9 +39,9 @@ static __always_inline bool function_matters(__u32 code, __u32 caller)
 }
 
 /* What is known of a code object; sends it first if nothing is. */
-static __always_inline __u32 function_flags(__u64 code)
+static __always_inline __u32 function_flags(const struct nt_target *target, __u64 code)
 {
-	struct nt_code_key key = {.code = code, .pid = current_id() >> 32};
+	struct nt_code_key key = {.code = code, .pid = current_id() >> 32, .generation = target->generation};
 	struct nt_code_note *known = bpf_map_lookup_elem(&codes, &key);
 	struct scratch *s;
 	__u32 flags;
@@ -69,8 +69,8 @@ static __always_inline int function_probe(bool returned)
 	thread = thread_get();
 	if (!thread || !function_read(target, thread, &record.frame, &record.code, &record.caller))
 		return 0;
-	flags = function_flags(record.code);
-	caller_flags = record.caller ? function_flags(record.caller) : NT_CODE_JUDGED;
+	flags = function_flags(target, record.code);
+	caller_flags = record.caller ? function_flags(target, record.caller) : NT_CODE_JUDGED;
 	if (!function_matters(flags, caller_flags))
 		return 0;
 	record.passage = returned ? NT_RETURNED : NT_ENTERED;

@@ -186,12 +186,13 @@ static int tell_progress(struct capture *capture, uint64_t now)
 /* Processes that were not ready, or not heard of. */
 static int look_again(struct capture *capture, uint64_t now)
 {
-	int error = follow_retry(capture->follow, now);
+	int error;
 
 	if (now >= capture->next_lost) {
 		capture->lost = kernel_lost_records(capture->kernel);
 		capture->next_lost = now + LOST_NS;
 	}
+	error = follow_retry(capture->follow, now, capture->lost);
 	if (!error && capture->find)
 		error = find_step(capture->find, now, capture->lost);
 	return error;

@@ -20,6 +20,8 @@
 #define READY_NS 5000000000ull	 /* after exec it has this long to become a Python */
 #define USDT_AGE_NS 100000000ull /* a child gets its probes when it has lived this long */
 #define SWEEP_NS 1000000000ull	 /* between two looks for processes whose end was not heard of */
+#define STALE_MAX 256		 /* processes that have ended, whose code may be in the kernel's tables */
+#define STRAY_ROUNDS 3		 /* sweeps for forks that were lost: a fork that is in the ring yet is none */
 
 struct process {
 	pid_t pid;
@@ -31,12 +33,20 @@ struct process {
 	bool announced;			/* by an NT_PROCESS */
 	bool seen_alive;		/* after the kernel side was told of it */
 	bool missed;			/* by the last sweep */
+	uint64_t start;			/* with the pid its identity in the stream; 0: not told of */
 	uint64_t since;			/* when it was first known */
 	uint64_t look_from;		/* look again (or attach probes) from then on; 0: no need */
 	uint64_t look_wait, look_until; /* looks become rarer */
 	bool probes_due;		/* its calls are to be counted before it gets probes; else it gets them so */
 	struct handover_look handover;
 	uint64_t cpu; /* ns used when last asked */
+	UT_hash_handle hh;
+};
+
+/* A process that the kernel side follows and we have not heard of. */
+struct stray {
+	pid_t pid;
+	uint32_t generation;
 	UT_hash_handle hh;
 };
 
@@ -47,7 +57,11 @@ struct follow {
 	struct process *processes; /* by pid */
 	struct module_names *modules;
 	uint64_t last_retry, last_sweep;
-	uint64_t ended_cpu; /* of processes that are gone */
+	uint64_t lost;	       /* records, in all */
+	unsigned stray_rounds; /* sweeps to come that look for processes whose fork was lost */
+	struct stray *strays;  /* found by the last such sweep, by pid */
+	unsigned stale;	       /* processes that are gone, whose code the kernel side still knows */
+	uint64_t ended_cpu;    /* of processes that are gone */
 	long ticks;
 };
 
@@ -67,6 +81,17 @@ struct follow *follow_new(struct kernel *kernel, struct stream *stream, enum opt
 		return NULL;
 	}
 	return follow;
+}
+
+static void strays_clear(struct stray **strays)
+{
+	struct stray *stray = *strays, *next;
+
+	HASH_CLEAR(hh, *strays);
+	for (; stray; stray = next) {
+		next = stray->hh.next;
+		free(stray);
+	}
 }
 
 static void process_drop(struct follow *follow, struct process *process)
@@ -89,6 +114,7 @@ void follow_free(struct follow *follow)
 		kernel_usdt_detach(process->usdt);
 		free(process);
 	}
+	strays_clear(&follow->strays);
 	module_names_free(follow->modules);
 	free(follow);
 }
@@ -135,9 +161,13 @@ static int listener_add(void *context, const struct nt_listener *listener)
 static int process_announce(struct follow *follow, struct process *process)
 {
 	const struct target *target = &process->target;
+
+	/* As it was said first: /proc knows it by the clock tick only. */
+	if (!process->start)
+		process->start = target->start;
 	struct nt_process record = {
 	    .h = {.type = NT_PROCESS, .pid = process->pid},
-	    .start = target->start,
+	    .start = process->start,
 	    .parent = target->parent,
 	    .python_major = target->python[0],
 	    .python_minor = target->python[1],
@@ -281,8 +311,7 @@ int follow_add(struct follow *follow, pid_t pid, char *why)
 
 static void process_forget(struct follow *follow, struct process *process)
 {
-	if (process->told)
-		kernel_forget_code(follow->kernel, process->pid);
+	follow->stale += process->told;
 	process->told = false;
 	module_names_forget(follow->modules, process->pid);
 }
@@ -301,7 +330,7 @@ static void on_end(struct follow *follow, const struct nt_head *record)
 	if (!process)
 		return;
 	/* It has left the kernel's table, but may have come back with an answer of ours to its exec. */
-	kernel_remove_target(follow->kernel, process->pid);
+	kernel_remove_target(follow->kernel, process->pid, process->target.kernel.generation);
 	process_end(follow, process);
 }
 
@@ -324,7 +353,8 @@ static int on_fork(struct follow *follow, const struct nt_fork *record)
 	child->target = parent->target;
 	child->target.pid = record->child;
 	child->target.parent = record->h.pid;
-	child->target.start = record->h.time;
+	child->target.kernel.generation = record->generation;
+	child->start = record->h.time;
 	child->python = parent->python;
 	wanted = parent->attribution;
 	child->attribution = wanted == NT_ATTRIBUTION_USDT ? NT_ATTRIBUTION_STACK : wanted;
@@ -387,6 +417,7 @@ static int put_module(struct follow *follow, const struct nt_code *code)
 
 static int on_code(struct follow *follow, const struct nt_code *code)
 {
+	struct nt_code_key key = {.code = code->code, .pid = code->h.pid};
 	struct process *process = process_find(follow, code->h.pid);
 	uint32_t flags;
 	int error;
@@ -401,8 +432,9 @@ static int on_code(struct follow *follow, const struct nt_code *code)
 	error = put_module(follow, code);
 	if (error || !process || process->attribution != NT_ATTRIBUTION_USDT)
 		return error;
+	key.generation = process->target.kernel.generation;
 	flags = pipeline_judge(follow->stream->pipeline, code->h.pid, code->code);
-	return flags ? kernel_judge_code(follow->kernel, code->h.pid, code->code, flags) : 0;
+	return flags ? kernel_judge_code(follow->kernel, &key, flags) : 0;
 }
 
 /* The walk need not look at the locals of frames that tell no runs apart. */
@@ -531,23 +563,91 @@ static int process_sweep(struct follow *follow, struct process *process)
 	return error;
 }
 
-int follow_retry(struct follow *follow, uint64_t now)
+static bool process_lives(void *context, pid_t pid, uint32_t generation)
 {
-	bool sweep = now - follow->last_sweep >= SWEEP_NS;
+	const struct process *process = process_find(context, pid);
+
+	return process && (!generation || process->target.kernel.generation == generation);
+}
+
+/* What the kernel side keeps of processes that are gone is void already; here it makes room. */
+static void sweep_code(struct follow *follow)
+{
+	if (follow->stale)
+		kernel_sweep_code(follow->kernel, process_lives, follow);
+	follow->stale = 0;
+}
+
+static void stray_add(void *context, pid_t pid, const struct nt_target *target)
+{
+	struct follow *follow = context;
+	struct stray *stray;
+
+	if (process_find(follow, pid))
+		return;
+	stray = calloc(1, sizeof(*stray));
+	if (!stray)
+		return;
+	stray->pid = pid;
+	stray->generation = target->generation;
+	HASH_ADD_INT(follow->strays, pid, stray);
+	if (!stray->hh.tbl)
+		free(stray);
+}
+
+/* Takes processes of which two sweeps in a row say that their fork was not heard of: that record was lost. */
+static int sweep_strays(struct follow *follow)
+{
+	struct stray *before = follow->strays, *stray, *known;
+	int error = 0;
+
+	follow->strays = NULL;
+	if (follow->stray_rounds) {
+		follow->stray_rounds--;
+		kernel_each_target(follow->kernel, stray_add, follow);
+	}
+	for (stray = follow->strays; stray && !error; stray = stray->hh.next) {
+		HASH_FIND_INT(before, &stray->pid, known);
+		if (known && known->generation == stray->generation)
+			error = follow_take_child(follow, stray->pid);
+	}
+	strays_clear(&before);
+	return error;
+}
+
+static int sweep(struct follow *follow, uint64_t now)
+{
+	struct process *process, *next;
+	int error = 0;
+
+	follow->last_sweep = now;
+	sweep_code(follow);
+	for (process = follow->processes; process && !error; process = next) {
+		next = process->hh.next; /* this one may be dropped */
+		error = process_sweep(follow, process);
+	}
+	return error ? error : sweep_strays(follow);
+}
+
+int follow_retry(struct follow *follow, uint64_t now, uint64_t lost)
+{
 	struct process *process, *next;
 	int error = 0;
 
 	if (now - follow->last_retry < LOOK_NS)
 		return 0;
 	follow->last_retry = now;
-	if (sweep)
-		follow->last_sweep = now;
+	if (lost != follow->lost)
+		follow->stray_rounds = STRAY_ROUNDS;
+	follow->lost = lost;
 	for (process = follow->processes; process && !error; process = next) {
-		next = process->hh.next; /* the sweep may drop this one */
+		next = process->hh.next;
 		error = process_retry(follow, process, now);
-		if (!error && sweep)
-			error = process_sweep(follow, process);
 	}
+	if (follow->stale >= STALE_MAX)
+		sweep_code(follow);
+	if (!error && now - follow->last_sweep >= SWEEP_NS)
+		error = sweep(follow, now);
 	return error;
 }
 

@@ -45,8 +45,11 @@ bool follow_has(struct follow *follow, pid_t pid);
 /* What a record says of processes and code is acted upon here, after it went into the stream. 0 or negative errno. */
 int follow_record(struct follow *follow, const struct nt_head *record, size_t size);
 
-/* Looks again at processes that were not ready. 0 or negative errno. */
-int follow_retry(struct follow *follow, uint64_t now);
+/*
+ * Looks again at processes that were not ready, and now and then for what no record told, as when records were `lost`
+ * (so many in all). 0 or negative errno.
+ */
+int follow_retry(struct follow *follow, uint64_t now, uint64_t lost);
 
 /* Processes that are traced and live. */
 size_t follow_count(const struct follow *follow);

@@ -46,17 +46,25 @@ enum kernel_rung kernel_rung(const struct kernel *kernel);
 const char *kernel_rung_refusal(const struct kernel *kernel, enum kernel_rung rung);
 
 /* Adds or replaces a target, by its id as our own /proc has it. 0 or negative errno. */
-int kernel_set_target(struct kernel *kernel, pid_t pid, const struct nt_target *target);
-void kernel_remove_target(struct kernel *kernel, pid_t pid);
-/* Forgets what the kernel side knows of its code and stacks. Looks through both tables: not for those that told of
- * none. */
-void kernel_forget_code(struct kernel *kernel, pid_t pid);
+/* Gives the target a generation. */
+int kernel_set_target(struct kernel *kernel, pid_t pid, struct nt_target *target);
+/* Only if it is of that generation. */
+void kernel_remove_target(struct kernel *kernel, pid_t pid, uint32_t generation);
+
+/* Shows every process that the kernel side has in its table, also those that it put there itself. */
+typedef void (*kernel_target_fn)(void *context, pid_t pid, const struct nt_target *target);
+void kernel_each_target(struct kernel *kernel, kernel_target_fn each, void *context);
+
+/* Is there still a process with this pid, of this generation (0: whichever)? */
+typedef bool (*kernel_lives_fn)(void *context, pid_t pid, uint32_t generation);
+/* Forgets code and stacks of processes that are gone. Looks through all that is known: once for many of them. */
+void kernel_sweep_code(struct kernel *kernel, kernel_lives_fn lives, void *context);
 bool kernel_has_target(struct kernel *kernel, pid_t pid);
 
 int kernel_add_listener(struct kernel *kernel, const struct nt_listener *listener);
 
 /* Says what a code object is (NT_CODE_*). 0 or negative errno. */
-int kernel_judge_code(struct kernel *kernel, pid_t pid, uint64_t code, uint32_t flags);
+int kernel_judge_code(struct kernel *kernel, const struct nt_code_key *code, uint32_t flags);
 
 /* Says what of a stack matters. 0 or negative errno. */
 int kernel_note_stack(struct kernel *kernel, uint64_t stack, const struct nt_stack_note *note);

@@ -91,10 +91,12 @@ const char *kernel_rung_refusal(const struct kernel *kernel, enum kernel_rung ru
 	return rung < RUNG_COUNT ? kernel->refusal[rung] : "";
 }
 
-int kernel_set_target(struct kernel *kernel, pid_t pid, const struct nt_target *target)
+int kernel_set_target(struct kernel *kernel, pid_t pid, struct nt_target *target)
 {
 	uint32_t key = pid;
 
+	kernel->generation += 2;
+	target->generation = kernel->generation;
 	return bpf_map__update_elem(kernel->object->maps.targets, &key, sizeof(key), target, sizeof(*target), BPF_ANY);
 }
 
@@ -106,49 +108,99 @@ bool kernel_has_target(struct kernel *kernel, pid_t pid)
 	return !bpf_map__lookup_elem(kernel->object->maps.targets, &key, sizeof(key), &target, sizeof(target), 0);
 }
 
-/*
- * Deletes what `mine` says is the process's. The key after the one that is deleted is asked for first: behind a
- * deleted key the kernel starts from the beginning.
- */
-static void map_sweep(struct bpf_map *map, size_t key_size, bool (*mine)(struct bpf_map *, const void *, pid_t),
-		      pid_t pid)
-{
-	unsigned char key[32], next[32];
-	bool more = !bpf_map__get_next_key(map, NULL, key, key_size);
-	uint32_t bound = bpf_map__max_entries(map) * 2; /* other processes keep adding meanwhile */
+#define SWEEP_ENTRIES 1024 /* that one call of the kernel brings: more than any bucket of a table has */
 
-	while (more && bound--) {
-		more = !bpf_map__get_next_key(map, key, next, key_size);
-		if (mine(map, key, pid))
-			bpf_map__delete_elem(map, key, key_size, 0);
-		memcpy(key, next, key_size);
+/* Takes an entry of a table; false: it is to be deleted. */
+typedef bool (*map_keep_fn)(void *context, const void *key, const void *value);
+
+/* Shows all entries of a table, many at a time: one by one a full table takes a tenth of a second. */
+static void map_sweep(struct bpf_map *map, map_keep_fn keep, void *context)
+{
+	size_t key_size = bpf_map__key_size(map), value_size = bpf_map__value_size(map);
+	char *keys = malloc(SWEEP_ENTRIES * key_size), *values = malloc(SWEEP_ENTRIES * value_size);
+	uint32_t rounds = bpf_map__max_entries(map) / SWEEP_ENTRIES * 4 + 4; /* others keep adding meanwhile */
+	uint32_t at = 0, count;
+	bool first = true;
+	int error = keys && values ? 0 : -ENOMEM;
+
+	while (!error && rounds--) {
+		count = SWEEP_ENTRIES;
+		error = bpf_map_lookup_batch(bpf_map__fd(map), first ? NULL : &at, &at, keys, values, &count, NULL);
+		if (error && error != -ENOENT) /* that is the end, with the last entries */
+			break;
+		for (uint32_t i = 0; i < count; i++)
+			if (!keep(context, keys + i * key_size, values + i * value_size))
+				bpf_map__delete_elem(map, keys + i * key_size, key_size, 0);
+		first = false;
 	}
+	free(keys);
+	free(values);
 }
 
-static bool stack_is_of(struct bpf_map *map, const void *key, pid_t pid)
-{
-	struct nt_stack_note note = {};
+/* What kernel_sweep_code() was told, for map_sweep(). */
+struct sweep {
+	kernel_lives_fn lives;
+	void *context;
+};
 
-	return !bpf_map__lookup_elem(map, key, sizeof(uint64_t), &note, sizeof(note), 0) && note.pid == (uint32_t)pid;
+static bool keep_stack(void *context, const void *key, const void *value)
+{
+	const struct nt_stack_note *note = value;
+	const struct sweep *sweep = context;
+
+	(void)key;
+	return sweep->lives(sweep->context, note->pid, 0);
 }
 
-static bool code_is_of(struct bpf_map *map, const void *key, pid_t pid)
+static bool keep_code(void *context, const void *key, const void *value)
 {
-	(void)map;
-	return ((const struct nt_code_key *)key)->pid == (uint32_t)pid;
+	const struct nt_code_key *code = key;
+	const struct sweep *sweep = context;
+
+	(void)value;
+	return sweep->lives(sweep->context, code->pid, code->generation);
 }
 
-void kernel_forget_code(struct kernel *kernel, pid_t pid)
+void kernel_sweep_code(struct kernel *kernel, kernel_lives_fn lives, void *context)
 {
-	map_sweep(kernel->object->maps.stacks, sizeof(uint64_t), stack_is_of, pid);
-	map_sweep(kernel->object->maps.codes, sizeof(struct nt_code_key), code_is_of, pid);
+	struct sweep sweep = {.lives = lives, .context = context};
+
+	map_sweep(kernel->object->maps.stacks, keep_stack, &sweep);
+	map_sweep(kernel->object->maps.codes, keep_code, &sweep);
 }
 
-void kernel_remove_target(struct kernel *kernel, pid_t pid)
+/* What kernel_each_target() was told. */
+struct showing {
+	kernel_target_fn each;
+	void *context;
+};
+
+static bool show_target(void *context, const void *key, const void *value)
 {
+	const struct showing *showing = context;
+	uint32_t pid;
+
+	memcpy(&pid, key, sizeof(pid));
+	showing->each(showing->context, pid, value);
+	return true;
+}
+
+void kernel_each_target(struct kernel *kernel, kernel_target_fn each, void *context)
+{
+	struct showing showing = {.each = each, .context = context};
+
+	map_sweep(kernel->object->maps.targets, show_target, &showing);
+}
+
+void kernel_remove_target(struct kernel *kernel, pid_t pid, uint32_t generation)
+{
+	struct nt_target target;
 	uint32_t key = pid;
 
-	bpf_map__delete_elem(kernel->object->maps.targets, &key, sizeof(key), 0);
+	/* The pid can be a new child's by now. */
+	if (!bpf_map__lookup_elem(kernel->object->maps.targets, &key, sizeof(key), &target, sizeof(target), 0) &&
+	    target.generation == generation)
+		bpf_map__delete_elem(kernel->object->maps.targets, &key, sizeof(key), 0);
 }
 
 int kernel_add_listener(struct kernel *kernel, const struct nt_listener *listener)
@@ -159,16 +211,16 @@ int kernel_add_listener(struct kernel *kernel, const struct nt_listener *listene
 				    BPF_ANY);
 }
 
-int kernel_judge_code(struct kernel *kernel, pid_t pid, uint64_t code, uint32_t flags)
+int kernel_judge_code(struct kernel *kernel, const struct nt_code_key *code, uint32_t flags)
 {
-	struct nt_code_key key = {.code = code, .pid = pid};
+	struct bpf_map *codes = kernel->object->maps.codes;
 	struct nt_code_note note = {};
 
 	/* What the kernel side knows the object by stays; without it, it tells of the object again, which does no harm.
 	 */
-	bpf_map__lookup_elem(kernel->object->maps.codes, &key, sizeof(key), &note, sizeof(note), 0);
+	bpf_map__lookup_elem(codes, code, sizeof(*code), &note, sizeof(note), 0);
 	note.flags = flags | NT_CODE_KNOWN;
-	return bpf_map__update_elem(kernel->object->maps.codes, &key, sizeof(key), &note, sizeof(note), BPF_ANY);
+	return bpf_map__update_elem(codes, code, sizeof(*code), &note, sizeof(note), BPF_ANY);
 }
 
 int kernel_note_stack(struct kernel *kernel, uint64_t stack, const struct nt_stack_note *note)

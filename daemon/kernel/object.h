@@ -20,6 +20,7 @@ struct kernel {
 	int count;    /* records that the last kernel_read() handed over */
 	int stats_fd; /* holds the kernel's accounting on; -1: off */
 	int cpus;
+	uint32_t generation;	     /* last one given to a target; even */
 	struct handovers *handovers; /* NULL: none attached yet */
 };
 

@@ -299,6 +299,10 @@ static struct summary_target *get_target(struct summary *summary, const struct n
 {
 	struct summary_target *target = find_target(summary, process->h.pid);
 
+	if (target && target->start != process->start) { /* another one, and nothing told of the first one's end */
+		target->exited = true;
+		target = NULL;
+	}
 	if (target || summary->target_count < SUMMARY_MAX_TARGETS)
 		return target ? target : add_target(summary, process->h.pid);
 	if (!process->again)
@@ -317,6 +321,7 @@ int summary_set_target(struct summary *summary, const struct nt_process *process
 	}
 	free(target->command);
 	target->command = command;
+	target->start = process->start;
 	target->python[0] = process->python_major;
 	target->python[1] = process->python_minor;
 	target->python[2] = process->python_micro;

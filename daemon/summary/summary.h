@@ -87,6 +87,7 @@ struct summary_endpoint {
 
 struct summary_target {
 	uint32_t pid;
+	uint64_t start; /* with the pid its identity */
 	char *command;
 	uint8_t python[3];
 	uint8_t attribution; /* enum nt_attribution */
