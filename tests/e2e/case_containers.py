@@ -420,7 +420,7 @@ def processes_that_are_hidden(lab):
 
 @case
 def check_speaks_of_namespaces(lab):
-    pod = Container(lab)
+    pod = Container(lab, *KINDS, "cgroup")
     target = pod.target("plain", {"scenario": "latency", "runs": 1, "micros": 0}, ("raw",))
     status, out, _ = lab.run(lab.nettraced, "--check", "--pid", program(target.pid))
     number = pod.pid(target)

@@ -12,8 +12,9 @@ from lab import APPS, Tracer, descendants
 _libc = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
 
-# What a container runtime makes anew for each container, or for each pod.
-KINDS = ("pid", "mount", "net", "ipc", "uts", "cgroup")
+# What a container runtime makes anew for each container or pod, and by which option, also of busybox.
+KINDS = ("pid", "mount", "net", "ipc", "uts")
+OPTIONS = {"pid": "-p", "mount": "-m", "net": "-n", "ipc": "-i", "uts": "-u", "user": "-U", "cgroup": "-C"}
 
 
 class Container:
@@ -21,11 +22,11 @@ class Container:
 
     def __init__(self, lab, *kinds, outer=None):
         self.lab, self.kinds, self.addresses = lab, kinds or KINDS, {}
-        command = ["unshare"] + ["--" + kind for kind in self.kinds if kind != "user"]
+        command = ["unshare"] + [OPTIONS[kind] for kind in self.kinds]
         if "user" in self.kinds:
-            command.append("--map-root-user")
+            command.append("-r")
         if "pid" in self.kinds:
-            command += ["--fork", "--kill-child", "--mount-proc"]
+            command += ["-f", "--mount-proc"]
         holder = [sys.executable, "-B", os.path.join(APPS, "holder.py")]
         self.outer = outer
         child = lab.start((outer.inside() if outer else []) + command + holder)
@@ -34,7 +35,7 @@ class Container:
 
     def inside(self):
         """Command that runs another one in it."""
-        command = ["nsenter", "--target", str(self.holder)] + ["--" + kind for kind in self.kinds]
+        command = ["nsenter", "-t", str(self.holder)] + [OPTIONS[kind] for kind in self.kinds]
         return command + ["--preserve-credentials"] if "user" in self.kinds else command
 
     def backend(self, kind):

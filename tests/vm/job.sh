@@ -14,6 +14,7 @@ sendfile splice vectored peek_and_waitall nonblocking partial_sends ipv6 ipv4_ma
 connects_that_fail connects_that_time_out answers_that_never_come target_ends_by_itself
 forked_after_attach forked_before_attach programs_started_after_attach
 usdt_plain_script usdt_threads usdt_forked_before_attach
+sidecar_and_deeper_container sidecar_and_forks container_from_host
 killed_tracer_leaves_the_target_alone plain_wsgi_under_gunicorn"
 
 # Unquoted: names, separated by commas in NETTRACE_CASES because the kernel takes spaces for itself.
