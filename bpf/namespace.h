@@ -29,21 +29,25 @@ static __always_inline __u32 pid_number(struct pid *pid)
 	return (__u64)BPF_CORE_READ(upid, ns) == own_namespace ? BPF_CORE_READ(upid, nr) : 0;
 }
 
+static __noinline __u64 task_id_nested(struct task_struct *task)
+{
+	__u64 pid = pid_number(BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]));
+
+	return pid ? pid << 32 | pid_number(BPF_CORE_READ(task, thread_pid)) : 0;
+}
+
 /* A task's process << 32 | thread; 0: not to be seen by the daemon. */
 static __always_inline __u64 task_id(struct task_struct *task)
 {
-	__u32 pid;
-
-	if (!cfg_nested)
-		return (__u64)BPF_CORE_READ(task, tgid) << 32 | (__u32)BPF_CORE_READ(task, pid);
-	pid = pid_number(BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]));
-	return pid ? (__u64)pid << 32 | pid_number(BPF_CORE_READ(task, thread_pid)) : 0;
+	if (cfg_nested)
+		return task_id_nested(task);
+	return (__u64)BPF_CORE_READ(task, tgid) << 32 | (__u32)BPF_CORE_READ(task, pid);
 }
 
 /* Likewise of the task that we run in. */
 static __always_inline __u64 current_id(void)
 {
-	return cfg_nested ? task_id((void *)bpf_get_current_task()) : bpf_get_current_pid_tgid();
+	return cfg_nested ? task_id_nested((void *)bpf_get_current_task()) : bpf_get_current_pid_tgid();
 }
 
 /* The kernel's own number of the thread that we run in. */
