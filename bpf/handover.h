@@ -3,7 +3,7 @@
  *
  * Uprobes on C functions of CPython's modules and of uvloop (daemon/target/hooks.c finds them, daemon/kernel/handover.c
  * attaches). They are attached to a file, and every process that has it mapped gets here: only targets get any further.
- * One program for each way in which a function gets its arguments: kernels before 5.15 have no cookies to tell by.
+ * One program for each function and way in which it gets its arguments: kernels before 5.15 have no cookies to tell by.
  */
 #ifndef NT_HANDOVER_H
 #define NT_HANDOVER_H
@@ -75,30 +75,16 @@ static __always_inline __u64 coroutine_frame(const struct nt_layout *layout, __u
 }
 
 /* Task.__init__(self, coro, ...): `arguments` is a tuple without self. */
-SEC("?uprobe")
-int BPF_KPROBE(task_init, void *self, __u64 arguments)
+static __always_inline void on_task(const struct nt_target *target, __u64 arguments)
 {
-	const struct nt_target *target = handover_target();
 	__u64 count = 0, coroutine = 0, frame;
 
-	if (!target || !read_user(&count, arguments + TUPLE_SIZE) || !count ||
+	if (!read_user(&count, arguments + TUPLE_SIZE) || !count ||
 	    !read_user(&coroutine, arguments + target->layout.tuple_items))
-		return 0;
+		return;
 	frame = coroutine_frame(&target->layout, coroutine);
 	if (frame)
 		handover_send(frame, NT_HANDOVER_TASK, SCRATCH_UPROBE);
-	return 0;
-}
-
-/* SimpleQueue.put(self, item, ...): `arguments` is an array without self. */
-SEC("?uprobe")
-int BPF_KPROBE(queue_put, void *self, __u64 arguments)
-{
-	__u64 item = 0;
-
-	if (handover_target() && read_user(&item, arguments) && item)
-		handover_send(item, NT_HANDOVER_ITEM, SCRATCH_UPROBE);
-	return 0;
 }
 
 /*
@@ -148,31 +134,91 @@ static __always_inline __u64 bytes_size(const struct nt_layout *layout, __u64 ob
 }
 
 /* UVStream.write(self, data): a callback of the loop will send it. */
-static __always_inline int on_stream_write(__u64 stream, __u64 data)
+static __always_inline void on_stream_write(const struct nt_target *target, __u64 stream, __u64 data)
 {
-	const struct nt_target *target = handover_target();
-	__s32 fd = target ? stream_fd(stream) : -1;
+	__s32 fd = stream_fd(stream);
 
 	if (fd >= 0)
 		intent_send(fd, bytes_size(&target->layout, data), SCRATCH_UPROBE);
+}
+
+/*
+ * One program does the rest of all the probes: the verifier looks at the walk once for each program that has it, which
+ * is most of the time that attaching takes.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} handover_programs SEC(".maps");
+
+enum probe { PROBE_TASK_INIT, PROBE_QUEUE_PUT, PROBE_STREAM_WRITE, PROBE_STREAM_WRITE_ARRAY };
+
+SEC("?uprobe")
+int BPF_KPROBE(handover_rest, __u64 self, __u64 second)
+{
+	const struct nt_target *target = handover_target();
+	struct thread *thread = thread_get();
+	__u64 argument = second;
+
+	if (!target || !thread)
+		return 0;
+	/* Where the arguments are in an array, self is not in it. */
+	if ((thread->probe == PROBE_QUEUE_PUT || thread->probe == PROBE_STREAM_WRITE_ARRAY) &&
+	    !read_user(&argument, second))
+		return 0;
+	switch (thread->probe) {
+	case PROBE_TASK_INIT:
+		on_task(target, argument);
+		break;
+	case PROBE_QUEUE_PUT:
+		if (argument)
+			handover_send(argument, NT_HANDOVER_ITEM, SCRATCH_UPROBE);
+		break;
+	default:
+		on_stream_write(target, self, argument);
+	}
+	return 0;
+}
+
+static __always_inline int handover_begin(void *ctx, enum probe probe)
+{
+	struct thread *thread;
+
+	if (!handover_target())
+		return 0;
+	thread = thread_get();
+	if (!thread)
+		return 0;
+	thread->probe = probe;
+	bpf_tail_call(ctx, &handover_programs, 0);
+	stat_add(NT_STAT_STACKS, 1); /* it came back: there is no such program */
 	return 0;
 }
 
 SEC("?uprobe")
-int BPF_KPROBE(stream_write, __u64 stream, __u64 data)
+int task_init(struct pt_regs *ctx)
 {
-	return on_stream_write(stream, data);
+	return handover_begin(ctx, PROBE_TASK_INIT);
 }
 
-/* Likewise with its argument in an array. */
 SEC("?uprobe")
-int BPF_KPROBE(stream_write_array, __u64 stream, __u64 arguments)
+int queue_put(struct pt_regs *ctx)
 {
-	__u64 data = 0;
+	return handover_begin(ctx, PROBE_QUEUE_PUT);
+}
 
-	if (!handover_target() || !read_user(&data, arguments))
-		return 0;
-	return on_stream_write(stream, data);
+SEC("?uprobe")
+int stream_write(struct pt_regs *ctx)
+{
+	return handover_begin(ctx, PROBE_STREAM_WRITE);
+}
+
+SEC("?uprobe")
+int stream_write_array(struct pt_regs *ctx)
+{
+	return handover_begin(ctx, PROBE_STREAM_WRITE_ARRAY);
 }
 
 /* A thread of a target starts another one. */

@@ -44,7 +44,8 @@ struct thread {
 	__u64 socket;	  /* struct sock *, where a kprobe has told; else 0 */
 	__u64 tss_slot;	  /* address of its thread-specific slot that holds the thread state; 0 not known */
 	__u64 tstate;	  /* thread state found through the interpreter's list; 0 not known */
-	__u32 connecting; /* the connect(2) that it is in reached the network */
+	__u16 connecting; /* the connect(2) that it is in reached the network */
+	__u16 probe;	  /* enum probe: the hand-over that it is in */
 	/* What it spends (sched.h); ns. */
 	__u32 waits;	 /* enum waits: its last wait */
 	__u64 since;	 /* when it got the CPU */

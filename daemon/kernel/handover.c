@@ -47,6 +47,7 @@ int handover_select(struct nettraced_bpf *object)
 			return -ENOENT;
 		bpf_program__set_autoload(program, true);
 	}
+	bpf_program__set_autoload(object->progs.handover_rest, true);
 	return 0;
 }
 
@@ -92,6 +93,21 @@ static int file_attach(struct kernel *kernel, struct file *file, const struct ho
 	return 0;
 }
 
+/* Asks whether there can be uprobes at all, and tells the programs where they go on. */
+static int handovers_prepare(struct kernel *kernel, char *why)
+{
+	int rest = bpf_program__fd(kernel->object->progs.handover_rest), error = kernel_check_uprobes(why);
+	uint32_t slot = 0;
+
+	if (error)
+		return error;
+	error = bpf_map__update_elem(kernel->object->maps.handover_programs, &slot, sizeof(slot), &rest, sizeof(rest),
+				     BPF_ANY);
+	if (error)
+		snprintf(why, KERNEL_WHY_SIZE, "this kernel refuses to join programs: %s", strerror(-error));
+	return error;
+}
+
 /* The table, made at first use. NULL: no memory. */
 static struct handovers *handovers_get(struct kernel *kernel)
 {
@@ -99,7 +115,7 @@ static struct handovers *handovers_get(struct kernel *kernel)
 		return kernel->handovers;
 	kernel->handovers = calloc(1, sizeof(*kernel->handovers));
 	if (kernel->handovers)
-		kernel->handovers->error = kernel_check_uprobes(kernel->handovers->refusal);
+		kernel->handovers->error = handovers_prepare(kernel, kernel->handovers->refusal);
 	return kernel->handovers;
 }
 
