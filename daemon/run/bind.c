@@ -81,6 +81,8 @@ static void find_giver(struct run_stage *stage, const struct nt_handover *record
 		find_run(stage, &who, &guise, &place);
 	origin->endpoint = place.endpoint;
 	origin->run = place.run ? place.run->number : 0;
+	if (place.run)
+		place.run->handed = true;
 	origin->request = request ? request->number : 0;
 }
 

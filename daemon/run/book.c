@@ -11,6 +11,10 @@
 #include <utlist.h>
 
 #define BOOK_MANY_SPANS (SPANS_MAX / 2)
+#define BOOK_LINGER UINT64_C(1000000000) /* ns that a run is kept when it is over, for calls that it has handed over   \
+					  */
+
+static void end_lingering(struct run_stage *stage, struct open_run *run);
 
 /* The bindings of calls for which there was no memory. */
 static struct binding no_memory = {.reason = RUN_WALK_FAILED};
@@ -22,6 +26,8 @@ struct open_run *book_open(struct run_stage *stage, enum run_source source, stru
 
 	if (stage->run_count >= RUN_MAX_OPEN)
 		stage_make_room(stage);
+	if (stage->run_count >= RUN_MAX_OPEN && stage->lingering)
+		end_lingering(stage, stage->lingering);
 	if (stage->run_count >= RUN_MAX_OPEN)
 		return NULL;
 	run = calloc(1, sizeof(*run));
@@ -52,7 +58,7 @@ struct open_run *book_find(const struct run_stage *stage, uint64_t number)
 	struct open_run *run;
 
 	HASH_FIND(hh, stage->runs_by_number, &number, sizeof(number), run);
-	return run && !run->over ? run : NULL;
+	return run && (!run->over || run->lingers) ? run : NULL;
 }
 
 static void run_free(struct run_stage *stage, struct open_run *run)
@@ -134,11 +140,13 @@ static void reckon_times(struct open_run *run)
 }
 
 /* The call's part of its run is known: counts it, and its time. */
-static void settle_call(struct open_run *run, const struct call *call)
+static void settle_call(struct open_run *run, const struct call *call, bool late)
 {
 	uint64_t end = call_end(call);
 
 	count_call(run, call);
+	if (late)
+		return;
 	if (end > run->last)
 		run->last = end;
 	if (run->run.source == RUN_BY_CALLS && call->in_times.tid)
@@ -187,6 +195,7 @@ void book_merge(struct run_stage *stage, struct open_run *into, struct open_run 
 		binding->run = into;
 		DL_APPEND(into->bindings, binding);
 	}
+	into->handed |= from->handed;
 	into->open_calls += from->open_calls;
 	into->open_connects += from->open_connects;
 	to->calls += more->calls;
@@ -203,11 +212,32 @@ void book_merge(struct run_stage *stage, struct open_run *into, struct open_run 
 	run_free(stage, from);
 }
 
+/* Nothing more is waited for. */
+static void end_lingering(struct run_stage *stage, struct open_run *run)
+{
+	DL_DELETE2(stage->lingering, run, linger_prev, linger_next);
+	run->lingers = false;
+	if (!run->bindings)
+		report(stage, run);
+}
+
+static void end_old_lingering(struct run_stage *stage, uint64_t before)
+{
+	while (stage->lingering && stage->lingering->closed < before)
+		end_lingering(stage, stage->lingering);
+}
+
 void book_close(struct run_stage *stage, struct open_run *run)
 {
 	run->over = true;
-	if (!run->bindings)
+	if (run->handed) {
+		end_old_lingering(stage, stage->now > BOOK_LINGER ? stage->now - BOOK_LINGER : 0);
+		run->lingers = true;
+		run->closed = stage->now;
+		DL_APPEND2(stage->lingering, run, linger_prev, linger_next);
+	} else if (!run->bindings) {
 		report(stage, run);
+	}
 }
 
 /* Lets go of calls that have not ended, with what is known of them. */
@@ -217,7 +247,7 @@ static void release_bindings(struct run_stage *stage, struct open_run *run)
 		struct binding *binding = run->bindings;
 
 		DL_DELETE(run->bindings, binding);
-		settle_call(run, binding->call);
+		settle_call(run, binding->call, binding->late);
 		binding->run = NULL;
 		DL_APPEND(stage->loose, binding);
 	}
@@ -229,9 +259,10 @@ void book_flush(struct run_stage *stage, bool at_end)
 {
 	struct open_run *next;
 
+	end_old_lingering(stage, at_end ? UINT64_MAX : stage->now > BOOK_LINGER ? stage->now - BOOK_LINGER : 0);
 	for (struct open_run *run = stage->runs; run; run = next) {
 		next = run->next;
-		if (!at_end && (!run->over || run->open_calls))
+		if (!at_end && (!run->over || run->lingers || run->open_calls))
 			continue;
 		release_bindings(stage, run);
 		report(stage, run);
@@ -261,6 +292,10 @@ struct binding *book_bind(struct run_stage *stage, struct call *call, struct ope
 		run->open_connects++;
 	else
 		run->open_calls++;
+	/* One that has only handed over begins with what others do for it. */
+	binding->late = run->over && (run->first || run->run.source != RUN_BY_CALLS);
+	if (binding->late)
+		return binding;
 	if (run->run.source == RUN_BY_CALLS && !run->first)
 		run->began_at = call->out_times;
 	if (!run->first || call->out_first < run->first)
@@ -274,6 +309,7 @@ void book_end_call(struct run_stage *stage, const struct call *call)
 {
 	struct binding *binding = call->user;
 	struct open_run *run = binding->run;
+	bool late = binding->late;
 
 	stage->sink.called(stage->sink.context, call, binding->endpoint, binding->site, binding->reason);
 	if (binding == &no_memory)
@@ -289,8 +325,8 @@ void book_end_call(struct run_stage *stage, const struct call *call)
 		run->open_connects--;
 	else
 		run->open_calls--;
-	settle_call(run, call);
-	if (run->over && !run->bindings)
+	settle_call(run, call, late);
+	if (run->over && !run->lingers && !run->bindings)
 		report(stage, run);
 }
 
@@ -307,6 +343,7 @@ static void bindings_free(struct binding **bindings)
 
 void book_clear(struct run_stage *stage)
 {
+	stage->lingering = NULL;
 	while (stage->runs) {
 		bindings_free(&stage->runs->bindings);
 		run_free(stage, stage->runs);

@@ -125,8 +125,8 @@ void run_stage_flush(struct run_stage *stage, uint64_t now, bool at_end);
 uint32_t run_stage_judge(const struct run_stage *stage, uint32_t pid, uint64_t code);
 
 /*
- * What the kernel side should tell with events of a stack that came with this record: which frames' states, and where the
- * endpoint and handed-over work are. False while that is not known.
+ * What the kernel side should tell with events of a stack that came with this record: which frames' states, and where
+ * the endpoint and handed-over work are. False while that is not known.
  */
 bool run_stage_note(struct run_stage *stage, const struct nt_stack *record, struct nt_stack_note *ret_note);
 

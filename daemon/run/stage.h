@@ -38,6 +38,7 @@ struct binding {
 	const struct run_endpoint *endpoint; /* NULL: unattributed */
 	const struct run_site *site;
 	enum run_reason reason;
+	bool late; /* made when the run was over: it counts, but its time is not the run's */
 };
 
 /* Work that was handed over, by what does it now. */
@@ -78,7 +79,11 @@ struct open_run {
 	struct code *code;	      /* the endpoint's */
 	struct binding *bindings;     /* its calls that have not ended */
 	unsigned open_calls, open_connects;
-	bool over;	      /* no more calls will come */
+	bool over;				    /* no more calls will come, but from what it has handed over */
+	bool handed;				    /* it has handed work over */
+	bool lingers;				    /* over, and kept for the calls that this work may make */
+	uint64_t closed;			    /* when it was over */
+	struct open_run *linger_prev, *linger_next; /* the stage's, in order */
 	bool unasked;	      /* by calls, inside a dispatcher, with no request seen that the lane is answering */
 	uint64_t opened;      /* when it was first known of */
 	uint64_t first, last; /* of its calls: the first one's start, the last end so far */
@@ -145,6 +150,7 @@ struct run_stage {
 	struct endpoint_rules rules;
 	struct place_table places;
 	struct open_run *runs, *runs_by_number;
+	struct open_run *lingering; /* the one that was closed first is the first */
 	struct request *requests, *requests_by_number;
 	struct binding *loose; /* bindings without a run */
 	unsigned run_count, lane_count, origin_count;

@@ -156,11 +156,13 @@ enum run_reason who_find(struct run_stage *stage, const struct call_owner *owner
 const struct run_endpoint *who_inherits(struct run_stage *stage, const struct who *who)
 {
 	const struct origin *origin = who->origin;
+	const struct open_run *run;
 
 	if (!origin || !origin->endpoint)
 		return NULL;
 	/* A thread that outlives the run which started it has a life of its own. */
-	if (origin->key.kind == NT_HANDOVER_THREAD && !book_find(stage, origin->run))
+	run = book_find(stage, origin->run);
+	if (origin->key.kind == NT_HANDOVER_THREAD && (!run || run->over))
 		return NULL;
 	/* A dispatcher says who it works for. What the user names is the outermost, which is the one that handed over.
 	 */
