@@ -76,6 +76,7 @@ struct connection {
 	bool lost[2];	 /* by enum protocol_side: the reader lost the thread there */
 	bool in_request; /* a reader is in a request, which may be one that had no place */
 	bool round_trip; /* the next request is the first of its message */
+	bool mixed;	 /* requests to the target that go on at the same time, which nobody can tell apart */
 	bool refused;	 /* no memory for the table */
 	uint8_t head[CALL_DETECT_SIZE];
 };

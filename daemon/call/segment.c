@@ -194,6 +194,19 @@ static void detect(struct feeding *feeding, const uint8_t *data, bool turn)
 		read_head(feeding, before);
 }
 
+/*
+ * Does a client begin HTTP/2 here (RFC 9113, section 3.4)? Turns say nothing there: answers of some requests come
+ * between the bytes of others, and threads that answer send for each other.
+ */
+static bool begins_mixed(const struct connection *connection, const struct nt_segment *segment)
+{
+	static const char preface[] = "PRI * HTTP/2.0\r\n";
+
+	return connection->role == NT_ROLE_SERVER && connection->bytes[NT_IN] == 0 && segment->direction == NT_IN &&
+	       segment->captured >= sizeof(preface) - 1 &&
+	       !memcmp(segment_payload(segment), preface, sizeof(preface) - 1);
+}
+
 static void take_request(struct feeding *feeding, const uint8_t *data, bool turn)
 {
 	struct connection *connection = feeding->connection;
@@ -237,8 +250,14 @@ static void take_bytes(struct call_stage *stage, struct connection *connection, 
 	bool turn = segment->direction != connection->direction || (segment->flags & NT_SEGMENT_TURN);
 	struct feeding feeding = {.stage = stage, .connection = connection, .segment = segment};
 
+	if (begins_mixed(connection, segment)) {
+		connection->mixed = true;
+		pair_end_message(stage, connection); /* the server's greeting */
+	}
 	connection->direction = segment->direction;
 	connection->bytes[segment->direction] += segment->bytes;
+	if (connection->mixed)
+		return;
 	if (segment->owner.walk != NT_WALK_NONE) {
 		connection->owner_head = segment->h;
 		connection->owner = segment->owner;

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CO_GENERATOR 0x20 /* co_flags, the same in all versions */
+
 void callers_free(struct run_stage *stage, struct callers *callers)
 {
 	if (!callers)
@@ -97,6 +99,14 @@ static bool caller_moved(const struct callers *last, uint32_t i, const struct st
 	       flow_instruction(code_flow(frame->code), frame_offset(frame));
 }
 
+/* Is the endpoint a generator? It goes on where it was, whoever asks it for more, and however often. */
+static bool is_generator(const struct stack *stack)
+{
+	const struct stack_frame *frame = &stack->frames[stack->verdict.index];
+
+	return frame->generator && frame->code->flags & CO_GENERATOR;
+}
+
 /* Has a caller of the endpoint moved on? */
 static bool callers_moved(const struct callers *last, const struct call *call, const struct stack *stack)
 {
@@ -105,6 +115,8 @@ static bool callers_moved(const struct callers *last, const struct call *call, c
 
 	if (last->count != stack->verdict.outside || (frame && last->frame && frame != last->frame))
 		return true;
+	if (frame && frame == last->frame && is_generator(stack))
+		return false;
 	for (uint32_t i = 0; i < last->count; i++)
 		if (caller_moved(last, i, &stack->frames[stack->verdict.index + 1 + i], states))
 			return true;
@@ -341,7 +353,9 @@ struct open_run *calls_run(struct run_stage *stage, struct lane *lane, const str
 			close_run(stage, run);
 			return begin(stage, lane, call, stack);
 		}
-		if (stack->verdict.repeats_unseen || !run->callers->known || !states_outside(call, stack))
+		/* The next generator can have the same address. */
+		if (stack->verdict.repeats_unseen || is_generator(stack) || !run->callers->known ||
+		    !states_outside(call, stack))
 			run->run.exact = false;
 	}
 	remember(stage, run->callers, call, stack);

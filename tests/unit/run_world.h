@@ -49,6 +49,7 @@ enum {
 	THREAD = 0xf000,
 	BOOTSTRAP = 0x10000,
 	DECORATOR = 0x11000, /* of the application's own */
+	STREAM = 0x12000,    /* likewise, a generator */
 };
 
 static const struct test_code codes[] = {
@@ -69,6 +70,7 @@ static const struct test_code codes[] = {
     {THREAD, "/usr/lib/python3.11/threading.py", "Thread.run", loop_code, sizeof(loop_code), 0, 0},
     {BOOTSTRAP, "/usr/lib/python3.11/threading.py", "Thread._bootstrap", straight_code, sizeof(straight_code), 0, 0},
     {DECORATOR, "/srv/shop/auth.py", "login.<locals>.wrapper", star_code, sizeof(star_code), 0, 0x1c},
+    {STREAM, "/srv/shop/views.py", "stream", straight_code, sizeof(straight_code), 0, 0x20},
 };
 
 /* What the sink was told. */

@@ -401,6 +401,26 @@ static void test_thousand(void **state)
 	world_free(world);
 }
 
+/* Turns say nothing about HTTP/2's requests: there are none but the server's greeting. */
+static void test_mixed(void **state)
+{
+	struct world *world = world_new();
+
+	(void)state;
+	open_socket(world, 1, NT_ROLE_SERVER, 50051);
+	out(world, 1, "settings");
+	in(world, 1, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+	out(world, 1, "more");
+	in(world, 1, "a request");
+	out(world, 1, "an answer");
+	in(world, 1, "a request");
+	assert_int_equal(world->count, 1);
+	assert_int_equal(nth(world, 0)->bytes_out, 8);
+	world->fed[1][NT_OUT] = 8; /* the rest is in no request */
+	world->fed[1][NT_IN] = 0;
+	world_free(world);
+}
+
 /* A conversation, fed in pieces of some size, as client or as server; every piece is a segment. */
 struct line {
 	bool answer;
@@ -1066,6 +1086,7 @@ int main(void)
 	    cmocka_unit_test(test_overtaken),
 	    cmocka_unit_test(test_pipeline),
 	    cmocka_unit_test(test_thousand),
+	    cmocka_unit_test(test_mixed),
 	    cmocka_unit_test(test_pieces),
 	    cmocka_unit_test(test_http_continue),
 	    cmocka_unit_test(test_close_delimited),

@@ -158,6 +158,28 @@ static void a_callers_state_that_changed_is_a_new_run(void **state)
 	assert_run(world, 1, "job.job", RUN_BY_CALLS, 1, true);
 }
 
+static void a_generator_goes_on(void **state)
+{
+	struct world *world = *state;
+	uint32_t states[3] = {0};
+	struct call_owner owner = {
+	    .pid = PID, .tid = TID, .walk = NT_WALK_OK, .state_count = 3, .states = states, .frame = 0x100};
+
+	STACK(world, PID, 1, MAIN, BEFORE, STREAM, BEFORE | GENERATOR, REDIS, BEFORE);
+	STACK(world, PID, 2, MAIN, BEFORE, STREAM, AFTER | GENERATOR, REDIS, BEFORE);
+	for (unsigned i = 0; i < 4; i++) {
+		owner.stack = 1 + i % 2;
+		owner.frame = i < 2 ? 0x100 : 0x200;
+		for (unsigned j = 0; j < 3; j++)
+			states[j] = i; /* who asks it for more is elsewhere each time */
+		end_call(world, begin_owned(world, CALL_EXCHANGE, 1, &owner));
+	}
+	flush(world);
+	assert_int_equal(world->run_count, 2);
+	assert_run(world, 0, "views.stream", RUN_BY_CALLS, 2, false);
+	assert_run(world, 1, "views.stream", RUN_BY_CALLS, 2, false);
+}
+
 static void a_caller_at_another_place_is_a_new_run(void **state)
 {
 	struct world *world = *state;
@@ -1325,6 +1347,7 @@ int main(void)
 	    TEST(what_cannot_be_reached_is_a_new_run),
 	    TEST(one_site_again_is_a_new_run),
 	    TEST(a_callers_state_that_changed_is_a_new_run),
+	    TEST(a_generator_goes_on),
 	    TEST(a_caller_at_another_place_is_a_new_run),
 	    TEST(a_loop_in_the_endpoint_is_one_run),
 	    TEST(the_flow_is_followed_inwards),
