@@ -124,9 +124,10 @@ struct nt_place {
 _Static_assert(sizeof(struct nt_place) == 16, "layout");
 
 /*
- * What the thread that a record is about has spent since it began: ns, totals. Where the kernel side does not count
- * them, all are 0. `run_queue`: ready to run and waiting for a CPU. `lock`: blocked in futex(2), which is what
- * CPython's interpreter lock and all other locks wait in. `sleep`: in a sleep that was asked for.
+ * What the thread that a record is about has spent: ns, totals to take differences of; `cpu` and `run_queue` since it
+ * began, the others since its first record. Where the kernel side does not count them, all are 0. `run_queue`: ready to
+ * run and waiting for a CPU. `lock`: blocked in futex(2), which is what CPython's interpreter lock and all other locks
+ * wait in. `sleep`: in a sleep that was asked for.
  */
 struct nt_times {
 	__u64 cpu, run_queue, lock, sleep;

@@ -459,7 +459,7 @@ static __noinline void on_intent(const struct nt_target *target, struct thread *
 		return;
 	}
 	python_walk(target, thread, s, which);
-	if (s->owner.walk == NT_WALK_FAILED)
+	if (s->owner.walk == NT_WALK_FAILED && state->role != NT_ROLE_SERVER)
 		stat_add(NT_STAT_STACKS, 1);
 	record = (void *)s->record;
 	__builtin_memset(record, 0, sizeof(*record));
