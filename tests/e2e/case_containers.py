@@ -3,25 +3,34 @@
 import contextlib
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
 
+from case_async import SHAPES, need_loop
 from case_refusals import expect_refusal
 from case_servers import Server, check_requests
 from compare import compare
 from container import KINDS, Container, Sidecar, program
 from lab import APPS, TESTS, Skip, check, check_none, one_line, summaries
-from loads import LOADS, check_wall_source, options_of, patterns, quit_target
+from loads import LOADS, Load, check_wall_source, options_of, patterns, quit_target
 from registry import case
 
 SUITES = os.path.join(TESTS, "suites")
 
 
 def begin(lab, container, name, python=None):
-    """Starts a load of the table in a container; its backends are in there, too."""
-    load = LOADS[name]
+    """Starts a load of the tables in a container; its backends are in there, too."""
+    load = LOADS[name] if name in LOADS else event_loop(lab, *name.split("_", 1))
     return load, container.target(load.script, options_of(lab, load), load.backends, python)
+
+
+def event_loop(lab, loop, shape):
+    """A load of case_async.py's table."""
+    need_loop(lab, loop)
+    load = SHAPES[shape]
+    return Load(load.script, load.scenario, load.backends, load.endpoints, **dict(load.options, loop=loop))
 
 
 def hold_against_truth(lab, summary, load, target, every_run=False):
@@ -32,10 +41,10 @@ def hold_against_truth(lab, summary, load, target, every_run=False):
 
 
 def from_host(lab, container, name, python=None, mode="stack", meanwhile=None):
-    """Traces a load in a container from outside. meanwhile() happens between the target's start and ours."""
+    """Traces a load in a container from outside. meanwhile(pid) happens between the target's start and ours."""
     load, target = begin(lab, container, name, python)
     if meanwhile:
-        meanwhile()
+        meanwhile(program(target.pid))
     tracer = lab.trace(program(target.pid), "-i", 0, "--python", mode, *patterns(*load.endpoints))
     target.say("go")
     target.expect("^done$")
@@ -61,6 +70,19 @@ def from_sidecar(lab, pod, container, name, python=None, given=()):
 @case
 def container_from_host(lab):
     from_host(lab, Container(lab, *KINDS, "user"), "plain_script")
+
+
+@case
+def container_with_event_loop(lab):
+    """The C functions that tell of tasks and executors are found in the container's own files."""
+    with with_python(lab, suite_python(lab, "trixie")):
+        from_host(lab, Container(lab), "asyncio_executors")
+
+
+@case
+def sidecar_and_event_loop(lab):
+    pod = Container(lab)
+    from_sidecar(lab, pod, Container(lab, outer=pod), "asyncio_executors")
 
 
 @case
@@ -261,14 +283,14 @@ def own_interpreter(lab):
 @case
 def deleted_interpreter(lab):
     python = own_interpreter(lab)
-    from_host(lab, Container(lab), "plain_script", python, meanwhile=lambda: os.unlink(python[-1]))
+    from_host(lab, Container(lab), "plain_script", python, meanwhile=lambda _: os.unlink(python[-1]))
 
 
 @case
 def usdt_of_deleted_interpreter(lab):
     with with_python(lab, suite_python(lab, "bullseye")):
         python = own_interpreter(lab)
-        from_host(lab, Container(lab), "threads", python, "usdt", meanwhile=lambda: os.unlink(python[-1]))
+        from_host(lab, Container(lab), "threads", python, "usdt", meanwhile=lambda _: os.unlink(python[-1]))
 
 
 def replace_file(path):
@@ -281,7 +303,26 @@ def replace_file(path):
 def replaced_interpreter(lab):
     """The target runs on with the old file; programs that it starts run the new one."""
     python = own_interpreter(lab)
-    from_host(lab, Container(lab), "programs_started_after_attach", python, meanwhile=lambda: replace_file(python[-1]))
+    from_host(lab, Container(lab), "programs_started_after_attach", python, meanwhile=lambda _: replace_file(python[-1]))
+
+
+def delete_modules(pid):
+    """Of a process on an overlay, the libraries that its interpreter has loaded as modules."""
+    with open("/proc/%d/maps" % pid) as maps:
+        found = {line.split()[-1] for line in maps if re.search(r"/(lib-dynload|uvloop)/.*\.so$", line)}
+    check(found, "the target has loaded no modules: the case tests nothing")
+    for path in found:
+        os.unlink("/proc/%d/root%s" % (pid, path))
+
+
+@case
+def deleted_modules_of_asyncio(lab):
+    from_host(lab, Container(lab), "asyncio_executors", on_overlay(lab), meanwhile=delete_modules)
+
+
+@case
+def deleted_modules_of_uvloop(lab):
+    from_host(lab, Container(lab), "uvloop_links", on_overlay(lab), meanwhile=delete_modules)
 
 
 def embedding_program(lab):
@@ -306,13 +347,13 @@ def python_as_a_library(lab):
 @case
 def deleted_library(lab):
     python = embedding_program(lab)
-    from_host(lab, Container(lab), "plain_script", python, meanwhile=lambda: os.unlink(python[-1]))
+    from_host(lab, Container(lab), "plain_script", python, meanwhile=lambda _: os.unlink(python[-1]))
 
 
 @case
 def replaced_library(lab):
     python = embedding_program(lab)
-    from_host(lab, Container(lab), "threads", python, meanwhile=lambda: replace_file(python[-1]))
+    from_host(lab, Container(lab), "threads", python, meanwhile=lambda _: replace_file(python[-1]))
 
 
 # What nettraced needs, besides what every container may (docs/containers.md).
