@@ -10,7 +10,7 @@ import sys
 
 from case_async import SHAPES, need_loop
 from case_refusals import expect_refusal
-from case_servers import Server, check_requests
+from case_servers import Server, check_requests, serve_shop
 from compare import compare
 from container import KINDS, Container, Sidecar, program
 from lab import APPS, TESTS, Skip, check, check_none, one_line, summaries
@@ -219,6 +219,13 @@ def sidecar_and_another_root(lab):
     pod = Container(lab)
     with with_python(lab, suite_python(lab, "trixie")):
         from_sidecar(lab, pod, Container(lab, outer=pod), "plain_script")
+
+
+@case
+def container_with_shop_of_another_root(lab):
+    """Modules of packages, and the libraries' dispatchers, are named by the files that the target sees."""
+    with with_python(lab, suite_python(lab, "trixie")):
+        serve_shop(lab, container=Container(lab, "pid", "mount", "ipc", "uts"))
 
 
 def root_of(lab):

@@ -127,7 +127,7 @@ def plain_wsgi_under_gunicorn(lab):
     check_requests(summary, server)
 
 
-def start_shop(lab, *worker_options):
+def start_shop(lab, *worker_options, container=None):
     """The shop with its backends, filled; some of its connections are open already."""
     lab.need_modules("flask", "redis", "pymemcache", "requests")
     environment = {
@@ -137,15 +137,15 @@ def start_shop(lab, *worker_options):
     }
     status, _, err = lab.run(*lab.python, "-m", "shop.seed", env=dict(os.environ, PYTHONPATH=APPS, **environment))
     check(status == 0, "the shop could not be filled: " + err[-300:])
-    server = Server(lab, "shop_witnessed:app", *worker_options, environment=environment)
+    server = Server(lab, "shop_witnessed:app", *worker_options, environment=environment, container=container)
     server.load(["/health"] * 20)
     server.requests = 0
     return server
 
 
-def _shop(lab, *worker_options):
-    server = start_shop(lab, *worker_options)
-    tracer = lab.trace(server.child.pid, "-i", 0, "--python", "stack")
+def serve_shop(lab, *worker_options, container=None):
+    server = start_shop(lab, *worker_options, container=container)
+    tracer = lab.trace(server.pid, "-i", 0, "--python", "stack")
     since = time.monotonic_ns()
     paths = shop_paths(lab)
     server.load(paths)
@@ -244,9 +244,9 @@ def capture_begins_and_ends_under_load(lab):
 
 @case
 def shop_sync_workers(lab):
-    _shop(lab)
+    serve_shop(lab)
 
 
 @case
 def shop_threaded_workers(lab):
-    _shop(lab, "-k", "gthread", "--threads", "4")
+    serve_shop(lab, "-k", "gthread", "--threads", "4")
