@@ -12,7 +12,7 @@ walk=(
 	runs_that_look_alike handoff_between_threads threads threads_share_a_connection blocked_in_recv forked_after_attach
 	forked_before_attach programs_started_after_attach auto_never_takes_dead_probes 'usdt_*'
 	lines_of_the_standard_library unknown_version free_threaded_version without_python
-	plain_wsgi_under_gunicorn 'asyncio_*' 'uvloop_*' server_found_by_itself
+	pools_are_shared threads_are_started handed_over_in_forked_children plain_wsgi_under_gunicorn 'asyncio_*' 'uvloop_*' server_found_by_itself
 )
 
 wanted=()
