@@ -324,4 +324,12 @@ static inline unsigned count_partial(const struct world *world)
 	return count;
 }
 
+/* What the kernel side is told of a stack that came from the first thread. */
+static inline bool note_of(struct world *world, uint32_t pid, uint64_t stack, struct nt_stack_note *ret_note)
+{
+	struct nt_stack record = {.h = {.pid = pid, .tid = TID}, .stack = stack};
+
+	return run_stage_note(world->stage, &record, ret_note);
+}
+
 #endif

@@ -419,9 +419,9 @@ static void a_pools_work(void **state)
 	struct nt_stack_note note;
 
 	stacks_of_a_pool(world);
-	assert_true(run_stage_note(world->stage, PID, 3, &note));
+	assert_true(note_of(world, PID, 3, &note));
 	assert_int_equal(note.carrier, 3); /* the third from the innermost on */
-	assert_true(run_stage_note(world->stage, PID, 2, &note));
+	assert_true(note_of(world, PID, 2, &note));
 	assert_int_equal(note.carrier, 0);
 	hand_over(world, NT_HANDOVER_ITEM, 0x770, AT(.stack = 1));
 	hand_over(world, NT_HANDOVER_ITEM, 0x780, AT(.stack = 6));

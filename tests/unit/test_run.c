@@ -358,13 +358,6 @@ static void states_that_did_not_come_are_not_exact(void **state)
 	assert_run(world, 0, "job.job", RUN_BY_CALLS, 2, false);
 }
 
-static bool note_of(struct world *world, uint32_t pid, uint64_t stack, struct nt_stack_note *ret_note)
-{
-	struct nt_stack record = {.h = {.pid = pid, .tid = TID}, .stack = stack};
-
-	return run_stage_note(world->stage, &record, ret_note);
-}
-
 /* The kernel side sends the states of the callers only, once it was told which those are. */
 static void the_callers_states_are_enough(void **state)
 {
