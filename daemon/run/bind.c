@@ -80,6 +80,7 @@ static void find_giver(struct run_stage *stage, const struct nt_handover *record
 	if (record->owner.walk == NT_WALK_OK || who.stack->verdict.certain)
 		find_run(stage, &who, &guise, &place);
 	origin->endpoint = place.endpoint;
+	origin->package = who_inherits(stage, &who) ? who.origin->package : who_is_package(stage, &who);
 	origin->run = place.run ? place.run->number : 0;
 	if (place.run)
 		place.run->handed = true;

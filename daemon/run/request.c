@@ -172,7 +172,6 @@ struct open_run *request_run(struct run_stage *stage, struct request *request, s
 		return NULL;
 	run->peer = request->runs;
 	request->runs = run;
-	request->had_run = true;
 	return run;
 }
 
@@ -184,6 +183,9 @@ void request_end_runs(struct run_stage *stage, struct request *request)
 		struct open_run *run = request->runs;
 
 		request->runs = run->peer;
+		/* A package's function that only handed over work was the framework itself, mostly. */
+		if (run->run.calls || run->run.connects || run->bindings || run->code->own != CODE_FOREIGN)
+			request->had_run = true;
 		run->run.began = call->out_last ? call->out_last : call->out_first;
 		run->run.ended = call->in_first;
 		book_set_times(run, &call->out_times, &call->in_times);
@@ -197,10 +199,11 @@ void request_end_runs(struct run_stage *stage, struct request *request)
 void request_ended(struct run_stage *stage, struct call *call)
 {
 	struct request *request = call->user;
-	bool had_run = request && request->had_run;
+	bool had_run = false;
 
 	if (request) {
 		request_end_runs(stage, request);
+		had_run = request->had_run;
 		request_leave_lane(request);
 		DL_DELETE(stage->requests, request);
 		HASH_DEL(stage->requests_by_number, request);

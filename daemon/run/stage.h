@@ -53,6 +53,8 @@ struct origin {
 	bool refused;
 	const struct run_endpoint *endpoint; /* NULL: no endpoint's */
 	uint64_t run, request;
+	bool package; /* the endpoint is a package's: it may be a framework's way to call the application's, in a thread
+		       */
 };
 
 /* What tells a run by calls from the next one: the last call's stack, and its callers' states. */
@@ -200,6 +202,8 @@ uint64_t who_frame(const struct call_owner *owner, const struct stack *stack, ui
 const struct run_endpoint *who_inherits(struct run_stage *stage, const struct who *who);
 /* Is it an event loop or a callback of one, and no task? It works for many. */
 bool who_is_loop(const struct who *who);
+/* Is the stack's endpoint a package's function, that a dispatcher called? */
+bool who_is_package(const struct run_stage *stage, const struct who *who);
 /* The request that the work is done for; NULL: none, or not known. */
 struct request *who_request(struct run_stage *stage, const struct who *who);
 

@@ -168,7 +168,16 @@ const struct run_endpoint *who_inherits(struct run_stage *stage, const struct wh
 	 */
 	if (who->stack->verdict.certain && !stage->rules.patterns)
 		return NULL;
+	if (origin->package && who->stack->verdict.endpoint && !who_is_package(stage, who))
+		return NULL;
 	return origin->endpoint;
+}
+
+bool who_is_package(const struct run_stage *stage, const struct who *who)
+{
+	const struct stack_verdict *verdict = &who->stack->verdict;
+
+	return !stage->rules.patterns && verdict->endpoint && verdict->code->own == CODE_FOREIGN;
 }
 
 bool who_is_loop(const struct who *who)
