@@ -10,6 +10,8 @@
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(connection_state, struct sock *sk, int old_state, int new_state)
 {
+	if (old_state == TCP_LISTEN)
+		on_listened(sk);
 	switch (new_state) {
 	case TCP_SYN_SENT:
 		if (socket_is_tcp(sk))

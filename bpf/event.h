@@ -420,6 +420,10 @@ struct nt_code_note {
 };
 _Static_assert(sizeof(struct nt_code_note) == 16, "layout");
 
+/* Value of the `listeners` map: whether the port is still listened on. */
+#define NT_LISTENS 1
+#define NT_LISTENS_PERHAPS 2 /* a socket that did has been closed; there may be another one: the daemon finds out */
+
 /* A port that a target listens on, key of the `listeners` map: tells an accepted socket. */
 struct nt_listener {
 	__u32 netns; /* inode number of the network namespace */

@@ -111,6 +111,14 @@ struct {
 	__type(value, __u8);
 } listeners SEC(".maps");
 
+/* The sockets that listen on them, by inode number, as /proc knows them: a port can have several. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct nt_listener);
+} listening SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, NT_STAT_COUNT);

@@ -685,15 +685,33 @@ static __noinline void on_connect_failed(const struct nt_target *target, struct 
 
 static __always_inline void on_listening(struct sock *sk)
 {
+	__u64 inode = BPF_CORE_READ(sk, sk_socket, file, f_inode, i_ino);
 	struct nt_listener key = {};
-	__u8 one = 1;
+	__u8 listens = NT_LISTENS;
 
 	if (!target_get())
 		return;
 	key.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	key.port = BPF_CORE_READ(sk, __sk_common.skc_num);
-	if (bpf_map_update_elem(&listeners, &key, &one, BPF_ANY))
+	/* The socket before its port: who forgets a port looks for its sockets once more afterwards. */
+	if (bpf_map_update_elem(&listening, &inode, &key, BPF_ANY) ||
+	    bpf_map_update_elem(&listeners, &key, &listens, BPF_ANY))
 		stat_add(NT_STAT_SOCKETS, 1);
+}
+
+/* A socket that listened was closed by the last process that had it, target or not. */
+static __always_inline void on_listened(struct sock *sk)
+{
+	__u64 inode = BPF_CORE_READ(sk, sk_socket, file, f_inode, i_ino);
+	const struct nt_listener *known = bpf_map_lookup_elem(&listening, &inode);
+	__u8 listens = NT_LISTENS_PERHAPS;
+	struct nt_listener key;
+
+	if (!known)
+		return;
+	key = *known;
+	bpf_map_delete_elem(&listening, &inode);
+	bpf_map_update_elem(&listeners, &key, &listens, BPF_EXIST);
 }
 
 /* Is there nothing left that the target could read, not even the end of the stream? */

@@ -150,11 +150,11 @@ static struct process *process_get(struct follow *follow, pid_t pid)
 	return process;
 }
 
-static int listener_add(void *context, const struct nt_listener *listener)
+static int listener_add(void *context, const struct nt_listener *listener, uint64_t inode)
 {
 	struct follow *follow = context;
 
-	kernel_add_listener(follow->kernel, listener);
+	kernel_add_listener(follow->kernel, listener, inode);
 	return 0;
 }
 
@@ -622,6 +622,7 @@ static int sweep(struct follow *follow, uint64_t now)
 
 	follow->last_sweep = now;
 	sweep_code(follow);
+	kernel_sweep_listeners(follow->kernel);
 	for (process = follow->processes; process && !error; process = next) {
 		next = process->hh.next; /* this one may be dropped */
 		error = process_sweep(follow, process);

@@ -61,7 +61,10 @@ typedef bool (*kernel_lives_fn)(void *context, pid_t pid, uint32_t generation);
 void kernel_sweep_code(struct kernel *kernel, kernel_lives_fn lives, void *context);
 bool kernel_has_target(struct kernel *kernel, pid_t pid);
 
-int kernel_add_listener(struct kernel *kernel, const struct nt_listener *listener);
+/* A port, and the inode of a socket that listens on it. 0 or negative errno. */
+int kernel_add_listener(struct kernel *kernel, const struct nt_listener *listener, uint64_t inode);
+/* Forgets ports whose last socket was closed. */
+void kernel_sweep_listeners(struct kernel *kernel);
 
 /* Says what a code object is (NT_CODE_*). 0 or negative errno. */
 int kernel_judge_code(struct kernel *kernel, const struct nt_code_key *code, uint32_t flags);

@@ -203,12 +203,55 @@ void kernel_remove_target(struct kernel *kernel, pid_t pid, uint32_t generation)
 		bpf_map__delete_elem(kernel->object->maps.targets, &key, sizeof(key), 0);
 }
 
-int kernel_add_listener(struct kernel *kernel, const struct nt_listener *listener)
+int kernel_add_listener(struct kernel *kernel, const struct nt_listener *listener, uint64_t inode)
 {
-	uint8_t one = 1;
+	uint8_t listens = NT_LISTENS;
+	int error = bpf_map__update_elem(kernel->object->maps.listening, &inode, sizeof(inode), listener,
+					 sizeof(*listener), BPF_ANY);
 
-	return bpf_map__update_elem(kernel->object->maps.listeners, listener, sizeof(*listener), &one, sizeof(one),
-				    BPF_ANY);
+	return error ? error
+		     : bpf_map__update_elem(kernel->object->maps.listeners, listener, sizeof(*listener), &listens,
+					    sizeof(listens), BPF_ANY);
+}
+
+/* A port whose sockets are looked for. */
+struct port_search {
+	struct kernel *kernel;
+	struct nt_listener port;
+	uint64_t inode; /* of one that was found; 0: none */
+};
+
+static bool find_listening(void *context, const void *key, const void *value)
+{
+	struct port_search *search = context;
+
+	if (!memcmp(value, &search->port, sizeof(search->port)))
+		memcpy(&search->inode, key, sizeof(search->inode));
+	return true;
+}
+
+/*
+ * Is the port's last socket closed? A socket that begins to listen on it meanwhile is in its table before the port is
+ * in this one: it is found by the second look, or puts the port back itself.
+ */
+static bool keep_listener(void *context, const void *key, const void *value)
+{
+	struct port_search search = {.kernel = context};
+	struct bpf_map *listeners = search.kernel->object->maps.listeners;
+
+	if (*(const uint8_t *)value != NT_LISTENS_PERHAPS)
+		return true;
+	memcpy(&search.port, key, sizeof(search.port));
+	bpf_map__delete_elem(listeners, key, sizeof(search.port), 0);
+	map_sweep(search.kernel->object->maps.listening, find_listening, &search);
+	if (search.inode)
+		kernel_add_listener(search.kernel, &search.port, search.inode);
+	return true;
+}
+
+void kernel_sweep_listeners(struct kernel *kernel)
+{
+	map_sweep(kernel->object->maps.listeners, keep_listener, kernel);
 }
 
 int kernel_judge_code(struct kernel *kernel, const struct nt_code_key *code, uint32_t flags)

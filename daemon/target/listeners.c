@@ -25,8 +25,11 @@ struct inodes {
 	size_t count, room;
 };
 
-struct ports {
-	uint8_t seen[65536 / 8]; /* IPv4 and IPv6 sockets often share one */
+/* Who is told of what is found. */
+struct listing {
+	int (*each)(void *context, const struct nt_listener *listener, uint64_t inode);
+	void *context;
+	uint32_t netns;
 };
 
 static int inodes_add(struct inodes *inodes, uint64_t inode)
@@ -98,24 +101,30 @@ static bool listeners_parse_row(const char *line, unsigned *ret_port, uint64_t *
 	return true;
 }
 
-static void listeners_read_table(pid_t pid, const char *name, const struct inodes *inodes, struct ports *ports)
+static int listeners_read_table(pid_t pid, const char *name, const struct inodes *inodes, const struct listing *listing)
 {
+	struct nt_listener listener = {.netns = listing->netns};
 	unsigned port, rows = 0;
 	uint64_t inode;
 	char *line = NULL;
 	size_t size = 0;
 	char path[64];
 	FILE *file;
+	int r = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/net/%s", pid, name);
 	file = fopen(path, "re");
 	if (!file)
-		return; /* this kernel has no IPv6, or the process is gone */
-	while (rows++ < LISTENERS_MAX_ROWS && getline(&line, &size, file) > 0)
-		if (listeners_parse_row(line, &port, &inode) && inodes_have(inodes, inode))
-			ports->seen[port / 8] |= (uint8_t)(1u << port % 8);
+		return 0; /* this kernel has no IPv6, or the process is gone */
+	while (r == 0 && rows++ < LISTENERS_MAX_ROWS && getline(&line, &size, file) > 0) {
+		if (!listeners_parse_row(line, &port, &inode) || !inodes_have(inodes, inode))
+			continue;
+		listener.port = (uint16_t)port;
+		r = listing->each(listing->context, &listener, inode);
+	}
 	free(line);
 	fclose(file);
+	return r;
 }
 
 static int listeners_read_namespace(pid_t pid, uint32_t *ret_netns)
@@ -130,29 +139,22 @@ static int listeners_read_namespace(pid_t pid, uint32_t *ret_netns)
 	return 0;
 }
 
-int target_each_listener(pid_t pid, int (*each)(void *context, const struct nt_listener *listener), void *context)
+int target_each_listener(pid_t pid, int (*each)(void *context, const struct nt_listener *listener, uint64_t inode),
+			 void *context)
 {
-	struct nt_listener listener = {0};
+	struct listing listing = {.each = each, .context = context};
 	struct inodes inodes = {0};
-	struct ports ports = {0};
-	unsigned port;
 	int r;
 
 	if (pid <= 0)
 		return -ESRCH;
-	r = listeners_read_namespace(pid, &listener.netns);
+	r = listeners_read_namespace(pid, &listing.netns);
 	if (r == 0)
 		r = inodes_read(pid, &inodes);
-	if (r == 0 && inodes.count > 0) {
-		listeners_read_table(pid, "tcp", &inodes, &ports);
-		listeners_read_table(pid, "tcp6", &inodes, &ports);
-	}
-	for (port = 1; r == 0 && port <= UINT16_MAX; port++) {
-		if (!(ports.seen[port / 8] & 1u << port % 8))
-			continue;
-		listener.port = (uint16_t)port;
-		r = each(context, &listener);
-	}
+	if (r == 0 && inodes.count > 0)
+		r = listeners_read_table(pid, "tcp", &inodes, &listing);
+	if (r == 0 && inodes.count > 0)
+		r = listeners_read_table(pid, "tcp6", &inodes, &listing);
 	free(inodes.list);
 	return r;
 }

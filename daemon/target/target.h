@@ -72,8 +72,9 @@ void module_names_find(struct module_names *names, pid_t pid, const char *file, 
 int target_each_descendant(pid_t pid, int (*each)(void *context, pid_t child), void *context);
 
 /*
- * Calls `each` for every TCP port that the process listens on, its network namespace's inode with it.
+ * Calls `each` for every TCP socket that the process listens with: port, network namespace, and the socket's inode.
  */
-int target_each_listener(pid_t pid, int (*each)(void *context, const struct nt_listener *listener), void *context);
+int target_each_listener(pid_t pid, int (*each)(void *context, const struct nt_listener *listener, uint64_t inode),
+			 void *context);
 
 #endif
