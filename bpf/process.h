@@ -49,14 +49,18 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 	__u32 caller = old_pid; /* another one than the process's first thread has called it, perhaps */
 	struct nt_target *target = bpf_map_lookup_elem(&targets, &pid);
 	struct nt_head record = {};
+	__u64 now;
 
 	if (!target && !(cfg_watch_execs && pid))
 		return 0;
-	if (target)
+	now = bpf_ktime_get_ns();
+	if (target) {
 		target->flags &= ~NT_TARGET_PYTHON;
+		target->generation = new_generation(now);
+	}
 	thread_forget(caller);
 	thread_forget(thread);
-	head_fill(&record, NT_EXEC, sizeof(record), bpf_ktime_get_ns());
+	head_fill(&record, NT_EXEC, sizeof(record), now);
 	record_send(&record, sizeof(record), BPF_RB_FORCE_WAKEUP);
 	return 0;
 }

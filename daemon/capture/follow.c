@@ -334,6 +334,16 @@ static void on_end(struct follow *follow, const struct nt_head *record)
 	process_end(follow, process);
 }
 
+/* It was forked before the kernel side was told what its parent runs since an exec: it has to be told of both. */
+static void child_complete(struct follow *follow, struct process *child)
+{
+	struct nt_target known;
+
+	if (kernel_get_target(follow->kernel, child->pid, &known) && !(known.flags & NT_TARGET_PYTHON) &&
+	    known.generation == child->target.kernel.generation)
+		kernel_set_target(follow->kernel, child->pid, &child->target.kernel);
+}
+
 /* A child is what its parent is until it says otherwise (exec). */
 static int on_fork(struct follow *follow, const struct nt_fork *record)
 {
@@ -363,6 +373,7 @@ static int on_fork(struct follow *follow, const struct nt_fork *record)
 	if (wanted == NT_ATTRIBUTION_USDT) {
 		child->look_from = record->h.time + USDT_AGE_NS;
 	}
+	child_complete(follow, child);
 	module_names_fork(follow->modules, record->h.pid, child->pid);
 	handover_begin_child(&child->handover, record->h.time);
 	return process_announce(follow, child);

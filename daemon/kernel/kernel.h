@@ -60,6 +60,8 @@ typedef bool (*kernel_lives_fn)(void *context, pid_t pid, uint32_t generation);
 /* Forgets code and stacks of processes that are gone. Looks through all that is known: once for many of them. */
 void kernel_sweep_code(struct kernel *kernel, kernel_lives_fn lives, void *context);
 bool kernel_has_target(struct kernel *kernel, pid_t pid);
+/* False: it has no such target. */
+bool kernel_get_target(struct kernel *kernel, pid_t pid, struct nt_target *ret_target);
 
 /* A port, and the inode of a socket that listens on it. 0 or negative errno. */
 int kernel_add_listener(struct kernel *kernel, const struct nt_listener *listener, uint64_t inode);

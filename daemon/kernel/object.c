@@ -100,12 +100,19 @@ int kernel_set_target(struct kernel *kernel, pid_t pid, struct nt_target *target
 	return bpf_map__update_elem(kernel->object->maps.targets, &key, sizeof(key), target, sizeof(*target), BPF_ANY);
 }
 
+bool kernel_get_target(struct kernel *kernel, pid_t pid, struct nt_target *ret_target)
+{
+	uint32_t key = pid;
+
+	return !bpf_map__lookup_elem(kernel->object->maps.targets, &key, sizeof(key), ret_target, sizeof(*ret_target),
+				     0);
+}
+
 bool kernel_has_target(struct kernel *kernel, pid_t pid)
 {
 	struct nt_target target;
-	uint32_t key = pid;
 
-	return !bpf_map__lookup_elem(kernel->object->maps.targets, &key, sizeof(key), &target, sizeof(target), 0);
+	return kernel_get_target(kernel, pid, &target);
 }
 
 #define SWEEP_ENTRIES 1024 /* that one call of the kernel brings: more than any bucket of a table has */
@@ -198,8 +205,7 @@ void kernel_remove_target(struct kernel *kernel, pid_t pid, uint32_t generation)
 	uint32_t key = pid;
 
 	/* The pid can be a new child's by now. */
-	if (!bpf_map__lookup_elem(kernel->object->maps.targets, &key, sizeof(key), &target, sizeof(target), 0) &&
-	    target.generation == generation)
+	if (kernel_get_target(kernel, pid, &target) && target.generation == generation)
 		bpf_map__delete_elem(kernel->object->maps.targets, &key, sizeof(key), 0);
 }
 

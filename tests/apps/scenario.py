@@ -15,11 +15,11 @@ import sys
 import witness
 
 
-def _say(word):
+def say(word):
     os.write(1, word.encode() + b"\n")
 
 
-def _hear(wanted):
+def hear(wanted):
     line = b""
     while not line.endswith(b"\n"):
         piece = os.read(0, 1)
@@ -31,8 +31,8 @@ def _hear(wanted):
 
 
 def go():
-    _say("ready")
-    _hear("go")
+    say("ready")
+    hear("go")
     witness.mark("go")
 
 
@@ -43,6 +43,6 @@ def main(scenarios):
             options[name] = tuple(options[name])
     keep = scenarios[options["scenario"]](options, go)
     gc.collect()  # sockets in cycles close before the end of the comparison, not at a moment of their own
-    _say("done")
-    _hear("quit")
+    say("done")
+    hear("quit")
     del keep

@@ -7,8 +7,9 @@ import signal
 import time
 
 from case_limits import rss_anon
-from compare import compare
-from lab import APPS, Skip, check, check_none, summaries
+from case_servers import Server, check_requests
+from compare import compare, lost
+from lab import APPS, Skip, check, check_none, descendants, summaries
 from loads import MIXED, Load, many, options_of, patterns, quit_target
 from registry import case
 
@@ -296,3 +297,161 @@ def thousands_of_children(lab):
     check(memory < 32 << 20, "nettraced has %d bytes of anonymous memory" % memory)
     listed = len(summary["targets"]) + summary["targets_more"]
     check(listed == children + 1, "%d targets, truly %d" % (listed, children + 1))
+
+
+@case
+def process_id_comes_again(lab):
+    """Children one after the other with one process id: each is itself, whatever was known of the one before."""
+    if lab.root != "/" or not os.path.exists("/proc/sys/kernel/ns_last_pid"):
+        raise Skip("process ids cannot be chosen here")
+    children = 20
+    summary, truth, _ = processes_traced(
+        lab, "same_id", ["in_child", "in_reused"], children=children, runs=many(5)
+    )
+    check_none(compare(summary, truth, lab.qualified()))
+    pids = [target["pid"] for target in summary["targets"]]
+    most = max(pids.count(pid) for pid in pids)
+    check(most >= children, "%d targets have one process id, truly %d" % (most, children))
+
+
+@case
+def replaced_by_another_program(lab):
+    """exec: what the process was before and what it is then are two programs' endpoints."""
+    summary, truth, _ = processes_traced(
+        lab, "replaced", ["in_child", "in_program"], children=3, runs=many(20), pause=2
+    )
+    check_none(compare(summary, truth, lab.qualified()))
+
+
+def _pool(lab, method):
+    if lab.scale < 1:
+        raise Skip("a pool takes minutes where the machine is emulated")
+    summary, truth, _ = processes_traced(lab, "pool", ["in_pool"], method=method, runs=100, pause=1)
+    check(truth["pool_tasks:in_pool"].runs == 100, "the witness saw %d runs" % truth["pool_tasks:in_pool"].runs)
+    check_none(compare(summary, truth, lab.qualified(), exact_runs=False))  # starmap() is C: it may merge them
+
+
+@case
+def pool_of_forked_workers(lab):
+    _pool(lab, "fork")
+
+
+@case
+def pool_of_spawned_workers(lab):
+    _pool(lab, "spawn")
+
+
+@case
+def pool_of_a_fork_server(lab):
+    _pool(lab, "forkserver")
+
+
+def calls_of(endpoints):
+    return sum(backend.numbers["calls"] for endpoint in endpoints.values() for backend in endpoint.backends.values())
+
+
+@case
+def short_lived_programs(lab):
+    """
+    Programs that call as soon as they run: nettraced may not know yet what they are, so some calls can have no
+    endpoint. But all of them are there, with that as the reason.
+    """
+    children = lab.number(60)
+    summary, truth, _ = processes_traced(
+        lab, "brief", ["in_program"], limit=3, children=children, together=3, runs=2, pause=0
+    )
+    missed, found = summary["unattributed"], summary["endpoints"][0]
+    check(truth["__main__:in_program"].runs == 2 * children, "the witness saw %d runs" % found["runs"])
+    check(found["calls"] + missed["calls"] == calls_of(truth), "%d and %d calls, truly %d" % (
+        found["calls"], missed["calls"], calls_of(truth)))
+    check(set(missed["reasons"]) <= {"interpreter_unsupported"}, "reasons %s" % missed["reasons"])
+    check(len(summary["targets"]) > children / 2, "%d targets" % len(summary["targets"]))
+    check_none(lost(summary))
+
+
+@case
+def fork_that_was_lost(lab):
+    """nettraced is stopped while the ring fills up, and a child is forked then: it is found all the same."""
+    options = {"scenario": "flood", "runs": 40}
+    target = lab.target("processes", options, ("raw",))
+    tracer = lab.trace(target.pid, "-i", 0.2, "--python", "stack", *patterns("in_parent", "in_child"))
+    tracer.process.send_signal(signal.SIGSTOP)
+    target.say("go")
+    child = int(target.expect(r"^child (\d+)$").group(1))
+    tracer.process.send_signal(signal.SIGCONT)
+    await_targets(lab, tracer, [child])
+    target.say("work")
+    target.expect("^done$")
+    summary = tracer.finish()[-1]
+    quit_target(target)
+    truth = lab.truth()
+    check(summary["lost"]["records"] > 0, "no record was lost: the case tests nothing")
+    found = [row for row in summary["endpoints"] if row["endpoint"].endswith(".in_child")]
+    true = {"__main__:in_child": truth["__main__:in_child"]}
+    check_none(compare(dict(summary, endpoints=found, lost={}, unattributed={"calls": 0}), true, lab.qualified()))
+
+
+@case
+def closed_listener_is_forgotten(lab):
+    """A port that the target once listened on: a connection that it makes from there is a client's."""
+    bpftool = shutil.which("bpftool") or shutil.which("bpftool", path="/usr/sbin:/usr/local/sbin")
+    if not bpftool:
+        raise Skip("no bpftool to see the kernel's table with")
+    target = lab.target("processes", {"scenario": "relisten", "runs": 5}, ("raw",))
+    tracer = lab.trace(target.pid, "-i", 0, "--python", "stack", *patterns("in_parent"))
+    target.say("go")
+    port = int(target.expect(r"^port (\d+)$").group(1))
+    deadline = time.monotonic() + lab.limit
+    while listens(lab, bpftool, port):
+        check(time.monotonic() < deadline, "port %d is not forgotten" % port)
+        time.sleep(0.1)
+    target.say("work")
+    target.expect("^done$")
+    summary = tracer.finish()[-1]
+    quit_target(target)
+    check_none(compare(summary, lab.truth(), lab.qualified()))
+
+
+def listens(lab, bpftool, port):
+    """Is the port in the table of some nettraced?"""
+    status, out, err = lab.run(bpftool, "-j", "map", "dump", "name", "listeners")
+    check(status == 0, "bpftool: " + err)
+    return '"port":%d,' % port in out.replace(" ", "")
+
+
+def _workers(lab, replace, *options):
+    """A plain WSGI application whose workers are replaced while it is traced."""
+    address = lab.backend("redis")
+    server = Server(lab, "wsgi_plain:application", *options, environment={"SHOP_REDIS_PORT": str(address[1])})
+    tracer = lab.trace(server.child.pid, "-i", 0, "--python", "stack")
+    workers = set(descendants(server.child.pid))
+    for _ in range(4):
+        server.load(["/?" + "k" * (number % 5) for number in range(lab.number(40))])
+        replace(server)
+    new = set(descendants(server.child.pid)) - workers
+    check(new, "no worker was replaced: the case tests nothing")
+    summary = tracer.finish()[-1]
+    server.stop()
+    check_none(compare(summary, lab.truth(), lab.qualified()))
+    check_requests(summary, server)
+    check(len(summary["targets"]) > 4, "%d targets" % len(summary["targets"]))
+
+
+@case
+def workers_end_after_some_requests(lab):
+    _workers(lab, lambda server: None, "--max-requests", "10")
+
+
+@case
+def workers_are_reloaded(lab):
+    """kill -HUP: the master starts new workers and ends the old ones when they have answered."""
+
+    def reload(server):
+        old = set(descendants(server.child.pid))
+        server.child.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + lab.limit
+        while len(set(descendants(server.child.pid)) - old) < 2 or set(descendants(server.child.pid)) & old:
+            check(time.monotonic() < deadline, "the workers are not replaced")
+            time.sleep(0.05)
+
+    _workers(lab, reload)

@@ -124,7 +124,7 @@ class Endpoint:
     def __init__(self):
         self.runs = 0  # all of them
         self.walls = []  # ns
-        self.calling_runs = set()  # (pid, run) of those that called or connected
+        self.calling_runs = set()  # (process, run) of those that called or connected
         self.backends = collections.defaultdict(Backend)  # (protocol, address) -> Backend
         self.connects = collections.Counter()  # address -> connects that were made
 
@@ -145,7 +145,7 @@ def summarise(processes):
 
 def _add_connect(endpoint, process, event):
     address = process.peers[event[3]]
-    endpoint.calling_runs.add((process.pid, event[8]))
+    endpoint.calling_runs.add((process, event[8]))
     if event[5]:
         backend = endpoint.backends["tcp", address]
         backend.add_call("connect", 0, "error")
@@ -157,7 +157,7 @@ def _add_exchange(endpoint, process, exchange):
     address = process.peers[exchange.connection]
     protocol = exchange.asks[0][3] if exchange.asks else "tcp"
     backend = endpoint.backends[protocol, address]
-    endpoint.calling_runs.add((process.pid, exchange.run))
+    endpoint.calling_runs.add((process, exchange.run))
     backend.numbers["bytes_out"] += exchange.bytes_out
     backend.numbers["bytes_in"] += exchange.bytes_in
     backend.numbers["round_trips"] += 1
