@@ -166,6 +166,7 @@ def guest_environment(guest, options):
         "NETTRACE_SCALE": options.scale,
         "NETTRACE_PATIENCE": "3",
         "NETTRACE_CASES": ",".join(options.cases),
+        **dict(word.split("=", 1) for word in options.parameters),
     }
 
 
@@ -202,6 +203,7 @@ def parse_options():
     parser.add_argument("--job", default=f"{HERE}/job.sh", help="script to run in the guest")
     parser.add_argument("--cases", nargs="+", default=[], metavar="NAME", help="handed to the job as NETTRACE_CASES")
     parser.add_argument("--scale", default="0.05", help="handed to the job as NETTRACE_SCALE")
+    parser.add_argument("--parameters", nargs="+", default=[], metavar="NAME=VALUE", help="more of them for the kernel")
     parser.add_argument("--build", default=f"{CHECKOUT}/build", help="has nettraced.static; gets the guests' logs")
     parser.add_argument("--jobs", type=int, default=2, help="guests at a time")
     parser.add_argument("--limit", type=float, default=420, help="seconds that a guest may take")
