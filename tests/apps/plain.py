@@ -454,10 +454,44 @@ def merged(options, go):
     return raw
 
 
+KINDS = 7
+
+
+def _make(kind):
+    """A function made anew. All kinds are of one size, so that they come to lie at one address. Each has its own name,
+    first line, and places of its calls in the code: what calls from the same place there cannot be told apart."""
+    source = "\n" * kind + (
+        "def made_%d(sock):\n"
+        "    with witness.run('__main__:made_%d'):\n"
+        "        %sexchange(sock); exchange(sock); %spass\n"
+        % (kind, kind, "kind = None; " * (13 * kind), "kind = None; " * (13 * (KINDS - kind)))
+    )
+    names = {"witness": witness, "exchange": _exchange}
+    exec(compile(source, "made.py", "exec"), names)
+    return names.pop("made_%d" % kind)
+
+
+def thrown_away(options, go):
+    """Functions that are gone after one run: what another one is made of comes to lie where their code was."""
+    draw = random.Random(options["seed"])
+    raw = clients.Client(options["raw"]).connect()
+    kinds = {}  # address of a code object -> the kinds that were there
+    go()
+    for number in range(options["runs"]):
+        kind = number % KINDS if number < 10 * KINDS else draw.randrange(KINDS)
+        made = _make(kind)
+        kinds.setdefault(id(made.__code__), set()).add(kind)
+        made(raw.sock)
+        del made
+    assert max(map(len, kinds.values())) > 1, "no address was used twice"
+    return raw
+
+
 if __name__ == "__main__":
     scenario.main(
         {
             "mixed": mixed,
+            "thrown_away": thrown_away,
             "before": before,
             "pipelines": pipelines,
             "pages": pages,

@@ -59,6 +59,7 @@ LOADS = {
         "plain", "mappings", ("raw",), ["mapped", "mapped_twice"], exact_runs=False, needs=("entries",), runs=many(60)
     ),
     "runs_that_look_alike": Load("plain", "merged", ("raw",), ["indistinct"], exact_runs=False, runs=many(60)),
+    "functions_thrown_away": Load("plain", "thrown_away", ("raw",), ["made_*"], runs=many(200, 70)),
     "threads": Load("threads", "separate", ("redis", "raw"), ["first_kind", "second_kind"], threads=8, runs=many(100)),
     "threads_share_a_connection": Load(
         "threads", "shared", ("raw",), ["shared_a", "shared_b"], threads=8, runs=many(60)
