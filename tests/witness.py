@@ -251,7 +251,7 @@ def _patch_connect(name):
 
 
 def _patch_getsockopt():
-    real = socket.socket.getsockopt
+    real = getattr(socket.socket, "getsockopt", None) or (lambda self, *rest: self._sock.getsockopt(*rest))  # gevent's
 
     @functools.wraps(real)
     def wrapper(self, level, name, *rest):
@@ -272,14 +272,14 @@ def _patch_transfer(kind, name, size_of):
     real = getattr(socket.socket, name)
 
     @functools.wraps(real)
-    def wrapper(self, *arguments):
+    def wrapper(self, *arguments, **keywords):
         start, fd = _clock(), self.fileno()
         inside = kind, fd, _thread()
         if inside in _inside:
-            return real(self, *arguments)
+            return real(self, *arguments, **keywords)
         _inside.add(inside)
         try:
-            result = real(self, *arguments)
+            result = real(self, *arguments, **keywords)
         except OSError as problem:
             _note(kind, start, fd, 0, problem.errno or errno.ETIMEDOUT)
             raise

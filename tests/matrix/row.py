@@ -28,6 +28,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "e2e"))
 from compare import compare, endpoint_matches  # noqa: E402
 from lab import Failure, Lab, check, check_none, free_port  # noqa: E402
 import table  # noqa: E402
+from place import numbers  # noqa: E402
 
 ROUNDS = 12  # times that each of ASKED is asked
 PACKAGES = "dist-packages"
@@ -75,7 +76,7 @@ class Served:
         ).split()
 
     def said(self):
-        """The end of what the server wrote."""
+        """The end of what the server wrote; nothing, if that is all."""
         self.log.seek(0)
         return " | ".join(self.log.read().decode("utf-8", "replace").strip().split("\n")[-8:])
 
@@ -102,7 +103,7 @@ class Served:
         for worker in workers:
             worker.join()
         if failures:
-            raise Failure("%s; the server said: %s" % (failures[0], self.said()))
+            raise Failure(failures[0])
 
     def _ask_part(self, words, failures):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.lab.limit)
@@ -125,7 +126,7 @@ class Served:
         del environment["WITNESS"]
         status, out, err = self.lab.run(*self.lab.python, *self._words(words), env=environment)
         asked = re.search(r"^asked (\d+)$", out, re.MULTILINE)
-        check(status == 0 and asked, "asking failed: %s; the server said: %s" % (err[-300:], self.said()))
+        check(status == 0 and asked, "asking failed: " + err[-300:])
         return int(asked.group(1))
 
     def warm_up(self):
@@ -137,18 +138,17 @@ class Served:
     def _wait_for_port(self):
         deadline = time.monotonic() + self.lab.limit
         while True:
-            check(self.child.process.poll() is None, "the server ended: " + self.said())
+            check(self.child.process.poll() is None, "the server ended")
             try:
                 http.client.HTTPConnection("127.0.0.1", self.port, timeout=1).connect()
                 return
             except OSError:
-                check(time.monotonic() < deadline, "nobody listens: " + self.said())
+                check(time.monotonic() < deadline, "nobody listens")
                 time.sleep(0.02)
 
     def stop(self):
         self.child.process.send_signal(signal.SIGTERM)
         self.child.wait()
-        self.log.close()
 
 
 def route_of(word):
@@ -197,9 +197,27 @@ def check_names(row, endpoints, qualified):
     check(seen == true, "the witness saw %s, the application says %s" % (sorted(seen), sorted(true)))
 
 
+def answers(lab, server):
+    """Does who runs the application send the answer as well?"""
+    if not server.answers:
+        return True
+    module, since = server.answers
+    script = "from importlib.metadata import version; print(version(%r))" % module
+    return numbers(subprocess.check_output(lab.python + ["-c", script], timeout=lab.limit, text=True)) >= since
+
+
 def run_row(lab, row):
     """Returns what there is to tell of a row that went well."""
     served = Served(lab, row)
+    try:
+        return trace(lab, row, served)
+    except Failure as reason:
+        raise Failure("%s; the server said: %s" % (reason, served.said())) from None
+    finally:
+        served.log.close()
+
+
+def trace(lab, row, served):
     served.warm_up()
     tracer = lab.trace(served.child.pid, "-i", 0, "--python", "stack")
     since = time.monotonic_ns()
@@ -209,7 +227,7 @@ def run_row(lab, row):
     served.stop()
     endpoints = lab.truth(since)
     check_names(row, endpoints, lab.qualified())
-    by_request = row.server.ask == "http"
+    by_request = row.server.ask == "http" and answers(lab, row.server)
     check_none(compare(summary, endpoints, lab.qualified(), exact_runs=by_request, merged=row.application.apart,
                        unattributed=summary["unattributed"]["calls"]))
     check_unattributed(summary, row)

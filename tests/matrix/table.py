@@ -25,14 +25,19 @@ APPS = os.path.join(HERE, "apps")
 # Those of the servers below, on one line as in the applications.
 PACKAGES = "gunicorn python3-gevent uwsgi-core uwsgi-plugin-python3 python3-waitress python3-uvicorn python3-uvloop python3-hypercorn python3-httptools"
 
-# How a server is started and asked. `command` follows the interpreter, or `program` where it is one of its own;
-# {app}, {application}, {port}, {directory}, {redis} (its URL) and {tag} (311 for Python 3.11) are filled in. `needs`: a file that the server
-# has for each Python. `ask` is "http": row.py asks for each of ASKED; or "own":
-# the application does, as `app.py ask PORT SEED COUNT`. `broker`: the server itself talks to a backend, in no endpoint.
+# How a server is started and asked.
+#   command   follows the interpreter, or `program` where it is one of its own. {app}, {application}, {port}, {directory},
+#             {redis} (its URL) and {tag} (311 for Python 3.11) are filled in.
+#   needs     a file that the server has for each Python
+#   ask       "http": row.py asks for each of ASKED; "own": the application does, as `app.py ask PORT SEED COUNT`
+#   clients   of row.py, at the same time
+#   broker    the server itself talks to a backend, in no endpoint
+#   answers   a module and its oldest version in which who runs the application sends the answer as well: before, nothing
+#             says which request a run belongs to, and runs are told apart by their calls
 Server = collections.namedtuple(
     "Server",
-    "mode packages modules command program needs ask clients broker",
-    defaults=("", "", "http", 4, False),
+    "mode packages modules command program needs ask clients broker answers",
+    defaults=("", "", "http", 4, False, None),
 )
 
 GUNICORN = "-m gunicorn --bind 127.0.0.1:{port} --log-level warning "
@@ -45,7 +50,7 @@ UWSGI = (
 UWSGI_PACKAGES = "uwsgi-core uwsgi-plugin-python3"
 UWSGI_PROGRAM = "/usr/bin/uwsgi-core"
 UWSGI_PLUGIN = "/usr/lib/uwsgi/plugins/python{tag}_plugin.so"
-CELERY = "-m celery -A {app} worker --loglevel warning --concurrency 4 --without-gossip --without-mingle "
+CELERY = "-m celery -A {app} worker --loglevel WARNING --concurrency 4 --without-gossip --without-mingle "
 OWN = "{directory}/{app}.py serve {port}"
 
 SERVERS = {
@@ -64,7 +69,7 @@ SERVERS = {
         "threads", UWSGI_PACKAGES, (), UWSGI + "--enable-threads --threads 4", UWSGI_PROGRAM, UWSGI_PLUGIN),
     "waitress": Server(
         "threads", "python3-waitress", ("waitress",),
-        "-m waitress --threads 4 --host 127.0.0.1 --port {port} {app}:{application}"),
+        "-m waitress --threads 4 --host 127.0.0.1 --port {port} {app}:{application}", answers=("waitress", (2,))),
     "uvicorn": Server("async", "python3-uvicorn", ("uvicorn",), UVICORN + "--loop asyncio --http h11 " + WHAT, clients=16),
     "uvicorn-uvloop": Server(
         "uvloop", "python3-uvicorn python3-uvloop python3-httptools", ("uvicorn", "uvloop", "httptools"),

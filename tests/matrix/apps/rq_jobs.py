@@ -11,10 +11,10 @@ PACKAGES = "python3-rq python3-redis"
 MODULE = "rq"
 SERVERS = ["rq"]
 ASKED = {
-    "rq_jobs.function": "function",
-    "rq_jobs.decorated": "decorated",
-    "rq_jobs.Class.method": "Class.method",
-    "rq_jobs.quiet": None,
+    "function": "function",
+    "decorated": "decorated",
+    "method": "Class.method",
+    "quiet": None,
 }
 
 
@@ -43,9 +43,8 @@ def decorated():
 
 
 class Class:
-    @staticmethod
     @witness.endpoint
-    def method():
+    def method(self):
         with witness.run():
             for turn in range(5):
                 kit.redis("GET", "method %d" % turn)
@@ -61,12 +60,14 @@ def ask(seed, count):
 
     import redis
     import rq
+    import rq_jobs  # not as the program that it is here: workers import what jobs name
 
+    jobs = dict(vars(rq_jobs), method=rq_jobs.Class().method)
     host, port = kit.ADDRESSES["redis"]
     queue = rq.Queue(connection=redis.Redis(host, port, db=1))
 
     def run(name):
-        job = queue.enqueue(name)
+        job = queue.enqueue(jobs[name])
         while not job.is_finished:
             if job.is_failed:
                 raise RuntimeError("%s failed" % name)

@@ -14,7 +14,7 @@ PACKAGES = "python3-thrift thrift-compiler"
 MODULE = "thrift"
 SERVERS = ["service-threads"]
 ASKED = {
-    "function": "Handler.function",
+    "item": "Handler.item",
     "decorated": "Handler.decorated",
     "outer": "Handler.outer",
     "tell": "Handler.tell",
@@ -22,7 +22,7 @@ ASKED = {
 }
 IDL = """
 service Catalog {
-    string function(1: i32 number),
+    string item(1: i32 number),
     string decorated(),
     string outer(),
     void tell(),
@@ -38,8 +38,8 @@ def generate():
         with open(os.path.join(directory, "catalog.thrift"), "w") as idl:
             idl.write(IDL)
         subprocess.check_call(["thrift", "--gen", "py", "-out", directory, idl.name])
-        os.path.exists(os.path.join(here, "catalog")) or os.rename(os.path.join(directory, "catalog"),
-                                                                   os.path.join(here, "catalog"))
+        if not os.path.exists(os.path.join(here, "catalog")):
+            os.rename(os.path.join(directory, "catalog"), os.path.join(here, "catalog"))
 
 
 def logged(method):
@@ -52,13 +52,13 @@ def logged(method):
 
 class Handler:
     @witness.endpoint
-    def function(self, number):
+    def item(self, number):
         with witness.run():
             for turn in range(number):
-                kit.redis("GET", "function %d" % turn)
+                kit.redis("GET", "item %d" % turn)
             kit.raw()
             kit.http("/size/10", "/size/?")
-        return "function"
+        return "item"
 
     @logged
     @witness.endpoint
@@ -72,7 +72,7 @@ class Handler:
     def outer(self):
         with witness.run():
             kit.redis("GET", "outer")
-            return self.function(2)
+            return self.item(2)
 
     @witness.endpoint
     def tell(self):
@@ -109,7 +109,7 @@ def ask(port, seed, count):
         transport = TTransport.TBufferedTransport(TSocket.TSocket("127.0.0.1", port))
         transport.open()
         client = Catalog.Client(TBinaryProtocol.TBinaryProtocol(transport))
-        getattr(client, name)(*([3] if name == "function" else []))
+        getattr(client, name)(*([3] if name == "item" else []))
         transport.close()
 
     kit.ask(ASKED, call, seed, count)
