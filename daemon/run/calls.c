@@ -289,7 +289,8 @@ static void give(struct run_stage *stage, struct open_run **link, struct request
 		run->lane = NULL;
 		while (other && other->run.endpoint != run->run.endpoint)
 			other = other->peer;
-		request->had_run = true;
+		if (run->run.calls || run->run.connects || run->bindings || run->code->own != CODE_FOREIGN)
+			request->had_run = true;
 		if (other) {
 			book_merge(stage, other, run);
 			continue;

@@ -84,14 +84,15 @@ struct stack_verdict {
 	const struct run_site *site;	     /* NULL: none */
 	struct code *code;		     /* the endpoint's */
 	uint16_t index;			     /* its frame */
-	bool certain;	      /* a dispatcher or a pattern says so: frames outside would not change the endpoint */
-	bool repeats_unseen;  /* some caller of the endpoint could call again with nothing to be seen of it */
-	bool received;	      /* it looks at what was read on a connection just now */
-	bool worker;	      /* on a pool's thread */
-	int16_t root;	      /* frame of the asyncio task's coroutine; -1: none */
-	int16_t carrier;      /* frame whose first local is the piece of work; -1: none */
-	uint16_t inside;      /* frames that work for one task: those of an event loop are outside */
-	uint64_t after;	      /* `number` of the stack that calls.c looked at last as the one before it; 0: none */
+	bool certain;	     /* a dispatcher or a pattern says so: frames outside would not change the endpoint */
+	bool repeats_unseen; /* some caller of the endpoint could call again with nothing to be seen of it */
+	bool received;	     /* it looks at what was read on a connection just now */
+	bool worker;	     /* on a pool's thread */
+	int16_t root;	     /* frame of the asyncio task's coroutine; -1: none */
+	bool eager;	 /* the task begins at once, inside of another one: the root is not the outermost coroutine */
+	int16_t carrier; /* frame whose first local is the piece of work; -1: none */
+	uint16_t inside; /* frames that work for one task: those of an event loop are outside */
+	uint64_t after;	 /* `number` of the stack that calls.c looked at last as the one before it; 0: none */
 	uint16_t after_index; /* the endpoint's frame on that one */
 	bool reached;	      /* it can come after it */
 	uint16_t outside;     /* callers of the endpoint that belong to its lane: what they do tells runs apart */

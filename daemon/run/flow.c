@@ -32,6 +32,7 @@ struct flow {
 
 #define UNIT_STARTS 0x01 /* an instruction begins here */
 #define UNIT_ONCE 0x02	 /* OPCODE_ONCE */
+#define UNIT_AWAIT 0x08	 /* OPCODE_AWAIT */
 #define UNIT_THROWN 0x04 /* something is being thrown into what the `await` here waits for */
 
 /* What a pass over the instructions knows at one of them. */
@@ -172,6 +173,8 @@ static void add_edges(struct flow *flow, struct cursor cursor)
 
 	for (; cursor_next(&c); before = c.kind == OPCODE_EXTEND ? before : c.kind) {
 		flow->units_are[c.at] = UNIT_STARTS | (c.kind == OPCODE_ONCE ? UNIT_ONCE : 0);
+		if (c.kind == OPCODE_AWAIT)
+			flow->units_are[c.at] |= UNIT_AWAIT;
 		if (c.kind == OPCODE_HANDLER && c.at < flow->handlers)
 			flow->handlers = c.at;
 		if (c.kind == OPCODE_AWAIT && c.minor <= 10 && c.at > 0)
@@ -332,6 +335,13 @@ bool flow_repeats_unseen(const struct flow *flow, uint32_t at)
 		if (flow->edges[i].to <= at && !flow->edges[i].assigns_local)
 			return true;
 	return false;
+}
+
+bool flow_awaits(const struct flow *flow, uint32_t at)
+{
+	if (!flow || at / FLOW_UNIT >= flow->units)
+		return true;
+	return flow->units_are[unit_of(flow, at)] & UNIT_AWAIT;
 }
 
 bool flow_is_thrown(const struct flow *flow, uint32_t at)

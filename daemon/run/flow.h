@@ -35,6 +35,9 @@ bool flow_reaches(const struct flow *flow, uint32_t from, uint32_t to);
  */
 bool flow_repeats_unseen(const struct flow *flow, uint32_t at);
 
+/* From 3.11 on: is the instruction at `at` one of an `await` or `yield from`? What is not known may be. */
+bool flow_awaits(const struct flow *flow, uint32_t at);
+
 /* Is something being thrown into what the `await` at `at` waits for? flow_instruction() takes it for the `await`. */
 bool flow_is_thrown(const struct flow *flow, uint32_t at);
 

@@ -341,7 +341,8 @@ bool run_stage_note(struct run_stage *stage, const struct nt_stack *record, stru
 	struct process *process = process_find(&stage->codes, record->h.pid);
 	struct stack *stack = process ? stack_find(process, record->stack) : NULL;
 
-	if (!stack || !who_judge(stage, stack))
+	/* Where a task begins inside of another one, all frames' addresses are wanted: one of them is the task's. */
+	if (!stack || !who_judge(stage, stack) || stack->verdict.eager)
 		return false;
 	/* The record of a stack has at most NT_MAX_FRAMES. */
 	*ret_note = (struct nt_stack_note){

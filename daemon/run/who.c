@@ -6,15 +6,41 @@
  */
 #include "stage.h"
 
+#define CO_COROUTINES 0x180   /* coroutines, and those made by types.coroutine() */
 #define CO_ASYNCHRONOUS 0x380 /* coroutines, those made by types.coroutine(), asynchronous generators */
 
+#define EAGER_MINOR 12 /* 3.12: Task(eager_start=True) */
+
 /* The outermost frame that a generator owns: a task's coroutine, unless it is a plain generator. */
-static int find_root(const struct stack *stack)
+static int find_outermost(const struct stack *stack)
 {
 	for (int i = (int)stack->depth - 1; i >= 0; i--)
 		if (stack->frames[i].generator)
 			return stack->frames[i].code->flags & CO_ASYNCHRONOUS ? i : -1;
 	return -1;
+}
+
+/* Does a task begin with this frame, at once and inside of who made it? Then that one calls, and awaits nothing. */
+static bool begins_task(const struct stack *stack, int i)
+{
+	const struct stack_frame *frame = &stack->frames[i], *caller = frame + 1;
+	uint32_t at = frame_offset(caller);
+
+	return frame->from_c && frame->generator && frame->code->flags & CO_COROUTINES && at != CODE_NO_OFFSET &&
+	       frame->code->minor >= EAGER_MINOR && !flow_awaits(code_flow(caller->code), at);
+}
+
+static int find_root(const struct stack *stack, bool *ret_eager)
+{
+	int outermost = find_outermost(stack);
+
+	*ret_eager = false;
+	for (int i = 0; i < outermost; i++)
+		if (begins_task(stack, i)) {
+			*ret_eager = true;
+			return i;
+		}
+	return outermost;
 }
 
 static int find_landmark(const struct stack *stack, enum landmark landmark)
@@ -55,15 +81,18 @@ static void judge_endpoint(struct run_stage *stage, struct stack *stack, int ind
 bool who_judge(struct run_stage *stage, struct stack *stack)
 {
 	struct stack_verdict *verdict = &stack->verdict;
-	int index, site;
+	int index, site, root;
+	bool eager;
 
 	if (verdict->generation == stage->generation)
 		return true;
 	for (uint32_t i = 0; i < stack->depth; i++)
 		if (!stack->frames[i].code->known)
 			return false;
+	root = find_root(stack, &eager);
 	*verdict = (struct stack_verdict){
-	    .root = (int16_t)find_root(stack),
+	    .root = (int16_t)root,
+	    .eager = eager,
 	    .carrier = (int16_t)find_landmark(stack, LANDMARK_CARRIER),
 	    .worker = find_landmark(stack, LANDMARK_WORKER) >= 0,
 	    .received = find_landmark(stack, LANDMARK_RECEIVER) >= 0,
@@ -115,13 +144,25 @@ static uint64_t carried_item(const struct call_owner *owner, const struct stack 
 	return owner->item;
 }
 
+/* The address of the frame of the task's coroutine; 0: there is none, or it did not come. */
+static uint64_t find_task(const struct call_owner *owner, const struct stack *stack)
+{
+	const struct stack_verdict *verdict = &stack->verdict;
+
+	if (verdict->root < 0)
+		return 0;
+	if (!verdict->eager)
+		return owner->coroutine;
+	return owner->places && verdict->root < owner->place_count ? owner->places[verdict->root].frame : 0;
+}
+
 static const struct origin *find_origin(const struct call_owner *owner, const struct who *who)
 {
 	const struct stack_verdict *verdict = &who->stack->verdict;
 	uint64_t item;
 
 	if (verdict->root >= 0)
-		return origin_find(who->process, NT_HANDOVER_TASK, owner->coroutine);
+		return origin_find(who->process, NT_HANDOVER_TASK, find_task(owner, who->stack));
 	item = carried_item(owner, who->stack);
 	if (item)
 		return origin_find(who->process, NT_HANDOVER_ITEM, item);
@@ -142,7 +183,7 @@ enum run_reason who_find(struct run_stage *stage, const struct call_owner *owner
 		return RUN_WALK_FAILED;
 	}
 	if (stack->verdict.root >= 0)
-		id = owner->coroutine;
+		id = find_task(owner, stack);
 	else if (process->greenlets)
 		id = owner->base;
 	*ret_who = (struct who){.process = process, .stack = stack};

@@ -95,6 +95,24 @@ async def groups(world, draw):
 
 
 @witness.endpoint
+async def hastens(world, draw):
+    """Tasks that begin inside of who makes them."""
+    with witness.run():
+        loop = asyncio.get_running_loop()
+        make = functools.partial(asyncio.Task, loop=loop, eager_start=True)
+        await asyncio.gather(*[make(hastened(world, number)) for number in range(draw.randrange(1, 4))])
+        if draw.randrange(2):
+            await make(world.get("hastens"))
+
+
+async def hastened(world, number):
+    if number % 2:
+        await asyncio.sleep(0)
+    await world.get("hastens")
+    await world.get("hastens")
+
+
+@witness.endpoint
 async def spawns(world, draw):
     """It does not wait for its task."""
     with witness.run():
@@ -316,7 +334,8 @@ async def slowly(world, draw):
 
 SHAPES = {
     "awaits": [chain, slowly, inner, recurses],
-    "tasks": [gathers, spawns, spawns_deeper] + ([groups] if sys.version_info >= (3, 11) else []),
+    "tasks": [gathers, spawns, spawns_deeper] + ([groups] if sys.version_info >= (3, 11) else [])
+    + ([hastens] if sys.version_info >= (3, 12) else []),
     "cancellation": [impatient, cancels],
     "cancels": [cancels], "spawns": [spawns],
     "wrapping": [generates, manages, outer, inner, decorated, PARTIAL],

@@ -19,7 +19,7 @@ BACKENDS = ("redis", "http", "raw")
 
 ENDPOINTS = {
     "awaits": ["chain", "slowly", "inner", "recurses"],
-    "tasks": ["gathers", "spawns", "spawns_deeper", "groups"],
+    "tasks": ["gathers", "spawns", "spawns_deeper", "groups", "hastens"],
     "cancellation": ["impatient", "cancels"], "cancels": ["cancels"], "spawns": ["spawns"],
     "wrapping": ["generates", "manages", "outer", "inner", "decorated", "partially"],
     "links": ["by_streams", "by_protocol", "by_sockets"],
