@@ -21,11 +21,11 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	__u64 now;
 
 	if (parent->tgid == child->tgid) {
-		on_thread(task_id(child));
+		on_thread(task_thread(child));
 		return 0;
 	}
-	pid = task_id(parent) >> 32;
-	child_pid = task_id(child) >> 32;
+	pid = task_process(parent);
+	child_pid = task_process(child);
 	target = bpf_map_lookup_elem(&targets, &pid);
 	if (!target || !(target->flags & NT_TARGET_FOLLOW))
 		return 0;
@@ -45,7 +45,7 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	__u32 pid = task_id(task) >> 32, thread = task->pid;
+	__u32 pid = task_process(task), thread = task->pid;
 	__u32 caller = old_pid; /* another one than the process's first thread has called it, perhaps */
 	struct nt_target *target = bpf_map_lookup_elem(&targets, &pid);
 	struct nt_head record = {};
@@ -74,7 +74,7 @@ int BPF_PROG(process_exit, struct task_struct *task)
 	thread_forget(thread);
 	if (task->signal->live.counter)
 		return 0;
-	pid = task_id(task) >> 32;
+	pid = task_process(task);
 	if (!bpf_map_lookup_elem(&targets, &pid))
 		return 0;
 	head_fill(&record, NT_EXIT, sizeof(record), bpf_ktime_get_ns());

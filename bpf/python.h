@@ -64,7 +64,7 @@ static __always_inline __u64 tss_find_slot(const struct nt_target *target, __u64
  */
 __noinline __u64 tstate_search_some(__u64 tstate, __u64 tp)
 {
-	__u32 pid = current_id() >> 32;
+	__u32 pid = current_process();
 	const struct nt_target *target = bpf_map_lookup_elem(&targets, &pid);
 	__u64 id;
 
@@ -87,7 +87,7 @@ __noinline __u64 tstate_search_some(__u64 tstate, __u64 tp)
  */
 __noinline __u64 tstate_search(__u64 tp)
 {
-	__u32 pid = current_id() >> 32;
+	__u32 pid = current_process();
 	const struct nt_target *target = bpf_map_lookup_elem(&targets, &pid);
 	__u64 interpreter = 0, tstate = 0;
 
@@ -280,7 +280,7 @@ __noinline int python_walk_frames(__u64 frame, __u32 which)
 		frame = python_walk_some(frame, which);
 	if (s->unreadable)
 		return NT_WALK_FAILED;
-	s->hash ^= ((current_id() >> 32) ^ (__u64)s->generation << 32) * 0x9e3779b97f4a7c15ull;
+	s->hash ^= (current_process() ^ (__u64)s->generation << 32) * 0x9e3779b97f4a7c15ull;
 	return frame ? NT_WALK_TRUNCATED : NT_WALK_OK;
 }
 
@@ -420,7 +420,7 @@ static __always_inline __u32 string_read(const struct nt_layout *layout, __u64 s
 __noinline int code_send(__u64 code, __u32 which)
 {
 	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
-	__u32 pid = current_id() >> 32;
+	__u32 pid = current_process();
 	struct nt_target *target = bpf_map_lookup_elem(&targets, &pid);
 	__u64 file = 0, name = 0, lines = 0, bytes = 0, size;
 	__u32 at = sizeof(struct nt_code), n;
@@ -501,7 +501,7 @@ static __always_inline bool code_identify(const struct nt_target *target, __u64 
  */
 __noinline __u32 code_announce(__u64 code, __u32 which)
 {
-	struct nt_code_key key = {.code = code, .pid = current_id() >> 32};
+	struct nt_code_key key = {.code = code, .pid = current_process()};
 	const struct nt_target *target = bpf_map_lookup_elem(&targets, &key.pid);
 	struct nt_code_note *known, note = {.flags = NT_CODE_KNOWN};
 
@@ -521,7 +521,7 @@ __noinline __u32 code_announce(__u64 code, __u32 which)
 /* Sends the stack that was just walked, with the code objects in it. 1 if it was sent. */
 __noinline int stack_send(__u64 hash, __u32 which)
 {
-	struct nt_stack_note note = {.pid = current_id() >> 32};
+	struct nt_stack_note note = {.pid = current_process()};
 	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
 	__u32 depth;
 

@@ -115,7 +115,7 @@ static __always_inline void thread_forget(__u32 tid)
 
 static __always_inline struct nt_target *target_get(void)
 {
-	__u32 pid = current_id() >> 32;
+	__u32 pid = current_process();
 	struct nt_target *target = bpf_map_lookup_elem(&targets, &pid);
 
 	return target && target->flags & NT_TARGET_TRACE ? target : NULL;

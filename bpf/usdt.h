@@ -41,7 +41,7 @@ static __always_inline bool function_matters(__u32 code, __u32 caller)
 /* What is known of a code object; sends it first if nothing is. */
 static __always_inline __u32 function_flags(const struct nt_target *target, __u64 code)
 {
-	struct nt_code_key key = {.code = code, .pid = current_id() >> 32, .generation = target->generation};
+	struct nt_code_key key = {.code = code, .pid = current_process(), .generation = target->generation};
 	struct nt_code_note *known = bpf_map_lookup_elem(&codes, &key);
 	struct scratch *s;
 	__u32 flags;
