@@ -164,6 +164,9 @@ static enum code_own own_of(const char *file, enum code_kind kind)
 				return CODE_TYPED;
 		return CODE_FOREIGN;
 	}
+	/* What 3.13 puts around a specialised call of a class; it says "__init__" for everything. */
+	if (!strcmp(file, "__init__"))
+		return CODE_FOREIGN;
 	if (!*file || in_standard_library(file) || strstr(file, "/site-packages/") || strstr(file, "/dist-packages/"))
 		return CODE_FOREIGN;
 	if (kind == CODE_MODULE && is_console_script(file))

@@ -361,6 +361,8 @@ static void where_the_applications_own_code_is(void **state)
 	    {"<string>", CODE_TYPED},
 	    {"<stdin>", CODE_TYPED},
 	    {"", CODE_FOREIGN},
+	    {"__init__", CODE_FOREIGN},
+	    {"__init__.py", CODE_OWN},
 	};
 	struct endpoint_rules rules = {0};
 
