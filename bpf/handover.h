@@ -121,25 +121,26 @@ static __always_inline __s32 stream_fd(__u64 stream)
 #define TYPE_FLAGS 168
 #define TYPE_IS_BYTES (1ull << 27) /* Py_TPFLAGS_BYTES_SUBCLASS */
 
-/* How many bytes are in a `bytes`; 0: it is another kind of object, or not known. */
-static __always_inline __u64 bytes_size(const struct nt_layout *layout, __u64 object)
+/* How many bytes are in a `bytes`; 0: it is another kind of object, or not known. False: none, so none will be sent. */
+static __always_inline bool bytes_size(const struct nt_layout *layout, __u64 object, __u64 *ret_size)
 {
-	__u64 type = 0, flags = 0, size = 0;
+	__u64 type = 0, flags = 0;
 
+	*ret_size = 0;
 	if (!read_user(&type, object + OBJECT_TYPE) || !read_user(&flags, type + TYPE_FLAGS) ||
-	    !(flags & TYPE_IS_BYTES))
-		return 0;
-	read_user(&size, object + layout->bytes_length);
-	return size;
+	    !(flags & TYPE_IS_BYTES) || !read_user(ret_size, object + layout->bytes_length))
+		return true;
+	return *ret_size;
 }
 
 /* UVStream.write(self, data): a callback of the loop will send it. */
 static __always_inline void on_stream_write(const struct nt_target *target, __u64 stream, __u64 data)
 {
 	__s32 fd = stream_fd(stream);
+	__u64 size;
 
-	if (fd >= 0)
-		intent_send(fd, bytes_size(&target->layout, data), SCRATCH_UPROBE);
+	if (fd >= 0 && bytes_size(&target->layout, data, &size))
+		intent_send(fd, size, SCRATCH_UPROBE);
 }
 
 /*

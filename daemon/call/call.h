@@ -37,6 +37,7 @@ struct call_backend {
 /* Who sent the request: valid only while the sink's `began` runs, but for the ids. */
 struct call_owner {
 	uint32_t pid, tid;
+	uint64_t time; /* when the addresses below were those of what they name */
 	uint64_t stack;
 	uint64_t coroutine, base, frame, item; /* addresses, struct nt_owner's */
 	uint8_t walk;			       /* enum nt_walk */
@@ -86,8 +87,12 @@ struct call_sink {
 	void *context;
 	void (*began)(void *context, struct call *call);
 	void (*received)(void *context, struct call *call);
-	/* `by`: who sends it, as far as is known, without states and places. */
-	void (*responding)(void *context, struct call *call, const struct call_owner *by);
+	/*
+	 * Somebody sends the response, or wants it to be sent: at most once for each request, before `responding`. `by`
+	 * is without states and places.
+	 */
+	void (*answering)(void *context, struct call *call, const struct call_owner *by);
+	void (*responding)(void *context, struct call *call);
 	void (*ended)(void *context, struct call *call);
 };
 

@@ -3,7 +3,8 @@
  *
  * Event loops collect what their tasks write, and send it when nothing of the task is to be seen any more. Who wanted
  * it was told before (NT_SEGMENT_INTENT): here the bytes that leave get those owners back, in the order in which they
- * were wanted. A segment that carries several intents is taken in parts, one each.
+ * were wanted. A segment that carries several intents is taken in parts, one each. Who wants to answer a request is
+ * told at once.
  */
 #include "internal.h"
 
@@ -22,6 +23,8 @@ static void drop_first(struct call_stage *stage, struct connection *connection)
 	struct intent *first = connection->intents;
 
 	connection->intents = first->next;
+	if (!first->next)
+		connection->last_intent = NULL;
 	stage->intent_count--;
 	free(first);
 }
@@ -34,7 +37,7 @@ void intent_forget(struct call_stage *stage, struct connection *connection)
 
 void intent_add(struct call_stage *stage, struct connection *connection, const struct nt_segment *segment)
 {
-	struct intent *intent = NULL, **end = &connection->intents;
+	struct intent *intent = NULL;
 
 	if (stage->intent_count < CALL_MAX_INTENTS)
 		intent = calloc(1, sizeof(*intent) + segment->h.size);
@@ -44,10 +47,28 @@ void intent_add(struct call_stage *stage, struct connection *connection, const s
 	}
 	intent->bytes = segment->bytes;
 	intent->record = memcpy(intent + 1, segment, segment->h.size);
-	while (*end)
-		end = &(*end)->next;
-	*end = intent;
+	if (connection->last_intent)
+		connection->last_intent->next = intent;
+	else
+		connection->intents = intent;
+	connection->last_intent = intent;
 	stage->intent_count++;
+}
+
+static bool is_same_doer(const struct nt_segment *a, const struct nt_segment *b)
+{
+	return a->h.tid == b->h.tid && a->owner.coroutine == b->owner.coroutine && a->owner.base == b->owner.base;
+}
+
+/* Where one thread or task wanted several, and not all sizes are known, the last one goes for all. */
+static void join_first(struct call_stage *stage, struct connection *connection)
+{
+	struct intent *first = connection->intents;
+
+	while (first->next && !first->bytes && is_same_doer(first->record, first->next->record)) {
+		drop_first(stage, connection);
+		first = connection->intents;
+	}
 }
 
 /* The part of a segment's record from `from` on, `bytes` long, with the owner of another record. NULL: no memory. */
@@ -82,10 +103,13 @@ static struct nt_segment *part_new(const struct nt_segment *segment, uint64_t fr
 static uint64_t take_first(struct call_stage *stage, struct connection *connection, const struct nt_segment *segment,
 			   uint64_t from)
 {
-	struct intent *intent = connection->intents;
 	uint64_t bytes = segment->bytes - from;
 	struct nt_segment *part;
+	struct intent *intent;
+	struct nt_head wanted;
 
+	join_first(stage, connection);
+	intent = connection->intents;
 	if (intent->bytes && intent->bytes < bytes)
 		bytes = intent->bytes;
 	part = part_new(segment, from, bytes, intent->record);
@@ -93,11 +117,17 @@ static uint64_t take_first(struct call_stage *stage, struct connection *connecti
 		stage->no_memory = true;
 		return 0;
 	}
+	/* Where its bytes end and another one's begin is not known. */
+	if (!intent->bytes && intent->next)
+		part->owner.walk = NT_WALK_FAILED;
+	wanted = intent->record->h;
 	if (intent->bytes == bytes)
 		drop_first(stage, connection);
 	else if (intent->bytes)
 		intent->bytes -= bytes;
+	connection->wanted = &wanted;
 	segment_take(stage, connection, part);
+	connection->wanted = NULL;
 	free(part);
 	return bytes;
 }

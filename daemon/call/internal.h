@@ -33,6 +33,7 @@ struct open_call {
 	uint32_t tag;		       /* the reader's */
 	bool whole;		       /* the request's last byte was seen */
 	bool responding;	       /* the sink was told so */
+	bool answerer;		       /* and who answers */
 };
 
 /* The answer that a reader is in; which call it belongs to shows at its end. */
@@ -58,13 +59,15 @@ struct connection {
 	 * have none. */
 	struct nt_head owner_head;
 	struct nt_owner owner;
-	struct intent *intents;	    /* what is to be sent, oldest first */
-	uint64_t bytes[2];	    /* by enum nt_direction, of all segments */
-	uint64_t last[2];	    /* by enum protocol_side: when the last byte of it was moved */
-	struct call_times times[2]; /* likewise: by which thread, and what that had spent then */
-	struct nt_segment *held;    /* received, perhaps in answer to a request whose record is yet to come */
-	uint32_t sender;	    /* thread that sent last */
-	uint64_t peer_closed;	    /* when; 0: not */
+	struct intent *last_intent;
+	const struct nt_head *wanted; /* while bytes are taken that somebody wanted before: his record's; else NULL */
+	struct intent *intents;	      /* what is to be sent, oldest first */
+	uint64_t bytes[2];	      /* by enum nt_direction, of all segments */
+	uint64_t last[2];	      /* by enum protocol_side: when the last byte of it was moved */
+	struct call_times times[2];   /* likewise: by which thread, and what that had spent then */
+	struct nt_segment *held;      /* received, perhaps in answer to a request whose record is yet to come */
+	uint32_t sender;	      /* thread that sent last */
+	uint64_t peer_closed;	      /* when; 0: not */
 	int peer_error;
 	uint32_t pending_count, pending_lost; /* lost ones were asked after those in the queue */
 	uint8_t role;			      /* enum nt_role */
@@ -172,6 +175,8 @@ void pair_connect_settle(struct call_stage *stage, struct connection *connection
 /* The connection is gone: likewise, and one that was not made has failed, or (`failed` false) is left open. */
 void pair_connect_close(struct call_stage *stage, struct connection *connection, uint64_t now, bool failed,
 			int error_number);
+/* Somebody wants bytes to be sent: on a client's connection that tells who answers. */
+void pair_wanted(struct call_stage *stage, struct connection *connection, const struct nt_segment *segment);
 void pair_free_spare(struct call_stage *stage);
 
 #endif

@@ -81,6 +81,7 @@ void call_read_owner(struct call_owner *ret_owner, const struct nt_head *head, c
 	*ret_owner = (struct call_owner){
 	    .pid = head->pid,
 	    .tid = head->tid,
+	    .time = head->time,
 	    .stack = owner->stack,
 	    .coroutine = owner->coroutine,
 	    .base = owner->base,
@@ -164,19 +165,29 @@ static void mark_whole(struct call_stage *stage, const struct connection *connec
 		stage->sink.received(stage->sink.context, &open->call);
 }
 
-static void mark_responding(struct call_stage *stage, const struct connection *connection, struct open_call *open)
+static void tell_answerer(struct call_stage *stage, struct open_call *open, const struct nt_head *head,
+			  const struct nt_owner *owner)
 {
 	struct call_owner by;
 
+	if (open->answerer || open->call.kind != CALL_REQUEST || owner->walk == NT_WALK_NONE)
+		return;
+	open->answerer = true;
+	call_read_owner(&by, head, owner, NULL);
+	by.places = NULL;
+	stage->sink.answering(stage->sink.context, &open->call, &by);
+}
+
+static void mark_responding(struct call_stage *stage, const struct connection *connection, struct open_call *open)
+{
 	if (open->responding)
 		return;
 	open->responding = true;
 	open->call.in_times = connection->times[PROTOCOL_ANSWER];
 	if (open->call.kind != CALL_REQUEST)
 		return;
-	call_read_owner(&by, &connection->owner_head, &connection->owner, NULL);
-	by.places = NULL;
-	stage->sink.responding(stage->sink.context, &open->call, &by);
+	tell_answerer(stage, open, &connection->owner_head, &connection->owner);
+	stage->sink.responding(stage->sink.context, &open->call);
 }
 
 static void add_bytes(const struct connection *connection, struct open_call *open, enum protocol_side side,
@@ -196,13 +207,21 @@ static struct open_call *oldest_unanswered(const struct connection *connection)
 	return open && !open->call.answered ? open : NULL;
 }
 
+void pair_wanted(struct call_stage *stage, struct connection *connection, const struct nt_segment *segment)
+{
+	struct open_call *open = oldest_unanswered(connection);
+
+	if (open && !open->responding)
+		tell_answerer(stage, open, &segment->h, &segment->owner);
+}
+
 /* A request began with this segment. NULL: it has no place, and is counted. */
 static struct open_call *open_request(struct feeding *feeding)
 {
 	struct call_stage *stage = feeding->stage;
 	struct connection *connection = feeding->connection;
 	const struct nt_segment *segment = feeding->segment;
-	bool server = connection->role == NT_ROLE_SERVER;
+	bool server = connection->role == NT_ROLE_SERVER, owned = segment->owner.walk != NT_WALK_NONE;
 	struct open_call *open = NULL;
 
 	/* Those that were lost are the youngest: until they are answered, none may queue up behind them. */
@@ -222,8 +241,10 @@ static struct open_call *open_request(struct feeding *feeding)
 	connection->round_trip = false;
 	append_pending(connection, open);
 	/* In the rest of what one system call sent: who began it goes on. */
-	begin_call(stage, open, &segment->h,
-		   segment->owner.walk == NT_WALK_NONE && !server ? &connection->owner : &segment->owner, segment + 1);
+	if (!owned && !server && connection->owner.walk != NT_WALK_NONE)
+		begin_call(stage, open, &connection->owner_head, &connection->owner, NULL);
+	else
+		begin_call(stage, open, owned ? &connection->owner_head : &segment->h, &segment->owner, segment + 1);
 	return open;
 }
 

@@ -80,6 +80,7 @@ static void drop_protocol(struct connection *connection)
 	free(connection->reader);
 	connection->reader = NULL;
 	connection->protocol = NULL;
+	connection->in_request = false;
 	connection->lost[PROTOCOL_REQUEST] = connection->lost[PROTOCOL_ANSWER] = false;
 	connection->doubt = 0;
 }
@@ -155,6 +156,7 @@ static void read_head(struct feeding *feeding, uint32_t size)
 	head.owner.states = head.owner.places = 0; /* the states are behind the record, not behind this copy */
 	again.segment = &head;
 	connection->adopted = connection->youngest;
+	again.given = connection->adopted ? 0 : size; /* bytes that were counted without a call are not counted again */
 	if (connection->adopted) {
 		if (connection->role == NT_ROLE_SERVER)
 			connection->adopted->call.bytes_in -= size;
@@ -259,7 +261,7 @@ static void take_bytes(struct call_stage *stage, struct connection *connection, 
 	if (connection->mixed)
 		return;
 	if (segment->owner.walk != NT_WALK_NONE) {
-		connection->owner_head = segment->h;
+		connection->owner_head = connection->wanted ? *connection->wanted : segment->h;
 		connection->owner = segment->owner;
 		connection->owner.states = connection->owner.places = 0;
 	}

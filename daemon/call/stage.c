@@ -103,6 +103,7 @@ static void take_segment(struct call_stage *stage, const struct nt_segment *segm
 		return;
 	}
 	if (segment->flags & NT_SEGMENT_INTENT) {
+		pair_wanted(stage, connection, segment);
 		intent_add(stage, connection, segment);
 		return;
 	}

@@ -28,7 +28,10 @@ static bool find_run(struct run_stage *stage, const struct who *who, const struc
 		ret_place->run = book_find(stage, who->origin->run);
 		return true;
 	}
-	if (!ret_place->endpoint)
+	/* Who had wanted it is over, and it is not known whether he did it for another one. */
+	if (who->gone && !who->stack->verdict.certain)
+		ret_place->endpoint = NULL;
+	if (!ret_place->endpoint || who->gone)
 		return true;
 	if (!who->lane)
 		return false;
@@ -103,7 +106,7 @@ static struct lane *find_former(struct process *process, const struct nt_handove
 int bind_handover(struct run_stage *stage, const struct nt_handover *record)
 {
 	struct process *process = process_find(&stage->codes, record->h.pid);
-	struct origin origin = {.key = {.what = record->what, .kind = record->kind}};
+	struct origin origin = {.key = {.what = record->what, .kind = record->kind}, .since = record->h.time};
 	struct lane *former;
 
 	if (sizeof(*record) + nt_owner_size(&record->owner) > record->h.size)

@@ -51,7 +51,8 @@ int origin_set(struct run_stage *stage, struct process *process, const struct or
 
 	if (known)
 		origin_drop(stage, process, known);
-	if (!is_of_use(stage, origin))
+	/* Of a task's address it is worth to know since when it is that one's. */
+	if (origin->key.kind != NT_HANDOVER_TASK && !is_of_use(stage, origin))
 		return 0;
 	if (!make_room(stage, process)) {
 		stage->stats.handovers_lost++;

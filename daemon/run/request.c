@@ -120,12 +120,16 @@ static void answered_by(struct run_stage *stage, struct request *request, const 
 	calls_give(stage, who.lane, request);
 }
 
-void request_responding(struct run_stage *stage, struct call *call, const struct call_owner *by)
+void request_answering(struct run_stage *stage, struct call *call, const struct call_owner *by)
+{
+	if (call->user)
+		answered_by(stage, call->user, by);
+}
+
+void request_responding(const struct call *call)
 {
 	struct request *request = call->user;
 
-	if (request && by)
-		answered_by(stage, request, by);
 	/* While it answers, others wait on its thread: after this it is their turn, unless they are in line behind it.
 	 */
 	if (request && request->lane && request->lane_next && request->lane_next->call->connection != call->connection)

@@ -238,11 +238,17 @@ static void on_received(void *context, struct call *call)
 	(void)call;
 }
 
-static void on_responding(void *context, struct call *call, const struct call_owner *by)
+static void on_answering(void *context, struct call *call, const struct call_owner *by)
 {
 	struct run_stage *stage = context;
 
-	request_responding(stage, call, by);
+	request_answering(stage, call, by);
+}
+
+static void on_responding(void *context, struct call *call)
+{
+	(void)context;
+	request_responding(call);
 }
 
 static void on_ended(void *context, struct call *call)
@@ -263,6 +269,7 @@ struct call_sink run_stage_sink(struct run_stage *stage)
 	    .context = stage,
 	    .began = on_began,
 	    .received = on_received,
+	    .answering = on_answering,
 	    .responding = on_responding,
 	    .ended = on_ended,
 	};

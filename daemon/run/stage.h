@@ -51,6 +51,7 @@ struct origin {
 	UT_hash_handle hh;
 	struct origin_key key;
 	bool refused;
+	uint64_t since;			     /* when it was handed over */
 	const struct run_endpoint *endpoint; /* NULL: no endpoint's */
 	uint64_t run, request;
 	bool package; /* the endpoint is a package's: it may be a framework's way to call the application's, in a thread
@@ -190,6 +191,7 @@ struct who {
 	struct stack *stack;	     /* judged */
 	struct lane *lane;	     /* NULL: no place */
 	const struct origin *origin; /* of what the lane is at; NULL: of its own accord, or not known */
+	bool gone;		     /* a task that was over: neither lane nor origin are known any more */
 };
 
 /* who.c. RUN_REASON_COUNT: `ret_who` is filled; else why nothing is known. */
@@ -249,7 +251,8 @@ void usdt_end_dispatched(struct run_stage *stage, uint32_t pid, struct lane *lan
 
 /* request.c */
 void request_began(struct run_stage *stage, struct call *call);
-void request_responding(struct run_stage *stage, struct call *call, const struct call_owner *by);
+void request_answering(struct run_stage *stage, struct call *call, const struct call_owner *by);
+void request_responding(const struct call *call);
 void request_ended(struct run_stage *stage, struct call *call);
 /* The request that the lane is answering; NULL: none, or which one is not known. */
 struct request *request_current(const struct lane *lane);

@@ -187,10 +187,15 @@ enum run_reason who_find(struct run_stage *stage, const struct call_owner *owner
 	else if (process->greenlets)
 		id = owner->base;
 	*ret_who = (struct who){.process = process, .stack = stack};
+	ret_who->origin = find_origin(owner, ret_who);
+	ret_who->gone = ret_who->origin && stack->verdict.root >= 0 && ret_who->origin->since > owner->time;
+	if (ret_who->gone) {
+		ret_who->origin = NULL;
+		return RUN_REASON_COUNT;
+	}
 	ret_who->lane = lane_get(stage, process, owner->tid, id);
 	if (ret_who->lane)
 		ret_who->lane->task = stack->verdict.root >= 0;
-	ret_who->origin = find_origin(owner, ret_who);
 	return RUN_REASON_COUNT;
 }
 

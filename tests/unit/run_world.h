@@ -222,6 +222,7 @@ static inline struct call *begin_owned(struct world *world, enum call_kind kind,
 	call->connection = connection;
 	call->protocol = "tcp";
 	call->owner = *owner;
+	call->owner.time = world->now;
 	call->out_first = call->out_last = world->now;
 	call->round_trip = true;
 	world->calls.began(world->calls.context, call);
@@ -280,7 +281,7 @@ static inline void respond(struct world *world, struct call *request)
 {
 	world->now += 10;
 	request->in_first = world->now;
-	world->calls.responding(world->calls.context, request, NULL);
+	world->calls.responding(world->calls.context, request);
 }
 
 static inline void end_request(struct world *world, struct call *request)

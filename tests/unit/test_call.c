@@ -24,13 +24,14 @@
 /* What the sink knows of a call while it is open. */
 struct seen {
 	bool received, responding;
-	uint64_t stack;
+	uint64_t stack, answerer; /* stacks */
 };
 
 struct world {
 	struct call_stage *stage;
 	struct call *calls; /* that ended, in this order; `user` says 1: received, 2: responding, 3: both */
 	size_t count, room, open, began;
+	struct call_owner answerer; /* of the last request of which it is known */
 	uint64_t now;
 	uint64_t fed[MAX_CONNECTIONS][2]; /* bytes, by enum nt_direction */
 	union record record;
@@ -65,9 +66,20 @@ static void sink_received(void *context, struct call *call)
 	seen->received = true;
 }
 
-static void sink_responding(void *context, struct call *call, const struct call_owner *by)
+static void sink_answering(void *context, struct call *call, const struct call_owner *by)
 {
-	(void)by;
+	struct world *world = context;
+	struct seen *seen = call->user;
+
+	assert_int_equal(call->kind, CALL_REQUEST);
+	assert_false(seen->responding || seen->answerer);
+	assert_true(by->time <= world->now && by->time > 0);
+	seen->answerer = by->stack;
+	world->answerer = *by;
+}
+
+static void sink_responding(void *context, struct call *call)
+{
 	struct seen *seen = call->user;
 
 	(void)context;
@@ -105,6 +117,7 @@ static struct world *world_new(void)
 	    .context = world,
 	    .began = sink_began,
 	    .received = sink_received,
+	    .answering = sink_answering,
 	    .responding = sink_responding,
 	    .ended = sink_ended,
 	};
@@ -881,6 +894,28 @@ static void test_doubt(void **state)
 	world_free(world);
 }
 
+/* What is spoken turns out to be something else while a request is under way; the next one comes in pieces. */
+static void test_other_protocol(void **state)
+{
+	struct world *world = world_new();
+
+	(void)state;
+	open_socket(world, 1, NT_ROLE_CLIENT, 80);
+	move_hole(world, 1, NT_OUT, "GET /a HTTP", 11, 69, 0);
+	out(world, 1, "\x16\x03\x01 hello");
+	in(world, 1, "POST / HTTP/1.1\r\n\r\n");
+	out(world, 1, "POST / HTTP/1.1\r\nContent-Length: 20\r\n\r\nab");
+	in(world, 1, "*2\r\n");
+	call_stage_flush(world->stage, world->now + 2000000000, false);
+	move_hole(world, 1, NT_IN, "g", 1, 1, NO_TURN);
+	out(world, 1, "g");
+	move_hole(world, 1, NT_OUT, "et a b\r\n", 8, 8, NO_TURN);
+	in(world, 1, "END\r\n");
+	call_stage_flush(world->stage, world->now, true);
+	check(nth(world, world->count - 1), CALL_EXCHANGE, "memcache", "get", 9, 5);
+	world_free(world); /* adds up the bytes */
+}
+
 static void test_unknown_role(void **state)
 {
 	struct world *world = world_new();
@@ -951,6 +986,209 @@ static void test_intervals(void **state)
 	call_stage_flush(world->stage, world->now, true);
 	check(nth(world, 2), CALL_EXCHANGE, "http", "GET /", 18, 38);
 	assert_false(nth(world, 2)->answered || nth(world, 2)->error);
+	world_free(world);
+}
+
+/* Somebody, a task of thread 8, wants bytes (0: not known how many) to be sent. */
+static void want(struct world *world, uint64_t connection, uint64_t task, uint64_t bytes)
+{
+	static const uint32_t states[] = {100, 101};
+	const struct nt_place places[] = {{task, 1}};
+	struct nt_segment *segment = &world->record.segment;
+
+	record_begin(&world->record, NT_SEGMENT, sizeof(*segment), tick(world), 7);
+	segment->h.tid = 8;
+	segment->connection = connection;
+	segment->first = world->now;
+	segment->bytes = bytes;
+	segment->direction = NT_OUT;
+	segment->flags = NT_SEGMENT_INTENT;
+	segment->owner =
+	    (struct nt_owner){.stack = task, .coroutine = task, .walk = NT_WALK_OK, .states = 2, .places = 1};
+	record_append(&world->record, states, sizeof(states));
+	record_append(&world->record, places, sizeof(places));
+	feed(world);
+}
+
+static void check_owner(const struct call *call, uint64_t task)
+{
+	assert_int_equal(call->owner.walk, NT_WALK_OK);
+	assert_int_equal(call->owner.stack, task);
+	assert_int_equal(call->owner.coroutine, task);
+	assert_int_equal(call->owner.tid, 8);
+}
+
+#define GET "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n"
+#define VALUE "$1\r\nv\r\n"
+#define GET_SIZE (sizeof(GET) - 1)
+#define VALUE_SIZE (sizeof(VALUE) - 1)
+
+static void test_wanted(void **state)
+{
+	struct world *world = world_new();
+	uint64_t wanted;
+
+	(void)state;
+	open_socket(world, 1, NT_ROLE_CLIENT, 6379);
+	want(world, 1, 50, GET_SIZE);
+	wanted = world->now;
+	want(world, 1, 60, GET_SIZE);
+	out(world, 1, GET GET); /* both at once */
+	in(world, 1, VALUE VALUE);
+	check(nth(world, 0), CALL_EXCHANGE, "redis", "GET", GET_SIZE, VALUE_SIZE);
+	check_owner(nth(world, 0), 50);
+	assert_int_equal(nth(world, 0)->owner.time, wanted);
+	assert_true(nth(world, 0)->out_first > wanted);
+	assert_int_equal(nth(world, 0)->out_times.tid, 7); /* who sent them */
+	check(nth(world, 1), CALL_EXCHANGE, "redis", "GET", GET_SIZE, VALUE_SIZE);
+	check_owner(nth(world, 1), 60);
+	assert_true(nth(world, 0)->round_trip && !nth(world, 1)->round_trip);
+
+	want(world, 1, 50, 2 * GET_SIZE); /* two requests of one */
+	want(world, 1, 60, GET_SIZE);
+	out(world, 1, GET GET GET GET); /* and one that nobody said he wanted */
+	in(world, 1, VALUE VALUE VALUE VALUE);
+	check_owner(nth(world, 2), 50);
+	check_owner(nth(world, 3), 50);
+	check_owner(nth(world, 4), 60);
+	assert_int_equal(nth(world, 5)->owner.tid, 7);
+
+	out(world, 1, GET); /* those were all */
+	in(world, 1, VALUE);
+	assert_int_equal(nth(world, 6)->owner.tid, 7);
+	assert_int_equal(stats(world)->intents_refused, 0);
+	world_free(world);
+}
+
+/* A full socket takes bytes as it comes. */
+static void test_wanted_in_parts(void **state)
+{
+	struct world *world = world_new();
+
+	(void)state;
+	open_socket(world, 1, NT_ROLE_CLIENT, 6379);
+	want(world, 1, 50, GET_SIZE);
+	want(world, 1, 60, GET_SIZE);
+	move_hole(world, 1, NT_OUT, GET, 5, 5, 0);
+	move_hole(world, 1, NT_OUT, &GET[5], GET_SIZE - 6, GET_SIZE - 6, NO_TURN);
+	move_hole(world, 1, NT_OUT, "\n" GET, 4, 4, NO_TURN); /* the first one's end, the second one's beginning */
+	move_hole(world, 1, NT_OUT, &GET[3], GET_SIZE - 3, GET_SIZE - 3, NO_TURN);
+	in(world, 1, VALUE VALUE);
+	check(nth(world, 0), CALL_EXCHANGE, "redis", "GET", GET_SIZE, VALUE_SIZE);
+	check_owner(nth(world, 0), 50);
+	check(nth(world, 1), CALL_EXCHANGE, "redis", "GET", GET_SIZE, VALUE_SIZE);
+	check_owner(nth(world, 1), 60);
+
+	/* Payload that was not kept. */
+	want(world, 1, 50, GET_SIZE + 100);
+	want(world, 1, 60, GET_SIZE);
+	move_hole(world, 1, NT_OUT, GET, GET_SIZE, 2 * GET_SIZE + 100, 0);
+	in(world, 1, VALUE);
+	check_owner(nth(world, 2), 50);
+	call_stage_flush(world->stage, world->now, true);
+	world_free(world);
+}
+
+static void test_wanted_without_a_size(void **state)
+{
+	struct world *world = world_new();
+
+	(void)state;
+	open_socket(world, 1, NT_ROLE_CLIENT, 6379);
+	want(world, 1, 50, 0);
+	out(world, 1, GET);
+	move_hole(world, 1, NT_OUT, GET, GET_SIZE, GET_SIZE, NO_TURN);
+	in(world, 1, VALUE);
+	out(world, 1, GET); /* its turn is over */
+	in(world, 1, VALUE VALUE);
+	check_owner(nth(world, 0), 50);
+	check_owner(nth(world, 1), 50);
+	assert_int_equal(nth(world, 2)->owner.tid, 7);
+
+	want(world, 1, 50, 0); /* one task in several steps: the size of the last one is that of all or of its end */
+	want(world, 1, 50, 0);
+	out(world, 1, GET);
+	in(world, 1, VALUE);
+	check_owner(nth(world, 3), 50);
+
+	want(world, 1, 50, 0); /* whose is which is not known */
+	want(world, 1, 60, GET_SIZE);
+	out(world, 1, GET GET);
+	in(world, 1, VALUE VALUE);
+	assert_int_equal(nth(world, 4)->owner.walk, NT_WALK_FAILED);
+	assert_int_equal(nth(world, 5)->owner.walk, NT_WALK_FAILED);
+	world_free(world);
+}
+
+/* Where no protocol tells requests apart, they are one call by turn: whose is the first. */
+static void test_wanted_by_turn(void **state)
+{
+	struct world *world = world_new();
+
+	(void)state;
+	open_socket(world, 1, NT_ROLE_CLIENT, 99);
+	want(world, 1, 50, 2);
+	want(world, 1, 60, 1);
+	out(world, 1, "\x01\x02\x03");
+	in(world, 1, "x");
+	call_stage_flush(world->stage, world->now, true);
+	assert_int_equal(world->count, 1);
+	check(nth(world, 0), CALL_EXCHANGE, "tcp", "", 3, 1);
+	check_owner(nth(world, 0), 50);
+	world_free(world);
+}
+
+/* Who answers is told when he wants to, not when others do it for him. */
+static void test_wanted_answers(void **state)
+{
+	static const char request[] = "GET / HTTP/1.1\r\n\r\n";
+	static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+	struct world *world = world_new();
+
+	(void)state;
+	open_socket(world, 1, NT_ROLE_SERVER, 5000);
+	in(world, 1, request);
+	want(world, 1, 50, sizeof(answer) - 1 - 2);
+	assert_int_equal(world->answerer.stack, 50);
+	assert_int_equal(world->answerer.tid, 8);
+	assert_int_equal(world->answerer.time, world->now);
+	want(world, 1, 60, 2); /* he goes on with it */
+	assert_int_equal(world->answerer.stack, 50);
+	out(world, 1, answer);
+	assert_int_equal(world->answerer.stack, 50);
+	check(nth(world, 0), CALL_REQUEST, "http", "GET /", sizeof(answer) - 1, sizeof(request) - 1);
+	assert_int_equal(marks(nth(world, 0)), 3);
+
+	in(world, 1, request); /* the next one is sent at once */
+	out(world, 1, answer);
+	assert_int_equal(world->answerer.tid, 7);
+	check(nth(world, 1), CALL_REQUEST, "http", "GET /", sizeof(answer) - 1, sizeof(request) - 1);
+	world_free(world);
+}
+
+static void test_too_much_wanted(void **state)
+{
+	struct world *world = world_new();
+
+	(void)state;
+	want(world, 1, 50, 10); /* of a connection that is not known */
+	assert_int_equal(stats(world)->orphan_records, 1);
+	open_socket(world, 1, NT_ROLE_CLIENT, 6379);
+	open_socket(world, 2, NT_ROLE_CLIENT, 6379);
+	for (unsigned i = 0; i < CALL_MAX_INTENTS + 3; i++)
+		want(world, 1, 50, GET_SIZE);
+	assert_int_equal(stats(world)->intents_refused, 3);
+	want(world, 2, 60, GET_SIZE); /* no place: the bytes are whose they seem to be */
+	out(world, 2, GET);
+	in(world, 2, VALUE);
+	assert_int_equal(nth(world, 0)->owner.tid, 7);
+	close_socket(world, 1, 0, false); /* with all that was wanted on it */
+	want(world, 2, 60, GET_SIZE);
+	out(world, 2, GET);
+	in(world, 2, VALUE);
+	check_owner(nth(world, 1), 60);
+	assert_int_equal(stats(world)->intents_refused, 4);
+	want(world, 2, 60, GET_SIZE); /* pending when the stage goes */
 	world_free(world);
 }
 
@@ -1049,7 +1287,10 @@ static void test_anything(void **state)
 				break;
 			case 5:
 			case 6:
+				want(world, connection, 50 + (unsigned)rand() % 2, (unsigned)rand() % 3 * size / 2);
+				break;
 			case 7:
+			case 8:
 				open_socket(world, connection, (enum nt_role)(rand() % 3), 80);
 				break;
 			default: {
@@ -1097,9 +1338,16 @@ int main(void)
 	    cmocka_unit_test(test_middle),
 	    cmocka_unit_test(test_holes),
 	    cmocka_unit_test(test_doubt),
+	    cmocka_unit_test(test_other_protocol),
 	    cmocka_unit_test(test_unknown_role),
 	    cmocka_unit_test(test_no_answers),
 	    cmocka_unit_test(test_intervals),
+	    cmocka_unit_test(test_wanted),
+	    cmocka_unit_test(test_wanted_in_parts),
+	    cmocka_unit_test(test_wanted_without_a_size),
+	    cmocka_unit_test(test_wanted_by_turn),
+	    cmocka_unit_test(test_wanted_answers),
+	    cmocka_unit_test(test_too_much_wanted),
 	    cmocka_unit_test(test_too_many),
 	    cmocka_unit_test(test_too_many_connections),
 	    cmocka_unit_test(test_anything),

@@ -175,8 +175,9 @@ static void answer_at(struct world *world, struct call *request, const struct at
 	by.states = NULL;
 	by.places = NULL;
 	world->now += 10;
-	request->in_first = world->now;
-	world->calls.responding(world->calls.context, request, &by);
+	by.time = request->in_first = world->now;
+	world->calls.answering(world->calls.context, request, &by);
+	world->calls.responding(world->calls.context, request);
 	end_request(world, request);
 }
 
@@ -271,6 +272,42 @@ static void a_task_whose_address_is_its_givers(void **state)
 	assert_string_equal(last_endpoint(world), "api.search");
 	end_call(world, slow);
 	assert_int_equal(world->run_count, 1); /* that run was over with its task */
+	assert_run(world, 0, "api.search", RUN_BY_CALLS, 1, true);
+}
+
+/* A task has wanted something to be sent, and is over when it is: by then its address is another one's. */
+static void a_task_that_is_gone(void **state)
+{
+	struct world *world = *state;
+	uint32_t states[NT_MAX_FRAMES];
+	struct call_owner owner;
+	struct call *request;
+
+	stacks_of_tasks(world);
+	LOOP(world, 5, SEARCH, INSIDE | ROOT, GATHER, INSIDE);
+	LOOP(world, 6, RUN_ENDPOINT, BEFORE | ROOT, STORE, BEFORE | GENERATOR);
+	LOOP(world, 7, READ_READY, BEFORE | FROM_C);
+	owner = owner_of(world, AT(.stack = 3, .task = 0xa1), states);
+	request = request_at(world, 9, "GET /", AT(.stack = 7));
+	hand_over(world, NT_HANDOVER_TASK, 0xa1, AT(.stack = 5, .task = 0xa0));
+	for (unsigned i = 0; i < 2; i++) {
+		struct call call = {.kind = CALL_EXCHANGE, .protocol = "tcp", .owner = owner, .out_first = world->now};
+
+		call.owner.time = world->now - 100;
+		call.owner.stack = i ? 6 : 3;
+		world->calls.began(world->calls.context, &call);
+		world->calls.ended(world->calls.context, &call);
+		/* What a dispatcher has called was its own endpoint, whoever made it. */
+		assert_string_equal(last_endpoint(world), i ? "api.store" : "none");
+	}
+	call_at(world, AT(.stack = 3, .task = 0xa1));
+	assert_string_equal(last_endpoint(world), "api.search");
+	owner.time = world->now - 1000;
+	owner.states = NULL;
+	world->calls.answering(world->calls.context, request, &owner);
+	end_request(world, request);
+	flush(world);
+	assert_int_equal(world->run_count, 1);
 	assert_run(world, 0, "api.search", RUN_BY_CALLS, 1, true);
 }
 
@@ -949,6 +986,7 @@ int main(void)
 	    TEST(tasks_that_take_turns),
 	    TEST(a_coroutines_address_is_used_again),
 	    TEST(a_task_whose_address_is_its_givers),
+	    TEST(a_task_that_is_gone),
 	    TEST(runs_in_one_task),
 	    TEST(a_generator_is_no_task),
 	    TEST(gather),
