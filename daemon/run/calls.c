@@ -179,7 +179,8 @@ static bool find_reaches(const struct callers *last, const struct stack *stack)
 		if (enters_again(last->stack, from - 1) || enters_again(stack, to - 1))
 			return true;
 	}
-	return false;
+	/* The last was done by C code that has now called Python code: a task that begins as it is made. */
+	return from < 0 && to >= 0 && stack->frames[to].from_c;
 }
 
 /* Loops come by the same few places: mostly the answer is the one that was found last. */

@@ -66,6 +66,12 @@ static void judge_endpoint(struct run_stage *stage, struct stack *stack, int ind
 	struct stack_verdict *verdict = &stack->verdict;
 	uint32_t last = stack->depth;
 
+	/* A task that begins inside of the endpoint is a part of it as long as that is on the stack. */
+	if (verdict->eager && index > verdict->root) {
+		verdict->eager = false;
+		verdict->root = (int16_t)find_outermost(stack);
+		verdict->inside = (uint16_t)find_inside(stack, verdict->root);
+	}
 	/* An endpoint that runs the loop itself is not the task's: its lane is the thread. */
 	if (verdict->root >= 0 && index > verdict->root)
 		verdict->root = -1;

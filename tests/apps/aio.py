@@ -337,7 +337,7 @@ SHAPES = {
     "tasks": [gathers, spawns, spawns_deeper] + ([groups] if sys.version_info >= (3, 11) else [])
     + ([hastens] if sys.version_info >= (3, 12) else []),
     "cancellation": [impatient, cancels],
-    "cancels": [cancels], "spawns": [spawns],
+    "cancels": [cancels], "spawns": [spawns], "hastens": [hastens] if sys.version_info >= (3, 12) else [],
     "wrapping": [generates, manages, outer, inner, decorated, PARTIAL],
     "links": [by_streams, by_protocol, by_sockets],
     "uploads": [uploads, uploads_by_sockets, uploads_by_streams],

@@ -20,7 +20,7 @@ BACKENDS = ("redis", "http", "raw")
 ENDPOINTS = {
     "awaits": ["chain", "slowly", "inner", "recurses"],
     "tasks": ["gathers", "spawns", "spawns_deeper", "groups", "hastens"],
-    "cancellation": ["impatient", "cancels"], "cancels": ["cancels"], "spawns": ["spawns"],
+    "cancellation": ["impatient", "cancels"], "cancels": ["cancels"], "spawns": ["spawns"], "hastens": ["hastens"],
     "wrapping": ["generates", "manages", "outer", "inner", "decorated", "partially"],
     "links": ["by_streams", "by_protocol", "by_sockets"],
     "uploads": ["uploads", "uploads_by_sockets", "uploads_by_streams"],
