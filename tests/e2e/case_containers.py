@@ -233,6 +233,15 @@ def root_of(lab):
     return lab.python[1] if lab.python[0].endswith("enter.sh") else "/"
 
 
+def layers_of(lab):
+    """New directories for an overlay: what is written, the kernel's own, and where it is to be mounted."""
+    layers = [lab.path("overlay-" + name) for name in ("upper", "work", "merged")]
+    for layer in layers:
+        shutil.rmtree(layer, ignore_errors=True)
+        os.mkdir(layer)
+    return layers
+
+
 OVERLAY = 'mount -t overlay overlay -o "lowerdir=$1,upperdir=$2,workdir=$3" "$1"; eval "$4"; shift 4; exec "$@"'
 
 
@@ -242,12 +251,53 @@ def on_overlay(lab, then=""):
     files of the overlay. The mount is in a namespace of its own.
     """
     usr = os.path.join(root_of(lab), "usr")
-    layers = [lab.path("overlay-" + name) for name in ("upper", "work")]
-    for layer in layers:
-        shutil.rmtree(layer, ignore_errors=True)
-        os.mkdir(layer)
+    layers = layers_of(lab)[:2]
     return ["unshare", "--mount", "--propagation", "private", "sh", "-ec", OVERLAY, "sh", usr, *layers, then,
             *lab.python]
+
+
+PIVOT = """
+mount -t overlay overlay -o "lowerdir=$1,upperdir=$2,workdir=$3" "$4"
+mount -t proc proc "$4/proc"
+mount --rbind /dev "$4/dev"
+mount --bind /tmp "$4/tmp"
+cd "$4"
+pivot_root . .
+shift 4
+exec "$1" -c "$DETACH" "$@"
+"""
+# The old root, which lies on the new one; an image has no umount(8). MNT_DETACH is 2.
+DETACH = """import ctypes, os, sys
+assert ctypes.CDLL(None).umount2(b'.', 2) == 0
+os.chdir('/')
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def image_python(lab, suite):
+    """The Python of a suite as from an image: the root is an overlay, and nothing of the machine's is above it."""
+    root = suite_python(lab, suite)[1]
+    return ["unshare", "--mount", "--propagation", "private", "env", "DETACH=" + DETACH, "sh", "-ec", PIVOT, "sh",
+            root, *layers_of(lab), "/usr/bin/python3"]
+
+
+@case
+def container_of_an_image(lab):
+    with with_python(lab, image_python(lab, "trixie")):
+        from_host(lab, Container(lab), "plain_script")
+
+
+@case
+def sidecar_and_an_image(lab):
+    pod = Container(lab)
+    with with_python(lab, image_python(lab, "trixie")):
+        from_sidecar(lab, pod, Container(lab, outer=pod), "asyncio_executors")
+
+
+@case
+def usdt_in_an_image(lab):
+    with with_python(lab, image_python(lab, "bullseye")):
+        from_host(lab, Container(lab), "forked_before_attach", mode="usdt")
 
 
 def interpreter_file(lab):
@@ -310,7 +360,8 @@ def replace_file(path):
 def replaced_interpreter(lab):
     """The target runs on with the old file; programs that it starts run the new one."""
     python = own_interpreter(lab)
-    from_host(lab, Container(lab), "programs_started_after_attach", python, meanwhile=lambda _: replace_file(python[-1]))
+    from_host(lab, Container(lab), "programs_started_after_attach", python,
+              meanwhile=lambda _: replace_file(python[-1]))
 
 
 def delete_modules(pid):
