@@ -99,7 +99,9 @@ static void take_segment(struct call_stage *stage, const struct nt_segment *segm
 	if (segment->direction > NT_IN)
 		return;
 	if (!connection) {
-		stage->stats.orphan_records++;
+		/* A socket that was shut down can be read until it is closed: that moves nothing. */
+		if (segment->bytes || !(segment->flags & NT_SEGMENT_EOF))
+			stage->stats.orphan_records++;
 		return;
 	}
 	if (segment->flags & NT_SEGMENT_INTENT) {
