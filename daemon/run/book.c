@@ -11,8 +11,9 @@
 #include <utlist.h>
 
 #define BOOK_MANY_SPANS (SPANS_MAX / 2)
-#define BOOK_LINGER UINT64_C(1000000000) /* ns that a run is kept when it is over, for calls that it has handed over   \
-					  */
+#define BOOK_LINGER                                                                                                    \
+	UINT64_C(1000000000) /* ns that a run is kept when it is over, for calls that it has handed over               \
+			      */
 
 static void end_lingering(struct run_stage *stage, struct open_run *run);
 
@@ -111,32 +112,36 @@ static uint64_t call_end(const struct call *call)
 	return call->out_first > end ? call->out_first : end;
 }
 
-void book_set_times(struct open_run *run, const struct call_times *began, const struct call_times *ended)
-{
-	run->began_at = *began;
-	run->ended_at = *ended;
-}
-
 static uint64_t difference(uint64_t from, uint64_t to)
 {
 	return to > from ? to - from : 0;
 }
 
-/* The thread's own account of the time between the run's beginning and its end, if one thread saw both. */
-static void reckon_times(struct open_run *run)
+/* Is it the account of the run's own thread? Where it says that no CPU was used, the kernel side does not count. */
+static bool is_own(const struct open_run *run, const struct call_times *times)
 {
-	const struct nt_times *from = &run->began_at.spent, *to = &run->ended_at.spent;
+	return run->alone && times->tid == run->run.tid && times->spent.cpu;
+}
 
-	/* A thread that has got so far has used some CPU: where it says none, the kernel side does not count. */
-	run->run.timed = run->alone && run->began_at.tid && run->began_at.tid == run->ended_at.tid && to->cpu;
-	if (!run->run.timed)
+void book_leave_network(struct open_run *run, const struct call_times *times)
+{
+	if (!is_own(run, times) || run->bindings)
 		return;
-	run->run.spent = (struct nt_times){
-	    .cpu = difference(from->cpu, to->cpu),
-	    .run_queue = difference(from->run_queue, to->run_queue),
-	    .lock = difference(from->lock, to->lock),
-	    .sleep = difference(from->sleep, to->sleep),
-	};
+	run->beside = *times;
+	run->run.timed = true;
+}
+
+void book_enter_network(struct open_run *run, const struct call_times *times)
+{
+	struct nt_times *spent = &run->run.spent, *from = &run->beside.spent;
+
+	if (!is_own(run, times) || !run->beside.tid)
+		return;
+	spent->cpu += difference(from->cpu, times->spent.cpu);
+	spent->run_queue += difference(from->run_queue, times->spent.run_queue);
+	spent->lock += difference(from->lock, times->spent.lock);
+	spent->sleep += difference(from->sleep, times->spent.sleep);
+	run->beside.tid = 0;
 }
 
 /* The call's part of its run is known: counts it, and its time. */
@@ -149,8 +154,7 @@ static void settle_call(struct open_run *run, const struct call *call, bool late
 		return;
 	if (end > run->last)
 		run->last = end;
-	if (run->run.source == RUN_BY_CALLS && call->in_times.tid)
-		run->ended_at = call->in_times;
+	book_leave_network(run, &call->in_times);
 	spans_add(&run->network, call->out_first, end);
 	/* Calls of one run begin in order: nothing will come that begins before the oldest open one. */
 	if (!run->bindings)
@@ -175,7 +179,6 @@ static void report(struct run_stage *stage, struct open_run *run)
 	if (out->ended < out->began)
 		out->ended = out->began;
 	out->network = spans_length(&run->network);
-	reckon_times(run);
 	out->route = *run->route ? run->route : NULL;
 	/* It only handed over work, which asked nothing of the network. */
 	if (out->calls || out->connects || out->source == RUN_BY_USDT)
@@ -296,8 +299,7 @@ struct binding *book_bind(struct run_stage *stage, struct call *call, struct ope
 	binding->late = run->over && (run->first || run->run.source != RUN_BY_CALLS);
 	if (binding->late)
 		return binding;
-	if (run->run.source == RUN_BY_CALLS && !run->first)
-		run->began_at = call->out_times;
+	book_enter_network(run, &call->out_times);
 	if (!run->first || call->out_first < run->first)
 		run->first = call->out_first;
 	if (call->out_first > run->last)

@@ -176,6 +176,7 @@ struct open_run *request_run(struct run_stage *stage, struct request *request, s
 		return NULL;
 	run->peer = request->runs;
 	request->runs = run;
+	book_leave_network(run, &request->call->out_times);
 	return run;
 }
 
@@ -192,7 +193,7 @@ void request_end_runs(struct run_stage *stage, struct request *request)
 			request->had_run = true;
 		run->run.began = call->out_last ? call->out_last : call->out_first;
 		run->run.ended = call->in_first;
-		book_set_times(run, &call->out_times, &call->in_times);
+		book_enter_network(run, &call->in_times); /* the response: the end of what was beside */
 		/* Not answered: the client went, or the capture ended, while it was at work. */
 		run->run.partial = !call->in_first;
 		memcpy(run->route, call->operation, sizeof(run->route));

@@ -61,7 +61,7 @@ struct run {
 	bool exact;	       /* false: it may be several that could not be told apart */
 	bool partial;	       /* the capture began or ended inside it: not all of its calls are here */
 	bool timed;	       /* `spent` is known: it had a thread for itself */
-	struct nt_times spent; /* by its thread from began to ended, in calls or not */
+	struct nt_times spent; /* by its thread, while no call of the run was under way */
 	uint64_t calls, round_trips, errors, connects;
 	size_t backend_count;
 	struct run_backend backends[RUN_MAX_BACKENDS];

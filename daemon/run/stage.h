@@ -92,7 +92,7 @@ struct open_run {
 	uint64_t first, last; /* of its calls: the first one's start, the last end so far */
 	struct spans network;
 	bool alone;			      /* it has a thread for itself */
-	struct call_times began_at, ended_at; /* what that had spent; of threads, not of lanes that take turns */
+	struct call_times beside; /* what that had spent when no call was under way any more; tid 0: one is */
 	struct callers *callers;	      /* by calls only */
 	char route[PROTOCOL_OPERATION_SIZE];
 };
@@ -223,8 +223,12 @@ struct open_run *book_open(struct run_stage *stage, enum run_source source, stru
 struct open_run *book_find(const struct run_stage *stage, uint64_t number);
 /* Adds all of `from` to `into`; `from` is gone. */
 void book_merge(struct run_stage *stage, struct open_run *into, struct open_run *from);
-/* What its thread had spent when it began and when it ended: what it says is that of one thread. */
-void book_set_times(struct open_run *run, const struct call_times *began, const struct call_times *ended);
+/*
+ * What its thread had spent when it was done with the network, or begins, and when it goes there again, or ends: what is
+ * between is added up. Another thread's account changes nothing.
+ */
+void book_leave_network(struct open_run *run, const struct call_times *times);
+void book_enter_network(struct open_run *run, const struct call_times *times);
 /* No more calls will come: reports the run now, or when the last of its calls has ended. */
 void book_close(struct run_stage *stage, struct open_run *run);
 /* Reports what is over without waiting for connects, or (at_end) for anything. */

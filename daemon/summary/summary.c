@@ -206,8 +206,8 @@ static uint64_t take_part(uint64_t part, uint64_t *left)
 }
 
 /*
- * Parts a run's wall time. What the thread did in its calls is part of the network's time, as is what it waited for
- * when other threads made them: so the network comes first, and locks last, of what the thread says of itself.
+ * Parts a run's wall time. What the thread waited for while others made calls for it is the network's time: so that
+ * comes first, and locks last, of what the thread says of itself.
  */
 static void add_spent(struct summary_times *times, const struct run *run)
 {

@@ -5,6 +5,7 @@ import case_usdt  # noqa: F401
 import case_tables  # noqa: F401
 import case_versions  # noqa: F401
 import case_limits  # noqa: F401
+import case_times  # noqa: F401
 import case_processes  # noqa: F401
 import case_servers  # noqa: F401
 import case_async  # noqa: F401

@@ -53,6 +53,11 @@ static inline __u64 current_id(void)
 	return kernel_id;
 }
 
+static inline __u32 current_process(void)
+{
+	return (__u32)(kernel_id >> 32);
+}
+
 static inline __u32 current_thread(void)
 {
 	return (__u32)kernel_id;
