@@ -88,6 +88,63 @@ static __always_inline void on_task(const struct nt_target *target, __u64 argume
 }
 
 /*
+ * Processes whose deque.pop() is probed, by id: from then on it is known of each thread of anyio's who gave it the work
+ * that it does. Not inherited: the probe is the process's alone.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u32);
+	__type(value, __u8);
+} anyio_processes SEC(".maps");
+
+static __always_inline bool anyio_is_watched(void)
+{
+	__u32 pid = current_id() >> 32;
+
+	return bpf_map_lookup_elem(&anyio_processes, &pid) != NULL;
+}
+
+/* struct dequeobject of Modules/_collectionsmodule.c, the same in 3.8 to 3.15. */
+#define DEQUE_LAST_BLOCK 32
+#define DEQUE_LAST_INDEX 48
+#define DEQUE_BLOCK_ITEMS 8
+
+/* The function that takes an idle thread of anyio's, by the first letters of its name: others' pops are not reported.
+ */
+#define TAKER "run_sync_in_work"
+#define TAKER_WORDS 2
+
+/* Is the innermost frame that function's? */
+static __always_inline bool taker_calls(const struct nt_target *target, struct thread *thread)
+{
+	const struct nt_layout *layout = &target->layout;
+	__u64 tstate = tstate_find(target, thread), frame = 0, code = 0, name = 0;
+	__u64 found[TAKER_WORDS], wanted[TAKER_WORDS];
+
+	if (!tstate || !frame_top(layout, tstate, &frame) || !frame || !read_user(&code, frame + layout->frame_code) ||
+	    !read_user(&name, (code & ~TAG) + layout->code_name) || !read_user(&found, name + layout->unicode_ascii))
+		return false;
+	__builtin_memcpy(wanted, TAKER, sizeof(wanted));
+	return found[0] == wanted[0] && found[1] == wanted[1];
+}
+
+/*
+ * deque.pop() by anyio: an idle thread, the object, is about to get work. The work itself goes through a queue written
+ * in Python, but the thread's frames show the same object.
+ */
+static __always_inline void on_deque_pop(const struct nt_target *target, struct thread *thread, __u64 deque)
+{
+	__u64 block = 0, index = 0, item = 0;
+
+	if (!taker_calls(target, thread))
+		return;
+	if (read_user(&block, deque + DEQUE_LAST_BLOCK) && read_user(&index, deque + DEQUE_LAST_INDEX) &&
+	    read_user(&item, block + DEQUE_BLOCK_ITEMS + index * 8) && item)
+		handover_send(item, NT_HANDOVER_ITEM, SCRATCH_UPROBE);
+}
+
+/*
  * uvloop's UVStream, a type made by Cython: behind the object's head stand the table of its C methods and the handle of
  * libuv, which points back at the object (uv_handle_t.data).
  */
@@ -154,7 +211,7 @@ struct {
 	__type(value, __u32);
 } handover_programs SEC(".maps");
 
-enum probe { PROBE_TASK_INIT, PROBE_QUEUE_PUT, PROBE_STREAM_WRITE, PROBE_STREAM_WRITE_ARRAY };
+enum probe { PROBE_TASK_INIT, PROBE_QUEUE_PUT, PROBE_STREAM_WRITE, PROBE_STREAM_WRITE_ARRAY, PROBE_DEQUE_POP };
 
 SEC("?uprobe")
 int BPF_KPROBE(handover_rest, __u64 self, __u64 second)
@@ -176,6 +233,9 @@ int BPF_KPROBE(handover_rest, __u64 self, __u64 second)
 	case PROBE_QUEUE_PUT:
 		if (argument)
 			handover_send(argument, NT_HANDOVER_ITEM, SCRATCH_UPROBE);
+		break;
+	case PROBE_DEQUE_POP:
+		on_deque_pop(target, thread, self);
 		break;
 	default:
 		on_stream_write(target, self, argument);
@@ -222,11 +282,31 @@ int stream_write_array(struct pt_regs *ctx)
 	return handover_begin(ctx, PROBE_STREAM_WRITE_ARRAY);
 }
 
-/* A thread of a target starts another one. */
+SEC("?uprobe")
+int deque_pop(struct pt_regs *ctx)
+{
+	return handover_begin(ctx, PROBE_DEQUE_POP);
+}
+
+/*
+ * A thread of a target starts another one. Where threads of anyio's are known by their objects, this one's first work
+ * is told of under its object as well, which the innermost frame, Thread.start(), has for its first local: no deque
+ * gives it.
+ */
 static __always_inline void on_thread(__u32 child)
 {
-	if (handover_target())
-		handover_send(child, NT_HANDOVER_THREAD, SCRATCH_SYSCALL);
+	const struct nt_target *target = handover_target();
+	__u64 tstate, frame = 0, object = 0;
+	struct thread *thread;
+
+	if (!target)
+		return;
+	handover_send(child, NT_HANDOVER_THREAD, SCRATCH_SYSCALL);
+	thread = anyio_is_watched() ? thread_get() : NULL;
+	tstate = thread ? tstate_find(target, thread) : 0;
+	if (tstate && frame_top(&target->layout, tstate, &frame) && frame &&
+	    read_user(&object, frame + target->layout.frame_locals) && object)
+		handover_send(object & ~TAG, NT_HANDOVER_ITEM, SCRATCH_SYSCALL);
 }
 
 #endif

@@ -314,6 +314,7 @@ static void process_forget(struct follow *follow, struct process *process)
 	follow->stale += process->told;
 	process->told = false;
 	module_names_forget(follow->modules, process->pid);
+	kernel_handover_unwatch(follow->kernel, process->pid);
 }
 
 static void process_end(struct follow *follow, struct process *process)

@@ -13,6 +13,7 @@
 struct handover_look {
 	uint64_t from; /* the next one is due from then on */
 	uint64_t wait; /* and the one after it so long after it */
+	bool anyio;    /* it uses anyio: its threads are to be watched */
 };
 
 /* A process whose modules are not known: looks at once, and then more and more rarely. */

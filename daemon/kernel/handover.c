@@ -12,7 +12,8 @@
 #include "../target/hooks.h"
 #include "nettraced.skel.h"
 
-#define HANDOVER_FILES 256 /* that have probes at once: a version's two or three, for each container image */
+#define HANDOVER_WATCHES 4096 /* processes with a probe of their own; as many are traced (FOLLOW_MAX) */
+#define HANDOVER_FILES 256    /* that have probes at once: a version's two or three, for each container image */
 
 struct handovers {
 	struct file {
@@ -21,6 +22,10 @@ struct handovers {
 		struct bpf_link *links[HOOKS_MAX];
 	} files[HANDOVER_FILES];
 	size_t count;
+	struct watch {
+		pid_t pid; /* 0: free */
+		struct bpf_link *link;
+	} watches[HANDOVER_WATCHES];
 	int error; /* nothing can be attached */
 	char refusal[KERNEL_WHY_SIZE];
 };
@@ -29,11 +34,11 @@ static const struct program {
 	enum hook_function function;
 	enum hook_convention convention;
 	const char *name;
+	bool by_process; /* it would be too dear for others */
 } programs[] = {
-    {HOOK_TASK_INIT, HOOK_TUPLE, "task_init"},
-    {HOOK_QUEUE_PUT, HOOK_ARRAY, "queue_put"},
-    {HOOK_STREAM_WRITE, HOOK_ONE, "stream_write"},
-    {HOOK_STREAM_WRITE, HOOK_ARRAY, "stream_write_array"},
+    {HOOK_TASK_INIT, HOOK_TUPLE, "task_init", false},	  {HOOK_QUEUE_PUT, HOOK_ARRAY, "queue_put", false},
+    {HOOK_STREAM_WRITE, HOOK_ONE, "stream_write", false}, {HOOK_STREAM_WRITE, HOOK_ARRAY, "stream_write_array", false},
+    {HOOK_DEQUE_POP, HOOK_NONE, "deque_pop", true},
 };
 
 #define PROGRAM_COUNT (sizeof(programs) / sizeof(programs[0]))
@@ -63,12 +68,29 @@ static int handover_refuse(struct handovers *handovers, const struct hook *hook,
 	return error;
 }
 
-static struct bpf_program *program_of(struct kernel *kernel, const struct hook *hook)
+static const struct program *program_find(const struct hook *hook)
 {
 	for (size_t i = 0; i < PROGRAM_COUNT; i++)
 		if (programs[i].function == hook->function && programs[i].convention == hook->convention)
-			return bpf_object__find_program_by_name(kernel->object->obj, programs[i].name);
+			return &programs[i];
 	return NULL;
+}
+
+/* Attaches one probe, of one process or of all (-1). */
+static int hook_attach(struct kernel *kernel, pid_t pid, const struct hooks *hooks, const struct hook *hook,
+		       struct bpf_link **ret_link)
+{
+	const struct program *row = program_find(hook);
+	struct bpf_program *program;
+
+	if (!row)
+		return handover_refuse(kernel->handovers, hook, -ENOTSUP,
+				       "its functions are called in a way that is not supported yet");
+	if (row->by_process != (pid > 0))
+		return 0;
+	program = bpf_object__find_program_by_name(kernel->object->obj, row->name);
+	*ret_link = bpf_program__attach_uprobe(program, false, pid, hooks->path, hook->offset);
+	return *ret_link ? 0 : handover_refuse(kernel->handovers, hook, -errno, NULL);
 }
 
 static void file_detach(struct file *file)
@@ -79,18 +101,11 @@ static void file_detach(struct file *file)
 
 static int file_attach(struct kernel *kernel, struct file *file, const struct hooks *hooks)
 {
-	for (size_t i = 0; i < hooks->count; i++) {
-		const struct hook *hook = &hooks->hooks[i];
-		struct bpf_program *program = program_of(kernel, hook);
+	int error = 0;
 
-		if (!program)
-			return handover_refuse(kernel->handovers, hook, -ENOTSUP,
-					       "its functions are called in a way that is not supported yet");
-		file->links[i] = bpf_program__attach_uprobe(program, false, -1, hooks->path, hook->offset);
-		if (!file->links[i])
-			return handover_refuse(kernel->handovers, hook, -errno, NULL);
-	}
-	return 0;
+	for (size_t i = 0; i < hooks->count && !error; i++)
+		error = hook_attach(kernel, -1, hooks, &hooks->hooks[i], &file->links[i]);
+	return error;
 }
 
 /* Asks whether there can be uprobes at all, and tells the programs where they go on. */
@@ -143,9 +158,56 @@ int kernel_handover_attach(struct kernel *kernel, const struct hooks *hooks)
 	return 0;
 }
 
+static struct watch *watch_find(struct handovers *handovers, pid_t pid)
+{
+	for (size_t i = 0; i < HANDOVER_WATCHES; i++)
+		if (handovers->watches[i].pid == pid)
+			return &handovers->watches[i];
+	return NULL;
+}
+
+int kernel_handover_watch(struct kernel *kernel, pid_t pid, const struct hooks *hooks)
+{
+	struct handovers *handovers = handovers_get(kernel);
+	uint32_t key = (uint32_t)pid;
+	struct watch *watch;
+	uint8_t one = 1;
+	int error = 0;
+
+	if (!handovers)
+		return -ENOMEM;
+	if (handovers->error || watch_find(handovers, pid))
+		return handovers->error;
+	watch = watch_find(handovers, 0);
+	if (!watch)
+		return -E2BIG;
+	for (size_t i = 0; i < hooks->count && !error && !watch->link; i++)
+		error = hook_attach(kernel, pid, hooks, &hooks->hooks[i], &watch->link);
+	if (error || !watch->link)
+		return error;
+	watch->pid = pid;
+	return bpf_map__update_elem(kernel->object->maps.anyio_processes, &key, sizeof(key), &one, sizeof(one),
+				    BPF_ANY);
+}
+
+void kernel_handover_unwatch(struct kernel *kernel, pid_t pid)
+{
+	struct watch *watch = kernel->handovers ? watch_find(kernel->handovers, pid) : NULL;
+	uint32_t key = (uint32_t)pid;
+
+	if (!watch)
+		return;
+	bpf_map__delete_elem(kernel->object->maps.anyio_processes, &key, sizeof(key), 0);
+	bpf_link__destroy(watch->link);
+	*watch = (struct watch){.pid = 0};
+}
+
 void handover_detach(struct kernel *kernel)
 {
 	struct handovers *handovers = kernel->handovers;
+
+	for (size_t i = 0; handovers && i < HANDOVER_WATCHES; i++)
+		bpf_link__destroy(handovers->watches[i].link);
 
 	while (handovers && handovers->count)
 		file_detach(&handovers->files[--handovers->count]);

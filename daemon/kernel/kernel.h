@@ -107,6 +107,12 @@ uint64_t kernel_usdt_calls(struct kernel *kernel);
  */
 struct hooks;
 int kernel_handover_attach(struct kernel *kernel, const struct hooks *hooks);
+/*
+ * Attaches those that are for one process alone: calls of deque.pop(), by which anyio takes its threads and others do
+ * other things. Again does nothing; kernel_handover_unwatch() when the process has ended or runs another program.
+ */
+int kernel_handover_watch(struct kernel *kernel, pid_t pid, const struct hooks *hooks);
+void kernel_handover_unwatch(struct kernel *kernel, pid_t pid);
 /* The last thing that was refused; "" if nothing was. Work that is handed over there belongs to nobody. */
 const char *kernel_handover_refusal(const struct kernel *kernel);
 

@@ -20,7 +20,7 @@ static const struct row {
     {"concurrent/futures/thread.py", "_worker", LANDMARK_WORKER},
     {"concurrent/futures/thread.py", "_WorkItem.run", LANDMARK_CARRIER},
     {"multiprocessing/pool.py", "worker", LANDMARK_WORKER},
-    {"anyio/_backends/_asyncio.py", "WorkerThread.run", LANDMARK_WORKER},
+    {"anyio/_backends/_asyncio.py", "WorkerThread.run", LANDMARK_SERVANT},
     {"asyncio/selector_events.py", "_SelectorSocketTransport._read_ready", LANDMARK_RECEIVER},
     {NULL, "data_received", LANDMARK_RECEIVER}, /* asyncio.Protocol's, which a loop in C calls */
     {NULL, "buffer_updated", LANDMARK_RECEIVER},

@@ -10,9 +10,10 @@
 
 enum landmark {
 	LANDMARK_NONE,
-	LANDMARK_LOOP,	   /* an event loop: what is outside of it did not ask for what is inside */
-	LANDMARK_WORKER,   /* a pool's thread: it works for others than who started it */
-	LANDMARK_CARRIER,  /* a method of the piece of work itself: its first local names it */
+	LANDMARK_LOOP,	  /* an event loop: what is outside of it did not ask for what is inside */
+	LANDMARK_WORKER,  /* a pool's thread: it works for others than who started it */
+	LANDMARK_CARRIER, /* a method of the piece of work itself: its first local names it */
+	LANDMARK_SERVANT, /* a pool's thread whose first local, its own object, names the work that it was given last */
 	LANDMARK_RECEIVER, /* what was read on a connection just now is being looked at */
 };
 

@@ -84,6 +84,14 @@ static void judge_endpoint(struct run_stage *stage, struct stack *stack, int ind
 	verdict->repeats_unseen = calls_repeat_unseen(stack, (uint32_t)index);
 }
 
+/* The frame whose first local names the work; -1: none. */
+static int find_carrier(const struct stack *stack)
+{
+	int carrier = find_landmark(stack, LANDMARK_CARRIER);
+
+	return carrier >= 0 ? carrier : find_landmark(stack, LANDMARK_SERVANT);
+}
+
 bool who_judge(struct run_stage *stage, struct stack *stack)
 {
 	struct stack_verdict *verdict = &stack->verdict;
@@ -99,8 +107,8 @@ bool who_judge(struct run_stage *stage, struct stack *stack)
 	*verdict = (struct stack_verdict){
 	    .root = (int16_t)root,
 	    .eager = eager,
-	    .carrier = (int16_t)find_landmark(stack, LANDMARK_CARRIER),
-	    .worker = find_landmark(stack, LANDMARK_WORKER) >= 0,
+	    .carrier = (int16_t)find_carrier(stack),
+	    .worker = find_landmark(stack, LANDMARK_WORKER) >= 0 || find_landmark(stack, LANDMARK_SERVANT) >= 0,
 	    .received = find_landmark(stack, LANDMARK_RECEIVER) >= 0,
 	};
 	verdict->inside = (uint16_t)find_inside(stack, verdict->root);

@@ -55,6 +55,7 @@
 /* Include/methodobject.h */
 #define METHOD_VARARGS 0x01
 #define METHOD_KEYWORDS 0x02
+#define METHOD_NONE 0x04
 #define METHOD_ONE 0x08
 #define METHOD_FAST 0x80
 #define METHOD_CLASS 0x200
@@ -78,6 +79,7 @@ static const struct row {
     {HOOK_QUEUE_PUT, BY_METHOD, "_queue.SimpleQueue", "put"},
     {HOOK_STREAM_WRITE, BY_TEXT, "UVStream.write(", "write"},
     {HOOK_STREAM_WRITE, BY_TEXT, "UVStream.writelines(", "writelines"},
+    {HOOK_DEQUE_POP, BY_METHOD, "collections.deque", "pop"},
 };
 
 static const struct {
@@ -86,6 +88,7 @@ static const struct {
 } conventions[] = {
     {METHOD_VARARGS, HOOK_TUPLE},
     {METHOD_VARARGS | METHOD_KEYWORDS, HOOK_TUPLE},
+    {METHOD_NONE, HOOK_NONE},
     {METHOD_ONE, HOOK_ONE},
     {METHOD_FAST, HOOK_ARRAY},
     {METHOD_FAST | METHOD_KEYWORDS, HOOK_ARRAY},
@@ -413,6 +416,7 @@ const char *hook_name(enum hook_function function)
 	    [HOOK_TASK_INIT] = "tasks of asyncio",
 	    [HOOK_QUEUE_PUT] = "work of thread pools",
 	    [HOOK_STREAM_WRITE] = "writes of uvloop",
+	    [HOOK_DEQUE_POP] = "work of anyio's threads",
 	};
 
 	return names[function];

@@ -17,6 +17,7 @@ enum hook_function {
 	HOOK_TASK_INIT,	   /* _asyncio.Task.__init__ */
 	HOOK_QUEUE_PUT,	   /* _queue.SimpleQueue.put */
 	HOOK_STREAM_WRITE, /* uvloop.loop.UVStream.write and writelines */
+	HOOK_DEQUE_POP,	   /* collections.deque.pop: how anyio takes an idle thread */
 	HOOK_FUNCTION_COUNT,
 };
 
@@ -26,6 +27,7 @@ enum hook_convention {
 	HOOK_ONE,    /* it is the argument: METH_O */
 	HOOK_ARRAY,  /* in an array: METH_FASTCALL */
 	HOOK_METHOD, /* likewise, behind the class: METH_METHOD */
+	HOOK_NONE,   /* it has none: METH_NOARGS */
 };
 
 struct hook {
@@ -34,7 +36,7 @@ struct hook {
 	uint64_t offset; /* of its first instruction in the file: what a uprobe wants */
 };
 
-#define HOOKS_MAX 4 /* in one file: as many as there are rows in hooks.c */
+#define HOOKS_MAX 5 /* in one file: as many as there are rows in hooks.c */
 
 struct hooks {
 	dev_t device; /* which file it is */
