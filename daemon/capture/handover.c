@@ -54,10 +54,12 @@ void handover_learn(struct handover_look *look, const struct nt_code *code)
 
 void handover_look(struct handover_look *look, struct kernel *kernel, const struct target *target, uint64_t now)
 {
-	struct attaching attaching = {.kernel = kernel, .pid = target->pid, .anyio = look->anyio};
+	struct attaching attaching = {.kernel = kernel, .pid = target->pid};
 
 	if (now < look->from || !(target->kernel.flags & NT_TARGET_PYTHON))
 		return;
+	look->anyio = look->anyio || hooks_anyio_is_likely(target);
+	attaching.anyio = look->anyio;
 	hooks_each(target, attach, &attaching);
 	look->wait = look->wait ? look->wait * 2 : FIRST_WAIT_NS;
 	if (look->wait > MAX_WAIT_NS)

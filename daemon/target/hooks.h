@@ -9,6 +9,7 @@
 #ifndef NT_HOOKS_H
 #define NT_HOOKS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -56,6 +57,9 @@ int hooks_find(int fd, struct hooks *ret_hooks);
  */
 struct target;
 int hooks_each(const struct target *target, int (*each)(void *context, const struct hooks *hooks), void *context);
+
+/* Does it run an event loop, with anyio where its packages are? Then calls of deque.pop() are worth a probe. */
+bool hooks_anyio_is_likely(const struct target *target);
 
 /* "tasks of asyncio": what is seen by the function. Static. */
 const char *hook_name(enum hook_function function);

@@ -22,8 +22,6 @@ ASKED = {
     "POST /router/write": "write",
     "GET /quiet": None,
 }
-# They run in a thread of anyio's, and nothing that can be seen leads from there to the request.
-APART = ["blocking", "user_blocking", "guarded_blocking"]
 
 app = fastapi.FastAPI()
 router = fastapi.APIRouter(prefix="/router")

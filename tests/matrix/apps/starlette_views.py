@@ -24,8 +24,8 @@ ASKED = {
     "GET /quiet": None,
 }
 LAST = "GET /settled"
-# Threads that nothing leads to, and what happens when the response has left.
-APART = ["blocking", "post", "background"]
+# It runs in a thread of anyio's when the response was sent: no request is there any more to tell its runs apart by.
+APART = ["background"]
 
 
 def text(words, **more):
