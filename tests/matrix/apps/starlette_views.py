@@ -24,7 +24,7 @@ ASKED = {
     "GET /quiet": None,
 }
 LAST = "GET /settled"
-# It runs in a thread of anyio's when the response was sent: no request is there any more to tell its runs apart by.
+# What happens when the response has left: no request is there any more to tell its runs apart by.
 APART = ["background"]
 
 
