@@ -20,6 +20,11 @@ from registry import case
 SUITES = os.path.join(TESTS, "suites")
 
 
+def once(function):
+    """A case that chooses its interpreter itself, or shows the same with each: not for tests/suites to repeat."""
+    return function if "enter.sh" in os.environ.get("NETTRACE_PYTHON", "") else case(function)
+
+
 def begin(lab, container, name, python=None):
     """Starts a load of the tables in a container; its backends are in there, too."""
     load = LOADS[name] if name in LOADS else event_loop(lab, *name.split("_", 1))
@@ -72,20 +77,20 @@ def container_from_host(lab):
     from_host(lab, Container(lab, *KINDS, "user"), "plain_script")
 
 
-@case
+@once
 def container_with_event_loop(lab):
     """The C functions that tell of tasks and executors are found in the container's own files."""
     with with_python(lab, suite_python(lab, "trixie")):
         from_host(lab, Container(lab), "asyncio_executors")
 
 
-@case
+@once
 def sidecar_and_event_loop(lab):
     pod = Container(lab)
     from_sidecar(lab, pod, Container(lab, outer=pod), "asyncio_executors")
 
 
-@case
+@once
 def sidecar(lab):
     pod = Container(lab)
     from_sidecar(lab, pod, pod, "plain_script")
@@ -97,25 +102,25 @@ def sidecar_and_deeper_container(lab):
     from_sidecar(lab, pod, Container(lab, outer=pod), "threads")
 
 
-@case
+@once
 def sidecar_and_forks(lab):
     pod = Container(lab)
     from_sidecar(lab, pod, Container(lab, outer=pod), "forked_after_attach")
 
 
-@case
+@once
 def sidecar_and_prefork(lab):
     pod = Container(lab)
     from_sidecar(lab, pod, pod, "forked_before_attach")
 
 
-@case
+@once
 def sidecar_and_programs(lab):
     pod = Container(lab)
     from_sidecar(lab, pod, pod, "programs_started_after_attach")
 
 
-@case
+@once
 def sidecar_and_its_double(lab):
     """Two pods whose processes have the same ids, each with its load: the sidecar of one sees nothing of the other."""
     pods = Container(lab), Container(lab)
@@ -133,7 +138,7 @@ def sidecar_and_its_double(lab):
     hold_against_truth(lab, summary, load, target)
 
 
-@case
+@once
 def sidecar_of_all(lab):
     """--all is all of the pod, and nothing of the machine, on which at least this program is a Python."""
     pod = Container(lab)
@@ -149,7 +154,7 @@ def sidecar_of_all(lab):
     hold_against_truth(lab, summary, load, target)
 
 
-@case
+@once
 def sidecar_with_own_root(lab):
     """As from an image of its own: another root, none of our libraries in it."""
     static = lab.nettraced + ".static"
@@ -176,12 +181,12 @@ def serve(lab, container, trace):
     check_requests(summary, server)
 
 
-@case
+@once
 def container_with_server_from_host(lab):
     serve(lab, Container(lab), lambda server: lab.trace(server.pid, "-i", 0, "--python", "stack"))
 
 
-@case
+@once
 def sidecar_and_server(lab):
     pod = Container(lab)
     serve(lab, pod, lambda server: Sidecar(lab, pod, "--pid", pod.pid(server.child), "-i", 0, "--python", "stack"))
@@ -207,21 +212,21 @@ def with_python(lab, command):
         lab.python, lab.facts = python, facts
 
 
-@case
+@once
 def container_with_another_root(lab):
     """The target's root has another Python than the machine's, at the same path, and tracing is done from the host."""
     with with_python(lab, suite_python(lab, "trixie")):
         from_host(lab, Container(lab), "plain_script")
 
 
-@case
+@once
 def sidecar_and_another_root(lab):
     pod = Container(lab)
     with with_python(lab, suite_python(lab, "trixie")):
         from_sidecar(lab, pod, Container(lab, outer=pod), "plain_script")
 
 
-@case
+@once
 def container_with_shop_of_another_root(lab):
     """Modules of packages, and the libraries' dispatchers, are named by the files that the target sees."""
     with with_python(lab, suite_python(lab, "trixie")):
@@ -281,20 +286,20 @@ def image_python(lab, suite):
             root, *layers_of(lab), "/usr/bin/python3"]
 
 
-@case
+@once
 def container_of_an_image(lab):
     with with_python(lab, image_python(lab, "trixie")):
         from_host(lab, Container(lab), "plain_script")
 
 
-@case
+@once
 def sidecar_and_an_image(lab):
     pod = Container(lab)
     with with_python(lab, image_python(lab, "trixie")):
         from_sidecar(lab, pod, Container(lab, outer=pod), "asyncio_executors")
 
 
-@case
+@once
 def usdt_in_an_image(lab):
     with with_python(lab, image_python(lab, "bullseye")):
         from_host(lab, Container(lab), "forked_before_attach", mode="usdt")
@@ -306,24 +311,24 @@ def interpreter_file(lab):
     return root_of(lab) + subprocess.check_output(command, timeout=lab.limit).decode().strip()
 
 
-@case
+@once
 def interpreter_in_lower_layer(lab):
     from_host(lab, Container(lab), "plain_script", on_overlay(lab))
 
 
-@case
+@once
 def interpreter_in_upper_layer(lab):
     copied = "cp -p {0} {0}.copy; mv {0}.copy {0}".format(interpreter_file(lab))
     from_host(lab, Container(lab), "plain_script", on_overlay(lab, copied))
 
 
-@case
+@once
 def usdt_in_lower_layer(lab):
     with with_python(lab, suite_python(lab, "bullseye")):
         from_host(lab, Container(lab), "threads", on_overlay(lab), "usdt")
 
 
-@case
+@once
 def usdt_in_upper_layer(lab):
     with with_python(lab, suite_python(lab, "bullseye")):
         copied = "cp -p {0} {0}.copy; mv {0}.copy {0}".format(interpreter_file(lab))
@@ -343,7 +348,7 @@ def deleted_interpreter(lab):
     from_host(lab, Container(lab), "plain_script", python, meanwhile=lambda _: os.unlink(python[-1]))
 
 
-@case
+@once
 def usdt_of_deleted_interpreter(lab):
     with with_python(lab, suite_python(lab, "bullseye")):
         python = own_interpreter(lab)
@@ -356,7 +361,7 @@ def replace_file(path):
     os.rename(path + ".new", path)
 
 
-@case
+@once
 def replaced_interpreter(lab):
     """The target runs on with the old file; programs that it starts run the new one."""
     python = own_interpreter(lab)
@@ -373,12 +378,12 @@ def delete_modules(pid):
         os.unlink("/proc/%d/root%s" % (pid, path))
 
 
-@case
+@once
 def deleted_modules_of_asyncio(lab):
     from_host(lab, Container(lab), "asyncio_executors", on_overlay(lab), meanwhile=delete_modules)
 
 
-@case
+@once
 def deleted_modules_of_uvloop(lab):
     from_host(lab, Container(lab), "uvloop_links", on_overlay(lab), meanwhile=delete_modules)
 
@@ -397,18 +402,18 @@ def embedding_program(lab):
     return lab.python[:-1] + [name, copy]
 
 
-@case
+@once
 def python_as_a_library(lab):
     from_host(lab, Container(lab), "plain_script", embedding_program(lab))
 
 
-@case
+@once
 def deleted_library(lab):
     python = embedding_program(lab)
     from_host(lab, Container(lab), "plain_script", python, meanwhile=lambda _: os.unlink(python[-1]))
 
 
-@case
+@once
 def replaced_library(lab):
     python = embedding_program(lab)
     from_host(lab, Container(lab), "threads", python, meanwhile=lambda _: replace_file(python[-1]))
@@ -424,13 +429,13 @@ def only(*capabilities):
             "--inh-caps=-all"]
 
 
-@case
+@once
 def sidecar_with_least_privileges(lab):
     pod = Container(lab)
     from_sidecar(lab, pod, Container(lab, outer=pod), "plain_script", given=only(*LEAST))
 
 
-@case
+@once
 def least_privileges_and_another_user(lab):
     """The target belongs to another user, and has changed to it: nobody else may look at it."""
     os.chmod(lab.directory, 0o777)
@@ -442,14 +447,14 @@ def least_privileges_and_another_user(lab):
         os.chmod(lab.directory, 0o755)
 
 
-@case
+@once
 def library_with_least_privileges(lab):
     """The library's file is found by its path: the link in map_files is for more privileged eyes."""
     pod = Container(lab)
     from_sidecar(lab, pod, pod, "threads", embedding_program(lab), given=only(*LEAST))
 
 
-@case
+@once
 def each_privilege_is_named(lab):
     sleeper = lab.target("plain", {"scenario": "latency", "runs": 1, "micros": 0}, ("raw",), witness=False)
     for missing in LEAST:
@@ -461,7 +466,7 @@ def each_privilege_is_named(lab):
     expect_refusal(lab, only() + [lab.nettraced, "--pid", sleeper.pid], (1,), *["cap_" + name for name in LEAST])
 
 
-@case
+@once
 def usdt_without_privilege(lab):
     """Newer kernels want more for probes in programs: they are had, or refused with the reason, but never left out."""
     with with_python(lab, suite_python(lab, "bullseye")):
@@ -490,7 +495,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 REFUSED_CALLS = {"bpf": 321, "perf_event_open": 298, "openat2": 437}
 
 
-@case
+@once
 def system_calls_that_are_refused(lab):
     sleeper = lab.target("plain", {"scenario": "latency", "runs": 1, "micros": 0}, ("raw",), witness=False)
     for name, number in REFUSED_CALLS.items():
@@ -498,7 +503,7 @@ def system_calls_that_are_refused(lab):
         expect_refusal(lab, command, (1,), "seccomp", "system call %s " % name)
 
 
-@case
+@once
 def namespaces_that_are_in_the_way(lab):
     sleeper = lab.target("plain", {"scenario": "latency", "runs": 1, "micros": 0}, ("raw",), witness=False)
     command = [lab.nettraced, "--pid", sleeper.pid]
@@ -509,7 +514,7 @@ def namespaces_that_are_in_the_way(lab):
     expect_refusal(lab, ["unshare", "--mount", "sh", "-c", hidden, "sh"] + command, (1,), "/proc", "mount")
 
 
-@case
+@once
 def processes_that_are_hidden(lab):
     pod = Container(lab)
     status, _, err = lab.run(*pod.inside(), "mount", "-o", "remount,hidepid=2", "/proc")
@@ -517,7 +522,7 @@ def processes_that_are_hidden(lab):
     from_sidecar(lab, pod, pod, "forked_before_attach", given=only(*LEAST))
 
 
-@case
+@once
 def check_speaks_of_namespaces(lab):
     pod = Container(lab, *KINDS, "cgroup")
     target = pod.target("plain", {"scenario": "latency", "runs": 1, "micros": 0}, ("raw",))
