@@ -26,7 +26,8 @@
 
 #define KERNEL_FLOOR_MAJOR 5
 #define KERNEL_FLOOR_MINOR 10
-#define MEMLOCK_LAST_MINOR 10 /* up to 5.10 BPF memory counts as locked; then as the control group's */
+#define MEMLOCK_ENOUGH (256ull << 20) /* bytes: several times what the tables take */
+#define MEMLOCK_LAST_MINOR 10	      /* up to 5.10 BPF memory counts as locked; then as the control group's */
 
 /* The kernel's numbers for the namespaces that it boots with (include/linux/proc_ns.h). */
 #define FIRST_PID_NAMESPACE 0xeffffffc
@@ -66,7 +67,7 @@ static void read_release(int *ret_major, int *ret_minor)
 		*ret_major = 0;
 }
 
-/* BPF maps of old kernels want locked memory, of which a container has 64 KiB and may not take more. */
+/* BPF maps of old kernels want locked memory, of which a container may have 64 KiB and not take more. */
 static bool memory_is_enough(void)
 {
 	struct rlimit limit;
@@ -75,7 +76,7 @@ static bool memory_is_enough(void)
 	read_release(&major, &minor);
 	if (major != KERNEL_FLOOR_MAJOR || minor > MEMLOCK_LAST_MINOR)
 		return true;
-	return !getrlimit(RLIMIT_MEMLOCK, &limit) && limit.rlim_cur == RLIM_INFINITY;
+	return !getrlimit(RLIMIT_MEMLOCK, &limit) && limit.rlim_max >= MEMLOCK_ENOUGH;
 }
 
 static int check_capabilities(char *why)

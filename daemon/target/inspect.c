@@ -8,10 +8,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "binary.h"
@@ -29,6 +31,7 @@ struct inspection {
 	char exe[PROCESS_PATH_SIZE];   /* as the kernel shows it to us */
 	char found[PROCESS_PATH_SIZE]; /* likewise, the file that holds the interpreter */
 	bool in_library;
+	bool hidden;	    /* a library that may hold it could not be read */
 	unsigned libraries; /* tried */
 	uint64_t ticks;	    /* when the process started, to know it by */
 	uint64_t bias;	    /* what relocation added to the file's addresses */
@@ -156,6 +159,35 @@ static int inspect_executable(struct inspection *in)
 	return 0;
 }
 
+/* Is this the mapped file? On an overlay before Linux 6.13, /proc/PID/maps has the number of the file beneath. */
+static bool inspect_is_mapped(const char *path, const struct process_map *map)
+{
+	struct statfs system;
+	struct stat status;
+
+	if (stat(path, &status) < 0)
+		return false;
+	return status.st_ino == map->inode || (statfs(path, &system) == 0 && system.f_type == OVERLAYFS_SUPER_MAGIC);
+}
+
+/*
+ * map_files wants more privileges than the rest. Without them the path has to do: below the process's root, or from
+ * ours as inspect_choose_path() says. It does not if the file has been deleted.
+ */
+static int inspect_by_path(struct inspection *in, const struct process_map *map, struct binary *ret_binary)
+{
+	char *path = in->target->binary;
+	size_t size = sizeof(in->target->binary);
+
+	snprintf(path, size, "/proc/%d/root%s", in->target->pid, map->path);
+	if (!inspect_is_mapped(path, map))
+		snprintf(path, size, "%s", map->path);
+	if (inspect_is_mapped(path, map))
+		return inspect_read_binary(path, ret_binary);
+	in->hidden = true;
+	return -EACCES;
+}
+
 /* One mapping that may be libpython's, or python's own when ld.so was told to run it. 1: it is. */
 static int inspect_library(void *context, const struct process_map *map)
 {
@@ -164,7 +196,6 @@ static int inspect_library(void *context, const struct process_map *map)
 	const char *name = process_file_name(map->path);
 	struct binary binary = {0};
 	char link[64];
-	struct stat status;
 	int r;
 
 	if ((strncmp(name, "libpython", 9) != 0 && strncmp(name, "python", 6) != 0) ||
@@ -176,14 +207,10 @@ static int inspect_library(void *context, const struct process_map *map)
 	snprintf(link, sizeof(link), "/proc/%d/map_files/%llx-%llx", target->pid, (unsigned long long)map->start,
 		 (unsigned long long)map->end);
 	r = inspect_read_binary(link, &binary);
-	if (r == -EPERM || r == -EACCES || r == -ENOENT) {
-		/* map_files wants more privileges than the rest: without, the path has to do. */
-		snprintf(target->binary, sizeof(target->binary), "/proc/%d/root%s", target->pid, map->path);
-		if (stat(target->binary, &status) == 0 && status.st_ino == map->inode)
-			r = inspect_read_binary(target->binary, &binary);
-	} else {
+	if (r == -EPERM || r == -EACCES || r == -ENOENT)
+		r = inspect_by_path(in, map, &binary);
+	else
 		inspect_choose_path(in, link, map->path);
-	}
 	if (r < 0 || !binary.python)
 		return 0;
 	in->binary = binary;
@@ -223,6 +250,12 @@ static int inspect_find_python(struct inspection *in)
 		if (r < 0)
 			return inspect_fail(in, r);
 	}
+	if (!in->binary.python && in->hidden)
+		return inspect_refuse(
+		    in, -EACCES,
+		    "process %d runs Python from a file that is deleted or hidden (%.100s): to read it, "
+		    "CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN is needed",
+		    target->pid, in->found);
 	if (!in->binary.python) {
 		target->binary[0] = '\0';
 		return inspect_refuse(in, -ENOEXEC,

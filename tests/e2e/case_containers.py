@@ -13,7 +13,7 @@ from case_refusals import expect_refusal
 from case_servers import Server, check_requests, serve_shop
 from compare import compare
 from container import KINDS, Container, Sidecar, program
-from lab import APPS, TESTS, Skip, check, check_none, one_line, summaries
+from lab import APPS, TESTS, Skip, Tracer, check, check_none, one_line, summaries
 from loads import LOADS, Load, check_wall_source, options_of, patterns, quit_target
 from registry import case
 
@@ -452,6 +452,22 @@ def library_with_least_privileges(lab):
     """The library's file is found by its path: the link in map_files is for more privileged eyes."""
     pod = Container(lab)
     from_sidecar(lab, pod, pod, "threads", embedding_program(lab), given=only(*LEAST))
+
+
+@once
+def deleted_library_with_least_privileges(lab):
+    """There is no path to it any more: one capability more is needed, and named."""
+    load, python = LOADS["threads"], embedding_program(lab)
+    target = lab.target(load.script, options_of(lab, load), load.backends, python=python)
+    os.unlink(python[-1])
+    command = [lab.nettraced, "--pid", target.pid, "-d", 1]
+    expect_refusal(lab, only(*LEAST) + command, (1,), "CAP_CHECKPOINT_RESTORE", os.path.basename(python[-1]))
+    command = only(*LEAST, "checkpoint_restore") + [lab.nettraced, "--json", "-i", "0", "--python", "stack", "--pid"]
+    tracer = lab.start([*command, str(target.pid), *patterns(*load.endpoints)], kind=Tracer,
+                       stdin=subprocess.DEVNULL).attached()
+    target.say("go")
+    target.expect("^done$")
+    hold_against_truth(lab, tracer.finish()[-1], load, target)
 
 
 @once
