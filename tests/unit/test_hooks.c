@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <glob.h>
 #include <stdbool.h>
 #include <string.h>
@@ -226,6 +227,19 @@ static void test_stream_write(void **state)
 	check_none(&made);
 }
 
+static void test_deque_pop(void **state)
+{
+	struct made made;
+
+	(void)state;
+	made_begin(&made, false); /* until 3.11 */
+	made_type(&made, "collections.deque", 232, made_methods(&made, "pop", 0x04, ""));
+	check_found(&made, HOOK_DEQUE_POP, HOOK_NONE);
+	made_begin(&made, false);
+	made_spec(&made, "collections.deque", 64, made_methods(&made, "pop", 0x04, ""));
+	check_found(&made, HOOK_DEQUE_POP, HOOK_NONE);
+}
+
 static void test_not_there(void **state)
 {
 	struct made made;
@@ -262,7 +276,7 @@ static void check_sane(int result, const struct hooks *hooks)
 	assert_true(result == 0 || result == -ENOEXEC || result == -ENOTSUP);
 	assert_true(hooks->count <= HOOKS_MAX);
 	for (i = 0; result == 0 && i < hooks->count; i++)
-		assert_true(hooks->hooks[i].function <= HOOK_STREAM_WRITE && hooks->hooks[i].convention <= HOOK_METHOD);
+		assert_true(hooks->hooks[i].function < HOOK_FUNCTION_COUNT && hooks->hooks[i].convention <= HOOK_NONE);
 }
 
 static void test_broken(void **state)
@@ -379,12 +393,66 @@ static void test_mapped(void **state)
 	close(fd);
 }
 
+/* Creates an empty file below a directory, with the directories on its way, and maps it. */
+static void *map_below(const char *directory, const char *file)
+{
+	char path[256];
+	void *at;
+	int fd;
+
+	for (const char *slash = strchr(file, '/'); slash; slash = strchr(slash + 1, '/')) {
+		snprintf(path, sizeof(path), "%s/%.*s", directory, (int)(slash - file), file);
+		assert_true(mkdir(path, 0700) == 0 || errno == EEXIST);
+	}
+	snprintf(path, sizeof(path), "%s/%s", directory, file);
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "", 1), 1);
+	at = mmap(NULL, 1, PROT_READ, MAP_PRIVATE, fd, 0);
+	assert_true(at != MAP_FAILED);
+	close(fd);
+	return at;
+}
+
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk)
+{
+	(void)status;
+	(void)kind;
+	(void)walk;
+	return remove(path);
+}
+
+/* anyio is taken to be in use where an event loop's module is loaded and anyio is where another library comes from. */
+static void test_anyio(void **state)
+{
+	char directory[] = "/tmp/nettrace-hooks-XXXXXX";
+	struct target self = {.pid = getpid(), .python = {3, 11, 2}};
+	void *mapped[3];
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	assert_false(hooks_anyio_is_likely(&self));
+	mapped[0] = map_below(directory, "site-packages/other/speedups.so");
+	mapped[1] = map_below(directory, "lib-dynload/_asyncio.so");
+	assert_false(hooks_anyio_is_likely(&self));
+	mapped[2] = map_below(directory, "site-packages/anyio/_backends/_asyncio.py");
+	munmap(mapped[2], 1);
+	assert_true(hooks_anyio_is_likely(&self));
+	munmap(mapped[1], 1);
+	assert_false(hooks_anyio_is_likely(&self));
+	munmap(mapped[0], 1);
+	assert_int_equal(nftw(directory, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_task_type),	 cmocka_unit_test(test_task_spec),    cmocka_unit_test(test_queue_put),
-	    cmocka_unit_test(test_stream_write), cmocka_unit_test(test_not_there),    cmocka_unit_test(test_broken),
-	    cmocka_unit_test(test_system_task),	 cmocka_unit_test(test_system_queue), cmocka_unit_test(test_mapped),
+	    cmocka_unit_test(test_task_type),	 cmocka_unit_test(test_task_spec),
+	    cmocka_unit_test(test_queue_put),	 cmocka_unit_test(test_stream_write),
+	    cmocka_unit_test(test_deque_pop),	 cmocka_unit_test(test_not_there),
+	    cmocka_unit_test(test_broken),	 cmocka_unit_test(test_system_task),
+	    cmocka_unit_test(test_system_queue), cmocka_unit_test(test_mapped),
+	    cmocka_unit_test(test_anyio),
 	};
 
 	return cmocka_run_group_tests(tests, test_seed, NULL);

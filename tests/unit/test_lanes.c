@@ -34,6 +34,7 @@ enum {
 	HUB = 0x32000,
 	SERVE = 0x33000, /* gevent's */
 	HANDLER = 0x34000,
+	ANYIO = 0x35000,
 };
 
 static const struct test_code async_codes[] = {
@@ -60,6 +61,7 @@ static const struct test_code async_codes[] = {
     CODE(POOL, "/usr/lib/python3.11/concurrent/futures/thread.py", "_worker", loop_code, 0),
     CODE(ITEM, "/usr/lib/python3.11/concurrent/futures/thread.py", "_WorkItem.run", straight_code, 0),
     CODE(SUBMIT, "/usr/lib/python3.11/concurrent/futures/thread.py", "ThreadPoolExecutor.submit", straight_code, 0),
+    CODE(ANYIO, DIST "anyio/_backends/_asyncio.py", "WorkerThread.run", loop_code, 0),
     CODE(LEGACY, "/srv/shop/old.py", "lines", straight_code, CO_GENERATOR),
     CODE(SERVE, DIST "gevent/baseserver.py", "_handle_and_close_when_done", straight_code, 0),
     CODE(HANDLER, "/srv/shop/green.py", "handle", straight_code, 0),
@@ -762,6 +764,37 @@ static void a_pools_work_for_a_request(void **state)
 	assert_int_equal(world->runs[0].run.ended, answered);
 }
 
+/* anyio's threads are the pieces of work themselves: each time that one is taken, what it does is another request's. */
+static void anyios_threads(void **state)
+{
+	struct world *world = *state;
+	struct call *first, *second;
+	struct nt_stack_note note;
+
+	stacks_of_uvicorn(world);
+	PLAIN(world, 10, BOOTSTRAP, BEFORE | FROM_C, THREAD, BEFORE, ANYIO, BEFORE, HELPER, BEFORE, REDIS, BEFORE);
+	assert_true(note_of(world, PID, 10, &note));
+	assert_int_equal(note.carrier, 3);
+	first = request_at(world, 9, "GET /first", AT(.stack = 1));
+	hand_over(world, NT_HANDOVER_TASK, 0xa0, AT(.stack = 2));
+	second = request_at(world, 10, "GET /second", AT(.stack = 1));
+	hand_over(world, NT_HANDOVER_TASK, 0xb0, AT(.stack = 2));
+	hand_over(world, NT_HANDOVER_THREAD, 80, AT(.stack = 7, .task = 0xa0));
+	call_at(world, AT(.stack = 10, .tid = 80, .item = 0x770)); /* nobody is known to have taken it */
+	hand_over(world, NT_HANDOVER_ITEM, 0x770, AT(.stack = 7, .task = 0xa0));
+	call_at(world, AT(.stack = 10, .tid = 80, .item = 0x770));
+	hand_over(world, NT_HANDOVER_ITEM, 0x770, AT(.stack = 7, .task = 0xb0));
+	call_at(world, AT(.stack = 10, .tid = 80, .item = 0x770));
+	call_at(world, AT(.stack = 10, .tid = 80, .item = 0x770));
+	answer_at(world, first, AT(.stack = 5, .task = 0xa0));
+	answer_at(world, second, AT(.stack = 5, .task = 0xb0));
+	flush(world);
+	assert_int_equal(count_runs(world, "job.helper", RUN_BY_REQUEST, 1), 1);
+	assert_int_equal(count_runs(world, "job.helper", RUN_BY_REQUEST, 2), 1);
+	assert_int_equal(count_runs(world, "job.helper", RUN_BY_CALLS, 1), 1);
+	assert_int_equal(world->run_count, 3);
+}
+
 /* A loop with hundreds of requests under way. */
 static void many_requests_on_a_loop(void **state)
 {
@@ -1025,6 +1058,7 @@ int main(void)
 	    TEST(a_request_that_was_not_seen),
 	    TEST(a_child_with_an_endpoint_of_its_own),
 	    TEST(a_pools_work_for_a_request),
+	    TEST(anyios_threads),
 	    TEST(many_requests_on_a_loop),
 	    TEST(greenlets_that_take_turns),
 	    TEST(a_greenlet_reads_a_request),
