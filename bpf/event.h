@@ -91,6 +91,7 @@ enum nt_walk {
 	NT_WALK_FAILED,	     /* a read failed or made no sense */
 	NT_WALK_TRUNCATED,   /* more than NT_MAX_FRAMES frames: the outermost are missing */
 	NT_WALK_UNSUPPORTED, /* no interpreter that we can read in this process */
+	NT_WALK_SKIPPED,     /* not tried: only some are, to keep the cost down ("walks" of nt_setting) */
 };
 
 /*
@@ -294,7 +295,8 @@ _Static_assert(sizeof(struct nt_module) == 40, "layout");
 /* Settings that the summary or attribution depends on, as name and value; later ones win or, for
  * repeatable options, add. Names: "version", "host", "release", "hooks", "start" (wall clock of the
  * first record in ns since the epoch), "endpoint" (a pattern, repeatable), "show-data" (0/1), "secret" (hex),
- * "interval" (seconds), "ring" (bytes), "target" (what --pid named, repeatable), "dispatcher"
+ * "interval" (seconds), "ring" (bytes), "target" (what --pid named, repeatable), "reduced" (what was given up to keep
+ * the cost down: "usdt_off", "times_off", "walks_thinned"), "walks" (of so many calls one is walked), "dispatcher"
  * ("FILE NAME" or "FILE NAME generic": a row for run/dispatcher.h, repeatable). */
 struct nt_setting {
 	struct nt_head h;

@@ -568,6 +568,9 @@ static __always_inline void owner_describe(struct scratch *s, const struct nt_st
 		owner->states = python_read_states(from, which);
 }
 
+/* --max-cost: of so many walks one is made. Set by the daemon at any time. */
+__u32 walk_one_of = 1;
+
 /* Finds out who runs: fills s->owner, and s->states and s->places as far as it says. */
 static __always_inline void python_walk(const struct nt_target *target, struct thread *thread, struct scratch *s,
 					__u32 which)
@@ -579,6 +582,11 @@ static __always_inline void python_walk(const struct nt_target *target, struct t
 	__builtin_memset(owner, 0, sizeof(*owner));
 	if (!(target->flags & NT_TARGET_PYTHON)) {
 		owner->walk = NT_WALK_UNSUPPORTED;
+		return;
+	}
+	/* By chance: counting would fall in step with what a target does in turns. */
+	if (walk_one_of > 1 && bpf_get_prandom_u32() % walk_one_of) {
+		owner->walk = NT_WALK_SKIPPED;
 		return;
 	}
 	tstate = tstate_find(target, thread);

@@ -11,6 +11,9 @@
 /* Set by the daemon before loading: sched.h is on. */
 const volatile __u32 cfg_times = 0;
 
+/* Set by the daemon when they cost too much: from then on nobody counts. */
+__u32 times_stopped;
+
 /*
  * How many threads in the table have these lowest bits in their number: what a switch of any other process has to look
  * at. So large that the targets' threads seldom fill more than a few hundredths of it.
@@ -67,7 +70,7 @@ static __always_inline void thread_times(const struct thread *thread, __u64 now,
 {
 	struct task_account account;
 
-	if (!cfg_times)
+	if (!cfg_times || times_stopped)
 		return;
 	account = current_account();
 	ret_times->cpu = thread->ran + (now > thread->since ? now - thread->since : 0);

@@ -23,6 +23,8 @@
 #define DIGITS(number) #number
 #define RANGE(least, most) DIGITS(least) " to " DIGITS(most)
 #define CAPTURE_RANGE RANGE(LEAST_CAPTURE, NT_MAX_CAPTURE)
+#define LEAST_DUTY 0.01 /* the capture's loop turns so often */
+#define LEAST_DUTY_TEXT "10ms"
 #define MOST_SECONDS 1e9 /* thirty years: beyond, a time in ns would not fit */
 
 static const char *const hooks_names[] = {
@@ -289,6 +291,57 @@ static int take_dispatcher(const struct taking *taking)
 
 static int take_config(const struct taking *taking);
 
+/* "200ms", "5s" */
+static bool parse_span(const char *text, size_t length, double *ret_seconds)
+{
+	static const struct {
+		const char *unit;
+		double seconds;
+	} units[] = {{"ms", 1e-3}, {"s", 1}};
+	char number[32];
+
+	for (size_t i = 0; i < COUNT(units); i++) {
+		size_t unit = strlen(units[i].unit);
+
+		if (length <= unit || length - unit >= sizeof(number) ||
+		    strncmp(text + length - unit, units[i].unit, unit) != 0)
+			continue;
+		memcpy(number, text, length - unit);
+		number[length - unit] = 0;
+		if (!parse_seconds(number, ret_seconds))
+			continue;
+		*ret_seconds *= units[i].seconds;
+		return true;
+	}
+	return false;
+}
+
+static int take_usdt_duty(const struct taking *taking)
+{
+	const char *value = taking->value, *slash = strchr(value, '/');
+	struct options *options = taking->options;
+
+	if (!slash || !parse_span(value, (size_t)(slash - value), &options->usdt_on) ||
+	    !parse_span(slash + 1, strlen(slash + 1), &options->usdt_period) || options->usdt_on < LEAST_DUTY ||
+	    options->usdt_on >= options->usdt_period)
+		return refuse(taking,
+			      "--usdt-duty '%s': it is how long the probes are on, " LEAST_DUTY_TEXT
+			      " at least, out of a longer time, like 200ms/5s",
+			      value);
+	return 0;
+}
+
+static int take_max_cost(const struct taking *taking)
+{
+	double percent;
+
+	if (!parse_seconds(taking->value, &percent) || percent <= 0 || percent > 100)
+		return refuse(taking, "--max-cost '%s': it is a number of percent of a CPU, above 0 and up to 100",
+			      taking->value);
+	taking->options->max_cost = percent;
+	return 0;
+}
+
 static int take_show_data(const struct taking *taking)
 {
 	taking->options->show_data = true;
@@ -334,6 +387,10 @@ static const struct row rows[] = {
     {"output", 'o', "FILE", take_output, "write there instead of standard output", 0},
     {"hooks", 0, "KIND", take_hooks, "kernel hooks: auto, fentry, kprobe or tracepoint (default auto)", 0},
     {"python", 0, "WAY", take_python, "how to know the Python function: auto, usdt, stack or none (default auto)", 0},
+    {"usdt-duty", 0, "ON/PERIOD", take_usdt_duty,
+     "have USDT probes for ON out of every PERIOD, like 200ms/5s, and go by stack between", 0},
+    {"max-cost", 0, "PERCENT", take_max_cost,
+     "of a CPU that the probes may take: beyond, they do less, step by step, and say so", 0},
     {"capture", 0, "BYTES", take_capture, "payload kept per message, at most: " CAPTURE_RANGE " (default 65536)", 0},
     {"record", 0, "FILE", take_record, "keep the event stream as well, for nettrace replay; it holds payload", 0},
     {"rules", 0, "NAME", take_rules, "thresholds of the findings: default", 0},
@@ -345,8 +402,6 @@ static const struct row rows[] = {
      NOT_IN_FILE},
     {"help", 'h', NULL, take_help, "this", NOT_IN_FILE},
     {"version", 0, NULL, take_version, "the version", NOT_IN_FILE},
-    {"usdt-duty", 0, "ON/PERIOD", NULL, NULL, 0},
-    {"max-cost", 0, "PERCENT", NULL, NULL, 0},
     {"export", 0, "URL", NULL, NULL, 0},
     {"socket", 0, "PATH", NULL, NULL, 0},
 };
@@ -524,6 +579,8 @@ static int check_all(int argc, char **argv, const struct taking *taking)
 		return refuse(taking, "unexpected '%s': a process is named with --pid %s", argv[optind], argv[optind]);
 	if (optind < argc)
 		return refuse(taking, "unexpected '%s': see nettraced --help", argv[optind]);
+	if (options->usdt_period > 0 && options->python == OPTIONS_PYTHON_STACK)
+		return refuse(taking, "--usdt-duty is about the probes that --python stack does without");
 	if (!options->pid_count && !options_match(options) && options->action == OPTIONS_TRACE)
 		return refuse(taking, "which process? name one with --pid PID, or some with --command, --cgroup or "
 				      "--all");

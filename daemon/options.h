@@ -41,7 +41,9 @@ struct options {
 	const char *record;		 /* NULL: none */
 	enum options_hooks hooks;
 	enum options_python python;
-	uint32_t capture; /* bytes of payload kept per message */
+	uint32_t capture;	     /* bytes of payload kept per message */
+	double usdt_on, usdt_period; /* seconds that function probes are on of so many; 0 and 0: always */
+	double max_cost;	     /* percent of a CPU that the probes may take; 0: whatever they take */
 	bool show_data;
 	struct config **configs; /* whose strings are in use */
 	size_t config_count;

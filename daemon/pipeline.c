@@ -16,7 +16,8 @@
 #include "run/run.h"
 
 struct settings {
-	char *version, *host, *release, *hooks;
+	char *version, *host, *release, *hooks, *reduced;
+	uint64_t walks;	     /* of so many one is made; 0: all */
 	uint64_t start_wall; /* ns since the epoch at `began` */
 	uint64_t ring_bytes;
 };
@@ -53,8 +54,12 @@ static void take_call(void *context, const struct call *call, const struct run_e
 static void take_run(void *context, const struct run *run)
 {
 	struct pipeline *pipeline = context;
+	struct run part = *run;
 
-	keep(&pipeline->error, summary_add_run(pipeline->interval, run));
+	/* Of its calls some are not known to be its own. */
+	if (pipeline->settings.walks > 1)
+		part.exact = false;
+	keep(&pipeline->error, summary_add_run(pipeline->interval, &part));
 }
 
 static void take_request(void *context, const struct call *request, bool had_run)
@@ -101,6 +106,7 @@ void pipeline_free(struct pipeline *pipeline)
 	free(pipeline->settings.host);
 	free(pipeline->settings.release);
 	free(pipeline->settings.hooks);
+	free(pipeline->settings.reduced);
 	free(pipeline);
 }
 
@@ -139,10 +145,8 @@ static int set(struct pipeline *pipeline, uint64_t time, const char *name, char 
 		const char *name;
 		char **text;
 	} texts[] = {
-	    {"version", &settings->version},
-	    {"host", &settings->host},
-	    {"release", &settings->release},
-	    {"hooks", &settings->hooks},
+	    {"version", &settings->version}, {"host", &settings->host},	      {"release", &settings->release},
+	    {"hooks", &settings->hooks},     {"reduced", &settings->reduced},
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -152,6 +156,8 @@ static int set(struct pipeline *pipeline, uint64_t time, const char *name, char 
 		return run_stage_add_pattern(pipeline->runs, *value);
 	if (!strcmp(name, "dispatcher"))
 		return add_dispatcher(pipeline, *value);
+	if (!strcmp(name, "walks"))
+		settings->walks = parse_number(*value);
 	if (!strcmp(name, "ring"))
 		settings->ring_bytes = parse_number(*value);
 	if (!strcmp(name, "start")) {
@@ -279,6 +285,8 @@ static int set_facts(struct pipeline *pipeline, struct summary *summary, uint64_
 	keep(&err, copy_text(&facts->host, settings->host));
 	keep(&err, copy_text(&facts->release, settings->release));
 	keep(&err, copy_text(&facts->hooks, settings->hooks));
+	keep(&err, copy_text(&facts->reduced, settings->reduced));
+	facts->walks = settings->walks ? settings->walks : 1;
 	if (settings->start_wall)
 		facts->start_wall = settings->start_wall + (began - pipeline->began);
 	facts->duration = now > began ? now - began : 0;

@@ -18,7 +18,7 @@ static uint64_t pad8(uint64_t size)
 
 static bool check_owner(const struct nt_owner *owner)
 {
-	return owner->walk <= NT_WALK_UNSUPPORTED && owner->states <= NT_MAX_FRAMES && owner->places <= NT_MAX_FRAMES;
+	return owner->walk <= NT_WALK_SKIPPED && owner->states <= NT_MAX_FRAMES && owner->places <= NT_MAX_FRAMES;
 }
 
 /* Each check gets a record whose fixed part is there, and says how many bytes follow it; false: nonsense. */

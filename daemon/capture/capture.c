@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "capture.h"
+#include "ceiling.h"
 #include "cost.h"
 #include "find.h"
 
@@ -27,6 +28,9 @@ struct capture {
 	struct follow *follow;
 	struct find *find; /* NULL: only what was named is traced */
 	struct cost cost;
+	struct ceiling ceiling;
+	void (*note)(void *context, const char *line);
+	void *note_context;
 	uint64_t began, next_tick, next_progress, next_lost;
 	uint64_t lost;		      /* records, when last asked */
 	capture_progress_fn progress; /* NULL: nobody asks */
@@ -95,7 +99,9 @@ int capture_begin(const struct capture_parts *parts, struct capture **ret_captur
 	capture->options = options;
 	capture->kernel = parts->kernel;
 	capture->stream = parts->stream;
-	capture->follow = follow_new(parts->kernel, parts->stream, options->python);
+	capture->note = parts->note;
+	capture->note_context = parts->context;
+	capture->follow = follow_new(parts->kernel, parts->stream, options);
 	error = capture->follow ? put_settings(capture) : -ENOMEM;
 	for (size_t i = 0; i < options->pid_count && !error; i++)
 		error = follow_add(capture->follow, options->pids[i], why);
@@ -198,6 +204,19 @@ static int look_again(struct capture *capture, uint64_t now)
 	return error;
 }
 
+/* Costs more than it may: what is given up is said in the stream, too, since the summaries mean something else then. */
+static int keep_below(struct capture *capture)
+{
+	char line[CEILING_LINE_SIZE];
+	int error;
+
+	if (!ceiling_check(&capture->ceiling, &capture->cost, line))
+		return 0;
+	capture->note(capture->note_context, line);
+	error = stream_put_setting(capture->stream, "reduced", ceiling_name(capture->ceiling.step));
+	return error ? error : put_number(capture->stream, "walks", capture->ceiling.walk_one_of);
+}
+
 static int step(struct capture *capture, int stop_fd)
 {
 	uint64_t interval = capture->options->interval * 1e9, now;
@@ -208,6 +227,7 @@ static int step(struct capture *capture, int stop_fd)
 	now = stream_now();
 	error = look_again(capture, now);
 	cost_step(&capture->cost, now);
+	error = error ? error : keep_below(capture);
 	if (!error && interval && now >= capture->next_tick) {
 		error = put_end_of(capture, NT_TICK);
 		capture->next_tick += interval;
@@ -232,7 +252,9 @@ int capture_run(struct capture *capture, int stop_fd)
 	int error = 0;
 
 	capture->began = stream_now();
+	follow_run(capture->follow, capture->began);
 	capture->next_tick = capture->began + (uint64_t)(capture->options->interval * 1e9);
+	ceiling_begin(&capture->ceiling, capture->options->max_cost, capture->kernel, capture->follow);
 	cost_begin(&capture->cost, capture->kernel, capture->follow, capture->options->interval * 1e9, capture->began);
 	while (!error && !is_over(capture, stop_fd, stream_now()))
 		error = step(capture, stop_fd);

@@ -39,8 +39,15 @@ static int refuse_usdt(const struct target *target, char *why)
 	return -ENOTSUP;
 }
 
-/* Does the target call so few functions that exact times are cheap? A probe that never fires counts as absent. */
-static bool probes_are_cheap(struct kernel *kernel, const struct target *target)
+bool choose_is_cheap(uint64_t calls, uint64_t ns, const struct options *options)
+{
+	double share = options->usdt_period > 0 ? options->usdt_on / options->usdt_period : 1;
+
+	return calls && share * calls * PROBE_NS * 100 < (double)ns * CPU_PERCENT_MAX;
+}
+
+/* Does the target call so few functions that exact times are cheap? */
+static bool probes_are_cheap(struct kernel *kernel, const struct target *target, const struct options *options)
 {
 	uint64_t before = kernel_usdt_calls(kernel), calls;
 	struct kernel_usdt *usdt;
@@ -50,7 +57,7 @@ static bool probes_are_cheap(struct kernel *kernel, const struct target *target)
 	usleep(SAMPLE_US);
 	calls = kernel_usdt_calls(kernel) - before;
 	kernel_usdt_detach(usdt);
-	return calls && calls * PROBE_NS * 100 < (uint64_t)SAMPLE_US * 1000 * CPU_PERCENT_MAX;
+	return choose_is_cheap(calls, SAMPLE_US * 1000ull, options);
 }
 
 int choose_inspect(pid_t pid, enum options_python python, struct target *ret_target, char *why)
@@ -63,9 +70,10 @@ int choose_inspect(pid_t pid, enum options_python python, struct target *ret_tar
 	return ret_target->kernel.flags & NT_TARGET_TRACE ? 0 : error;
 }
 
-int choose_attribution(struct kernel *kernel, const struct target *target, enum options_python python,
+int choose_attribution(struct kernel *kernel, const struct target *target, const struct options *options,
 		       enum nt_attribution *ret_attribution, char *why)
 {
+	enum options_python python = options->python;
 	bool works = choose_probes_work(target);
 	char problem[KERNEL_WHY_SIZE];
 
@@ -77,7 +85,7 @@ int choose_attribution(struct kernel *kernel, const struct target *target, enum 
 	}
 	*ret_attribution = python == OPTIONS_PYTHON_NONE ? NT_ATTRIBUTION_NONE : NT_ATTRIBUTION_STACK;
 	if (python == OPTIONS_PYTHON_USDT ||
-	    (python == OPTIONS_PYTHON_AUTO && works && probes_are_cheap(kernel, target)))
+	    (python == OPTIONS_PYTHON_AUTO && works && probes_are_cheap(kernel, target, options)))
 		*ret_attribution = NT_ATTRIBUTION_USDT;
 	return 0;
 }

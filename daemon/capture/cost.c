@@ -7,6 +7,9 @@
 
 #include "cost.h"
 
+#define TRAP_NS                                                                                                        \
+	600 /* of a uprobe on an instruction that need not be stepped: the trap and the way back (docs/cost.md) */
+#define MEASURE_NS 1000000000ull
 #define SAMPLE_ON_NS 20000000ull
 #define SAMPLE_PERIOD_NS 500000000ull /* of a shorter interval each has a sample of its own */
 
@@ -40,20 +43,24 @@ static void sample_on(struct cost *cost, uint64_t now)
 {
 	if (kernel_measure_cost(cost->kernel, true))
 		return;
-	kernel_read_cost(cost->kernel, &cost->ns_before, &cost->runs_before);
+	kernel_read_cost(cost->kernel, &cost->before);
 	cost->on_since = now;
 	cost->off_since = 0;
 }
 
 static void sample_off(struct cost *cost, uint64_t now)
 {
-	uint64_t ns, runs;
+	struct kernel_cost total;
+	uint64_t ns;
 
-	kernel_read_cost(cost->kernel, &ns, &runs);
+	kernel_read_cost(cost->kernel, &total);
 	kernel_measure_cost(cost->kernel, false);
-	cost->sampled_ns += ns - cost->ns_before;
-	cost->sampled_runs += runs - cost->runs_before;
+	ns = total.ns - cost->before.ns + (total.traps - cost->before.traps) * TRAP_NS;
+	cost->sampled_ns += ns;
+	cost->sampled_runs += total.runs - cost->before.runs;
 	cost->sampled_time += now - cost->on_since;
+	cost->measured_ns += ns;
+	cost->measured_time += now - cost->on_since;
 	cost->on_since = 0;
 	cost->off_since = now;
 }
@@ -69,7 +76,7 @@ void cost_begin(struct cost *cost, struct kernel *kernel, struct follow *follow,
 	cost->daemon_cpu = own_cpu();
 	cost->target_cpu = follow_cpu(follow);
 	cost->sample_off_ns = period > SAMPLE_ON_NS ? period - SAMPLE_ON_NS : 0;
-	cost->off_since = now;
+	cost->off_since = cost->measured_since = now;
 	sample_on(cost, now);
 }
 
@@ -79,6 +86,16 @@ void cost_step(struct cost *cost, uint64_t now)
 		sample_off(cost, now);
 	else if (!cost->on_since && now - cost->off_since >= cost->sample_off_ns)
 		sample_on(cost, now);
+}
+
+bool cost_measure(struct cost *cost, double *ret_percent)
+{
+	if (cost->off_since - cost->measured_since < MEASURE_NS || !cost->off_since || !cost->measured_time)
+		return false;
+	*ret_percent = 100.0 * cost->measured_ns / cost->measured_time;
+	cost->measured_since = cost->off_since;
+	cost->measured_ns = cost->measured_time = 0;
+	return true;
 }
 
 int cost_put(struct cost *cost, struct stream *stream, uint64_t now)

@@ -13,6 +13,7 @@
 #include "../run/text.h"
 #include "choose.h"
 #include "follow.h"
+#include "probes.h"
 #include "handover.h"
 
 #define LOOK_NS 10000000ull	 /* between two rounds of looks; a round of reading the ring is as long */
@@ -21,13 +22,14 @@
 #define USDT_AGE_NS 100000000ull /* a child gets its probes when it has lived this long */
 #define SWEEP_NS 1000000000ull	 /* between two looks for processes whose end was not heard of */
 #define STALE_MAX 256		 /* processes that have ended, whose code may be in the kernel's tables */
+#define OFF_ROUNDS 3		 /* of reading the ring, after which what probes told is known to the core */
 #define STRAY_ROUNDS 3		 /* sweeps for forks that were lost: a fork that is in the ring yet is none */
 
 struct process {
 	pid_t pid;
 	struct target target;
 	enum nt_attribution attribution;
-	struct kernel_usdt *usdt;
+	struct probes_process probes;
 	bool python;			/* it is traced, not only followed */
 	bool told;			/* of code or a stack: the kernel side's tables have entries of it */
 	bool announced;			/* by an NT_PROCESS */
@@ -38,6 +40,8 @@ struct process {
 	uint64_t look_from;		/* look again (or attach probes) from then on; 0: no need */
 	uint64_t look_wait, look_until; /* looks become rarer */
 	bool probes_due;		/* its calls are to be counted before it gets probes; else it gets them so */
+	bool paused;			/* they are off for now */
+	unsigned off_rounds;		/* after so many more rounds what they told has been read */
 	struct handover_look handover;
 	uint64_t cpu; /* ns used when last asked */
 	UT_hash_handle hh;
@@ -53,7 +57,8 @@ struct stray {
 struct follow {
 	struct kernel *kernel;
 	struct stream *stream;
-	enum options_python python;
+	const struct options *options;
+	struct probes *probes;
 	struct process *processes; /* by pid */
 	struct module_names *modules;
 	uint64_t last_retry, last_sweep;
@@ -65,7 +70,7 @@ struct follow {
 	long ticks;
 };
 
-struct follow *follow_new(struct kernel *kernel, struct stream *stream, enum options_python python)
+struct follow *follow_new(struct kernel *kernel, struct stream *stream, const struct options *options)
 {
 	struct follow *follow = calloc(1, sizeof(*follow));
 
@@ -73,11 +78,12 @@ struct follow *follow_new(struct kernel *kernel, struct stream *stream, enum opt
 		return NULL;
 	follow->kernel = kernel;
 	follow->stream = stream;
-	follow->python = python;
+	follow->options = options;
 	follow->ticks = sysconf(_SC_CLK_TCK);
 	follow->modules = module_names_new();
-	if (!follow->modules) {
-		free(follow);
+	follow->probes = probes_new(kernel, options->usdt_on * 1e9, options->usdt_period * 1e9);
+	if (!follow->modules || !follow->probes) {
+		follow_free(follow);
 		return NULL;
 	}
 	return follow;
@@ -96,7 +102,7 @@ static void strays_clear(struct stray **strays)
 
 static void process_drop(struct follow *follow, struct process *process)
 {
-	kernel_usdt_detach(process->usdt);
+	probes_drop(follow->probes, &process->probes);
 	HASH_DEL(follow->processes, process);
 	free(process);
 }
@@ -111,9 +117,10 @@ void follow_free(struct follow *follow)
 	HASH_CLEAR(hh, follow->processes); /* the table; its elements still know their next one */
 	for (; process; process = next) {
 		next = process->hh.next;
-		kernel_usdt_detach(process->usdt);
+		probes_drop(follow->probes, &process->probes);
 		free(process);
 	}
+	probes_free(follow->probes);
 	strays_clear(&follow->strays);
 	module_names_free(follow->modules);
 	free(follow);
@@ -175,19 +182,19 @@ static int process_announce(struct follow *follow, struct process *process)
 	    .attribution = process->attribution,
 	    .command_size = strlen(target->command),
 	    .again = process->announced,
+	    .paused = process->paused,
 	};
 
 	process->announced = true;
 	return stream_put_text(follow->stream, &record.h, sizeof(record), target->command, record.command_size);
 }
 
-/* Probes that cannot be attached cost the run times, not the trace: the process goes on by stack. */
+/* Probes that cannot be attached, or only later, cost the run times, not the trace: the process goes by stack. */
 static void process_attach_probes(struct follow *follow, struct process *process)
 {
-	if (process->usdt)
-		return;
-	if (kernel_usdt_attach(follow->kernel, process->pid, process->target.binary, false, &process->usdt))
-		process->attribution = NT_ATTRIBUTION_STACK;
+	bool has = !probes_want(follow->probes, &process->probes, &process->target);
+
+	process->attribution = has ? NT_ATTRIBUTION_USDT : NT_ATTRIBUTION_STACK;
 }
 
 /* Everybody learns of a process whose interpreter is known. */
@@ -214,8 +221,9 @@ static int process_start(struct follow *follow, struct process *process)
  */
 static int process_choose_now(struct follow *follow, struct process *process, char *why)
 {
-	if (follow->python != OPTIONS_PYTHON_AUTO || !choose_probes_work(&process->target))
-		return choose_attribution(follow->kernel, &process->target, follow->python, &process->attribution, why);
+	if (follow->options->python != OPTIONS_PYTHON_AUTO || !choose_probes_work(&process->target))
+		return choose_attribution(follow->kernel, &process->target, follow->options, &process->attribution,
+					  why);
 	process->attribution = NT_ATTRIBUTION_STACK;
 	process->probes_due = true;
 	return 0;
@@ -223,7 +231,7 @@ static int process_choose_now(struct follow *follow, struct process *process, ch
 
 static int process_begin(struct follow *follow, struct process *process, char *why)
 {
-	int error = choose_inspect(process->pid, follow->python, &process->target, why);
+	int error = choose_inspect(process->pid, follow->options->python, &process->target, why);
 
 	error = error ? error : process_choose_now(follow, process, why);
 	error = error ? error : process_start(follow, process);
@@ -287,14 +295,14 @@ int follow_add(struct follow *follow, pid_t pid, char *why)
 	}
 	if (process->python)
 		return 0;
-	error = choose_inspect(pid, follow->python, &process->target, why);
+	error = choose_inspect(pid, follow->options->python, &process->target, why);
 	if (!error)
 		error =
-		    choose_attribution(follow->kernel, &process->target, follow->python, &process->attribution, why);
+		    choose_attribution(follow->kernel, &process->target, follow->options, &process->attribution, why);
 	if (error)
 		return error;
 	error = process_start(follow, process);
-	if (!error && follow->python == OPTIONS_PYTHON_USDT && process->attribution != NT_ATTRIBUTION_USDT) {
+	if (!error && follow->options->python == OPTIONS_PYTHON_USDT && process->attribution != NT_ATTRIBUTION_USDT) {
 		snprintf(why, TARGET_WHY_SIZE, "pid %d: its function probes cannot be attached; use --python stack",
 			 pid);
 		return -ENOTSUP;
@@ -349,7 +357,6 @@ static void child_complete(struct follow *follow, struct process *child)
 static int on_fork(struct follow *follow, const struct nt_fork *record)
 {
 	struct process *parent = process_find(follow, record->h.pid), *child = process_find(follow, record->child);
-	enum nt_attribution wanted;
 
 	if (!parent)
 		return 0;
@@ -367,13 +374,11 @@ static int on_fork(struct follow *follow, const struct nt_fork *record)
 	child->target.kernel.generation = record->generation;
 	child->start = record->h.time;
 	child->python = parent->python;
-	wanted = parent->attribution;
-	child->attribution = wanted == NT_ATTRIBUTION_USDT ? NT_ATTRIBUTION_STACK : wanted;
+	child->attribution = parent->probes.wanted ? NT_ATTRIBUTION_STACK : parent->attribution;
 	if (!child->python)
 		return 0;
-	if (wanted == NT_ATTRIBUTION_USDT) {
+	if (parent->probes.wanted)
 		child->look_from = record->h.time + USDT_AGE_NS;
-	}
 	child_complete(follow, child);
 	module_names_fork(follow->modules, record->h.pid, child->pid);
 	handover_begin_child(&child->handover, record->h.time);
@@ -401,9 +406,9 @@ static int on_exec(struct follow *follow, const struct nt_head *record)
 
 	if (!process)
 		return 0;
-	kernel_usdt_detach(process->usdt);
-	process->usdt = NULL;
-	process->python = process->probes_due = false;
+	probes_drop(follow->probes, &process->probes);
+	process->python = process->probes_due = process->paused = false;
+	process->off_rounds = 0;
 	process_forget(follow, process);
 	process->look_wait = FIRST_LOOK_NS;
 	process->look_from = record->time + FIRST_LOOK_NS;
@@ -442,7 +447,9 @@ static int on_code(struct follow *follow, const struct nt_code *code)
 		handover_learn(&process->handover, code);
 	}
 	error = put_module(follow, code);
-	if (error || !process || process->attribution != NT_ATTRIBUTION_USDT)
+	/* Whoever can have probes may get them later. */
+	if (error || !process || follow->options->python == OPTIONS_PYTHON_STACK ||
+	    !choose_probes_work(&process->target))
 		return error;
 	key.generation = process->target.kernel.generation;
 	flags = pipeline_judge(follow->stream->pipeline, code->h.pid, code->code);
@@ -485,33 +492,72 @@ int follow_record(struct follow *follow, const struct nt_head *record, size_t si
  * A process that has lived long enough to be worth probes of its own. What a forked child inherited names its parent's
  * file.
  */
-static int process_late_probes(struct follow *follow, struct process *process)
+static void process_late_probes(struct follow *follow, struct process *process)
 {
-	enum nt_attribution attribution = NT_ATTRIBUTION_USDT;
+	uint32_t generation = process->target.kernel.generation;
 	char why[TARGET_WHY_SIZE];
+	int error = target_inspect(process->pid, &process->target, why);
 
+	process->target.kernel.generation = generation;
 	process->look_from = 0;
-	if (target_inspect(process->pid, &process->target, why))
-		return 0; /* it ends; its exit will come */
-	if (process->probes_due &&
-	    choose_attribution(follow->kernel, &process->target, follow->python, &attribution, why))
+	if (error)
+		return; /* it ends; its exit will come */
+	if (!process->probes_due)
+		probes_want(follow->probes, &process->probes, &process->target);
+	else
+		process->probes_due = probes_count(follow->probes, &process->probes, &process->target);
+}
+
+/* The probes are on, off, or not to be had. Their last records are read before that is said. */
+static int process_take_news(struct follow *follow, struct process *process, const struct probes_result *result)
+{
+	switch (result->news) {
+	case PROBES_COUNTED:
+		process->probes_due = false;
+		if (choose_is_cheap(result->calls, PROBES_SAMPLE_NS, follow->options))
+			probes_want(follow->probes, &process->probes, &process->target);
 		return 0;
-	process->probes_due = false;
-	process->attribution = attribution;
-	if (attribution != NT_ATTRIBUTION_USDT)
+	case PROBES_OFF:
+		process->off_rounds = OFF_ROUNDS;
 		return 0;
-	process_attach_probes(follow, process);
+	case PROBES_ON:
+		process->paused = false;
+		process->attribution = NT_ATTRIBUTION_USDT;
+		break;
+	case PROBES_FAILED:
+		process->attribution = NT_ATTRIBUTION_STACK;
+		break;
+	}
+	process->off_rounds = 0;
 	return process_announce(follow, process);
+}
+
+static int process_step_probes(struct follow *follow, struct process *process, uint64_t now)
+{
+	struct probes_result result;
+
+	if (process->off_rounds && !--process->off_rounds) {
+		process->paused = !probes_is_stopped(follow->probes);
+		if (!process->paused)
+			process->attribution = NT_ATTRIBUTION_STACK;
+		return process_announce(follow, process);
+	}
+	if (probes_poll(follow->probes, &process->probes, &result))
+		return process_take_news(follow, process, &result);
+	probes_step(follow->probes, &process->probes, &process->target, now);
+	return 0;
 }
 
 static int process_retry(struct follow *follow, struct process *process, uint64_t now)
 {
 	if (process->python)
 		handover_look(&process->handover, follow->kernel, &process->target, now);
+	if (process->look_from && now >= process->look_from && process->python)
+		process_late_probes(follow, process);
+	if (process->python)
+		return process_step_probes(follow, process, now);
 	if (!process->look_from || now < process->look_from)
 		return 0;
-	if (process->python)
-		return process_late_probes(follow, process);
 	process->look_wait *= 2;
 	process->look_from = now < process->look_until ? now + process->look_wait : 0;
 	return process_look(follow, process);
@@ -662,6 +708,23 @@ int follow_retry(struct follow *follow, uint64_t now, uint64_t lost)
 	if (!error && now - follow->last_sweep >= SWEEP_NS)
 		error = sweep(follow, now);
 	return error;
+}
+
+void follow_run(struct follow *follow, uint64_t now)
+{
+	probes_run(follow->probes, now);
+}
+
+bool follow_stop_usdt(struct follow *follow)
+{
+	bool any = false;
+
+	if (probes_is_stopped(follow->probes))
+		return false;
+	for (const struct process *process = follow->processes; process; process = process->hh.next)
+		any |= process->probes.wanted;
+	probes_stop(follow->probes);
+	return any;
 }
 
 size_t follow_count(const struct follow *follow)

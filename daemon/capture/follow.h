@@ -20,7 +20,10 @@
 struct follow;
 
 /* Returns NULL without memory. The three others outlive it. */
-struct follow *follow_new(struct kernel *kernel, struct stream *stream, enum options_python python);
+struct follow *follow_new(struct kernel *kernel, struct stream *stream, const struct options *options);
+
+/* The capture's loop begins: from now on nothing here takes long. */
+void follow_run(struct follow *follow, uint64_t now);
 void follow_free(struct follow *follow);
 
 /*
@@ -50,6 +53,9 @@ int follow_record(struct follow *follow, const struct nt_head *record, size_t si
  * (so many in all). 0 or negative errno.
  */
 int follow_retry(struct follow *follow, uint64_t now, uint64_t lost);
+
+/* Function probes are taken off, for good. False: no process had any. */
+bool follow_stop_usdt(struct follow *follow);
 
 /* Processes that are traced and live. */
 size_t follow_count(const struct follow *follow);

@@ -5,6 +5,7 @@
 #include "handover.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,8 @@ struct handovers {
 		struct bpf_link *link;
 	} watches[HANDOVER_WATCHES];
 	int error; /* nothing can be attached */
+	bool stopping;
+	pthread_t stopper; /* takes all off */
 	char refusal[KERNEL_WHY_SIZE];
 };
 
@@ -195,22 +198,48 @@ void kernel_handover_unwatch(struct kernel *kernel, pid_t pid)
 	struct watch *watch = kernel->handovers ? watch_find(kernel->handovers, pid) : NULL;
 	uint32_t key = (uint32_t)pid;
 
-	if (!watch)
+	if (!watch || kernel->handovers->stopping)
 		return;
 	bpf_map__delete_elem(kernel->object->maps.anyio_processes, &key, sizeof(key), 0);
 	bpf_link__destroy(watch->link);
 	*watch = (struct watch){.pid = 0};
 }
 
+static void *detach_all(void *context)
+{
+	struct handovers *handovers = context;
+
+	for (size_t i = 0; i < HANDOVER_WATCHES; i++) {
+		bpf_link__destroy(handovers->watches[i].link);
+		handovers->watches[i].link = NULL;
+	}
+	while (handovers->count)
+		file_detach(&handovers->files[--handovers->count]);
+	return NULL;
+}
+
+/* Taking a probe off waits for the kernel, for up to half a second: the ring has to be read meanwhile. */
+void kernel_handover_stop(struct kernel *kernel)
+{
+	struct handovers *handovers = handovers_get(kernel);
+
+	if (!handovers || handovers->stopping)
+		return;
+	handovers->error = -ECANCELED;
+	handovers->stopping = !pthread_create(&handovers->stopper, NULL, detach_all, handovers);
+	if (!handovers->stopping)
+		detach_all(handovers);
+}
+
 void handover_detach(struct kernel *kernel)
 {
 	struct handovers *handovers = kernel->handovers;
 
-	for (size_t i = 0; handovers && i < HANDOVER_WATCHES; i++)
-		bpf_link__destroy(handovers->watches[i].link);
-
-	while (handovers && handovers->count)
-		file_detach(&handovers->files[--handovers->count]);
+	if (!handovers)
+		return;
+	if (handovers->stopping)
+		pthread_join(handovers->stopper, NULL);
+	detach_all(handovers);
 	free(handovers);
 	kernel->handovers = NULL;
 }

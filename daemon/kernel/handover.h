@@ -11,4 +11,7 @@ int handover_select(struct nettraced_bpf *object);
 
 void handover_detach(struct kernel *kernel);
 
+/* Takes all off; none is attached any more. */
+void kernel_handover_stop(struct kernel *kernel);
+
 #endif

@@ -87,8 +87,17 @@ uint64_t kernel_lost_records(struct kernel *kernel);
 /* Fills the counters of `ret_loss` (not its head) with the totals so far. */
 void kernel_read_loss(struct kernel *kernel, struct nt_loss *ret_loss);
 
-/* What the programs took so far, where the kernel counts it (kernel_measure_cost). ns and runs. */
-void kernel_read_cost(struct kernel *kernel, uint64_t *ret_ns, uint64_t *ret_runs);
+/* What the programs took so far, where the kernel counts it (kernel_measure_cost): ns, runs; and how many of those came
+ * by a trap in the target, whose own time nobody counts. */
+struct kernel_cost {
+	uint64_t ns, runs, traps;
+};
+void kernel_read_cost(struct kernel *kernel, struct kernel_cost *ret_cost);
+
+/* Stops counting threads' times, and takes the hand-over probes off. For good. */
+void kernel_stop_times(struct kernel *kernel);
+/* Of so many calls, by chance, one is to have its Python stack looked at. */
+void kernel_thin_walks(struct kernel *kernel, uint32_t one_of);
 /* Switches the kernel's own accounting of BPF programs on or off. It costs about 40 ns a run while it is on. 0 or
  * negative errno. */
 int kernel_measure_cost(struct kernel *kernel, bool on);

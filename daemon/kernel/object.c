@@ -352,11 +352,20 @@ void kernel_read_loss(struct kernel *kernel, struct nt_loss *ret_loss)
 	free(values);
 }
 
-void kernel_read_cost(struct kernel *kernel, uint64_t *ret_ns, uint64_t *ret_runs)
+/* Does it run where the target traps? */
+static bool is_trapped(const struct bpf_program *program)
+{
+	const char *section = bpf_program__section_name(program);
+
+	section += *section == '?';
+	return !strncmp(section, "usdt", 4) || !strncmp(section, "uprobe", 6);
+}
+
+void kernel_read_cost(struct kernel *kernel, struct kernel_cost *ret_cost)
 {
 	struct bpf_program *program;
 
-	*ret_ns = *ret_runs = 0;
+	*ret_cost = (struct kernel_cost){0};
 	bpf_object__for_each_program (program, kernel->object->obj) {
 		struct bpf_prog_info info;
 		uint32_t size = sizeof(info);
@@ -364,9 +373,24 @@ void kernel_read_cost(struct kernel *kernel, uint64_t *ret_ns, uint64_t *ret_run
 		memset(&info, 0, sizeof(info));
 		if (bpf_program__fd(program) < 0 || bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
 			continue;
-		*ret_ns += info.run_time_ns;
-		*ret_runs += info.run_cnt;
+		ret_cost->ns += info.run_time_ns;
+		ret_cost->runs += info.run_cnt;
+		if (is_trapped(program))
+			ret_cost->traps += info.run_cnt;
 	}
+}
+
+void kernel_stop_times(struct kernel *kernel)
+{
+	kernel->object->bss->times_stopped = 1;
+	bpf_link__destroy(kernel->object->links.sched_switch);
+	kernel->object->links.sched_switch = NULL;
+	kernel_handover_stop(kernel);
+}
+
+void kernel_thin_walks(struct kernel *kernel, uint32_t one_of)
+{
+	kernel->object->data->walk_one_of = one_of;
 }
 
 int kernel_measure_cost(struct kernel *kernel, bool on)

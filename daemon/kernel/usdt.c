@@ -22,13 +22,16 @@ int kernel_usdt_attach(struct kernel *kernel, pid_t pid, const char *binary, boo
 
 	if (!usdt)
 		return -ENOMEM;
-	usdt->entry = bpf_program__attach_usdt(entry, pid, binary, "python", "function__entry", NULL);
-	if (!usdt->entry)
-		error = -errno;
-	if (!error && !count_only) {
+	/* A return without its entry is of no interest, the other way round it would be a run without an end. */
+	if (!count_only) {
 		usdt->returned = bpf_program__attach_usdt(kernel->object->progs.function_return, pid, binary, "python",
 							  "function__return", NULL);
 		if (!usdt->returned)
+			error = -errno;
+	}
+	if (!error) {
+		usdt->entry = bpf_program__attach_usdt(entry, pid, binary, "python", "function__entry", NULL);
+		if (!usdt->entry)
 			error = -errno;
 	}
 	if (error) {

@@ -335,7 +335,9 @@ static json_t *make_cost(const struct summary *summary)
 	return OBJECT({"probe_ns_per_call", quotient(probes, known ? (double)summary_calls(summary) : 0, 1)},
 		      {"target_cpu_percent", quotient(100 * probes, known ? wall : 0, 3)},
 		      {"daemon_cpu_percent", quotient(100 * (double)cost->daemon_cpu, wall, 3)},
-		      {"daemon_rss", count(cost->daemon_rss)}, {"ring_bytes", count(summary->facts.ring_bytes)});
+		      {"daemon_rss", count(cost->daemon_rss)}, {"ring_bytes", count(summary->facts.ring_bytes)},
+		      {"reduced", text(summary->facts.reduced ? summary->facts.reduced : "none")},
+		      {"walks_one_in", count(summary->facts.walks ? summary->facts.walks : 1)});
 }
 
 static json_t *make_requests(const struct summary *summary)

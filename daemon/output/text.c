@@ -40,6 +40,8 @@ static const struct {
 			   "these connections are older than the capture: begin it before they open"},
     [RUN_INTERPRETER_UNSUPPORTED] = {"made by a process whose interpreter we cannot read",
 				     "nettraced --check --pid PID says which versions can be"},
+    [RUN_NOT_SAMPLED] = {"made while only some calls were looked at, to keep the cost down",
+			 "a higher --max-cost looks at more"},
 };
 
 /* What helps against a loss, by its name in summary_lost_kinds. */
@@ -277,6 +279,25 @@ static void put_facts(FILE *stream, const struct summary *summary, const struct 
 	fputc('\n', stream);
 }
 
+/* What was given up to keep the cost down, in words. */
+static void put_reduced(FILE *stream, const struct summary_facts *facts)
+{
+	static const char *const steps[][2] = {
+	    {"usdt_off", "function probes are off"},
+	    {"times_off", "function probes, threads' times and hand-overs are off"},
+	    {"walks_thinned", "function probes, threads' times and hand-overs are off"},
+	};
+
+	for (size_t i = 0; facts->reduced && i < sizeof(steps) / sizeof(steps[0]); i++) {
+		if (strcmp(facts->reduced, steps[i][0]) != 0)
+			continue;
+		fprintf(stream, "reduced for --max-cost: %s", steps[i][1]);
+		if (facts->walks > 1)
+			fprintf(stream, "; one call in %llu has an endpoint", (unsigned long long)facts->walks);
+		fputc('\n', stream);
+	}
+}
+
 static void put_requests(FILE *stream, const struct summary *summary)
 {
 	char p50[32], p99[32];
@@ -345,8 +366,7 @@ static void put_legend(FILE *stream, const struct summary *summary, const struct
 			"%llu more run%s cut by the capture's beginning or end: in calls, not in RUNS and CALLS/RUN\n",
 			(unsigned long long)signs->partial_runs, signs->partial_runs == 1 ? "" : "s");
 	if (summary->truncated)
-		fprintf(stream, "a table was full: what had no place is in %s, or a target is not listed\n",
-			SUMMARY_OTHER);
+		fprintf(stream, "a table was full: what had no place is in %s\n", SUMMARY_OTHER);
 	put_lost_words(stream, summary);
 }
 
@@ -357,6 +377,7 @@ static void put_page(FILE *stream, const struct summary *summary, const struct o
 
 	put_header(stream, summary, style);
 	put_facts(stream, summary, style);
+	put_reduced(stream, &summary->facts);
 	put_requests(stream, summary);
 	fputc('\n', stream);
 	if (summary->endpoints)

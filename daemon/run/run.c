@@ -19,6 +19,7 @@ const char *const run_reason_names[RUN_REASON_COUNT] = {
     [RUN_WALK_FAILED] = "walk_failed",
     [RUN_OWNER_UNKNOWN] = "owner_unknown",
     [RUN_INTERPRETER_UNSUPPORTED] = "interpreter_unsupported",
+    [RUN_NOT_SAMPLED] = "not_sampled",
 };
 
 struct run_stage *run_stage_new(const struct run_sink *sink)
@@ -102,6 +103,15 @@ int run_stage_add_dispatcher(struct run_stage *stage, const char *row)
 	return error;
 }
 
+/* Its probes are off from now on: what was entered by them is not seen to return. */
+static void end_probed(struct run_stage *stage, struct process *process)
+{
+	struct lane *lane, *next;
+
+	HASH_ITER (hh, process->lanes, lane, next)
+		usdt_end_all(stage, process->pid, lane, false);
+}
+
 /* A pid comes again: what was known of it is another process's, if its start says so. */
 static int take_process(struct run_stage *stage, const struct nt_process *record)
 {
@@ -118,6 +128,8 @@ static int take_process(struct run_stage *stage, const struct nt_process *record
 		return 0;
 	process->start = record->start;
 	process_set_minor(process, minor);
+	if (record->attribution != NT_ATTRIBUTION_USDT || record->paused)
+		end_probed(stage, process);
 	return 0;
 }
 

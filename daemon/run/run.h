@@ -23,6 +23,7 @@ enum run_reason {
 	RUN_WALK_FAILED,
 	RUN_OWNER_UNKNOWN,
 	RUN_INTERPRETER_UNSUPPORTED,
+	RUN_NOT_SAMPLED,
 	RUN_REASON_COUNT,
 };
 extern const char *const run_reason_names[RUN_REASON_COUNT];

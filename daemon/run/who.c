@@ -137,6 +137,8 @@ static enum run_reason reason_of(const struct call_owner *owner)
 		return RUN_NO_PYTHON_THREAD;
 	case NT_WALK_UNSUPPORTED:
 		return RUN_INTERPRETER_UNSUPPORTED;
+	case NT_WALK_SKIPPED:
+		return RUN_NOT_SAMPLED;
 	default:
 		return RUN_WALK_FAILED;
 	}

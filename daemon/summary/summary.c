@@ -54,6 +54,7 @@ void summary_clear(struct summary *summary)
 	free(summary->facts.host);
 	free(summary->facts.release);
 	free(summary->facts.hooks);
+	free(summary->facts.reduced);
 	*summary = (struct summary){0};
 }
 

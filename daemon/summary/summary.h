@@ -118,6 +118,8 @@ static inline uint64_t *summary_lost_count(struct summary_lost *lost, const stru
 /* What the summary as a whole says; filled by pipeline.c. */
 struct summary_facts {
 	char *version, *host, *release, *hooks;
+	char *reduced;	     /* what was given up to keep the cost down; NULL: nothing */
+	uint64_t walks;	     /* of so many calls one was walked, at the end */
 	uint64_t start_wall; /* ns since the epoch: when this summary's time began; 0: not known */
 	uint64_t duration;   /* ns */
 	bool final;

@@ -455,3 +455,33 @@ def workers_are_reloaded(lab):
             time.sleep(0.05)
 
     _workers(lab, reload)
+
+
+@case
+def ceiling_of_the_cost(lab):
+    """
+    Many calls and a low ceiling: nettraced gives up one thing after the other and says each; every call is still there,
+    those that were not looked at without an endpoint, and that is their reason.
+    """
+    load = Load("plain", "many", ("raw",), ["steady"], runs=many(60000))
+    target = lab.target(load.script, options_of(lab, load), load.backends)
+    tracer = lab.trace(target.pid, "-i", 0.5, "--python", "stack", "--max-cost", 0.1, *patterns("steady"))
+    target.say("go")
+    target.limit *= 5
+    tracer.expect(r"^nettraced: the probes took [\d.]+ % of a CPU, more than --max-cost 0.1 allows: where threads' time",
+                  "stderr")
+    tracer.expect(r"more than --max-cost 0.1 allows: the Python stack of one call in 2 ", "stderr")
+    target.expect("^done$")
+    lines = tracer.finish()
+    quit_target(target)
+    truth, summary = lab.truth(), lines[-1]
+    steps = [line["cost"]["reduced"] for line in lines[:-1]]
+    order = ["none", "times_off", "walks_thinned"]
+    check(steps == sorted(steps, key=order.index) and set(steps) == set(order), "steps %s" % steps)
+    check(summary["cost"]["reduced"] == "walks_thinned" and summary["cost"]["walks_one_in"] > 1, summary["cost"])
+    (found,), missed = summary["endpoints"], summary["unattributed"]
+    check(set(missed["reasons"]) == {"not_sampled"}, "reasons %s" % missed["reasons"])
+    check(found["calls"] + missed["calls"] == calls_of(truth), "%d and %d calls, truly %d" % (
+        found["calls"], missed["calls"], calls_of(truth)))
+    check(found["runs_exact"] is False, "runs are exact, though calls of them are not known")
+    check_none(lost(summary))

@@ -1,8 +1,8 @@
 """Cases of attribution by USDT probes, which see every run, and of the choice between them and the stack."""
 
-from compare import close_enough, compare, median
+from compare import close_enough, compare, lost, median, true_name
 from lab import Absent, Skip, check, check_none
-from loads import LOADS, Load, check_wall_source, many, options_of, patterns, quit_target, traced
+from loads import LOADS, MIXED, Load, check_wall_source, many, options_of, patterns, quit_target, traced
 from registry import CASES, case
 
 
@@ -67,3 +67,56 @@ def usdt_wall_times(lab):
     true = median(truth["__main__:timed"].walls)
     wall = summary["endpoints"][0]["wall"]["p50"]
     check(close_enough(wall, true), "wall p50 %s ms, truly %.4f" % (wall, true / 1e6))
+
+
+DUTY = Load("plain", "mixed", ("redis", "memcache", "http", "raw"), MIXED, runs=many(4000, 200))
+
+
+@case
+def usdt_duty_cycle(lab):
+    """Probes are on for a part of the time, by stack between: every call is there, and both ways were in use."""
+    need_working_probes(lab)
+    target = lab.target(DUTY.script, options_of(lab, DUTY), DUTY.backends)
+    tracer = lab.trace(target.pid, "-i", 0.2, "--python", "usdt", "--usdt-duty", "1s/2s", *patterns(*DUTY.endpoints))
+    target.say("go")
+    target.limit *= 3
+    target.expect("^done$")
+    lines = tracer.finish()
+    quit_target(target)
+    truth, summary = lab.truth(), lines[-1]
+    ways = {endpoint["wall_source"] for line in lines[:-1] for endpoint in line["endpoints"]}
+    check({"usdt", "calls"} <= ways, "all the time by %s: the case tests nothing" % ways)
+    check(summary["targets"][0]["attribution"] == "usdt", "attribution %s" % summary["targets"][0]["attribution"])
+    for endpoint in summary["endpoints"]:
+        true = truth[true_name(endpoint, truth, lab.qualified())]
+        calls = sum(backend.numbers["calls"] for backend in true.backends.values())
+        check(endpoint["calls"] == calls, "%s: %d calls, truly %d" % (endpoint["endpoint"], endpoint["calls"], calls))
+        runs, partial = endpoint["runs"], endpoint["partial_runs"]
+        check(runs <= true.runs and (true.runs <= runs + partial or not endpoint["runs_exact"]), "%s: %d runs and %d partial ones (exact: %s), truly %d" % (
+            endpoint["endpoint"], runs, partial, endpoint["runs_exact"], true.runs))
+    check(len(summary["endpoints"]) == len(DUTY.endpoints), "%d endpoints" % len(summary["endpoints"]))
+    check(summary["unattributed"]["calls"] == 0, "%d unattributed calls" % summary["unattributed"]["calls"])
+    check_none(lost(summary))
+
+
+@case
+def usdt_above_the_ceiling(lab):
+    """Probes that cost more than they may are the first thing that is given up; every call is there all the same."""
+    need_working_probes(lab)
+    target = lab.target(DUTY.script, options_of(lab, DUTY), DUTY.backends)
+    tracer = lab.trace(target.pid, "-i", 0.5, "--python", "usdt", "--max-cost", 0.5, *patterns(*DUTY.endpoints))
+    target.say("go")
+    tracer.expect(r"more than --max-cost 0.5 allows: function probes are off", "stderr")
+    target.limit *= 3
+    target.expect("^done$")
+    lines = tracer.finish()
+    quit_target(target)
+    truth, summary = lab.truth(), lines[-1]
+    steps = [line["cost"]["reduced"] for line in lines]
+    check(steps[0] == "none" and "usdt_off" in steps, "steps %s" % steps)
+    check(summary["targets"][0]["attribution"] == "stack", "attribution %s" % summary["targets"][0]["attribution"])
+    calls = sum(endpoint["calls"] for endpoint in summary["endpoints"]) + summary["unattributed"]["calls"]
+    true = sum(backend.numbers["calls"] for endpoint in truth.values() for backend in endpoint.backends.values())
+    check(calls == true, "%d calls, truly %d" % (calls, true))
+    check(set(summary["unattributed"]["reasons"]) <= {"not_sampled"}, summary["unattributed"]["reasons"])
+    check_none(lost(summary))

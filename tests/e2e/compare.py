@@ -52,7 +52,7 @@ def compare_share(summary, endpoints, share, qualified=True):
         if count > true.get(key, 0):
             problems.append("%s: %d calls, truly %d" % (" ".join(map(str, key)), count, true.get(key, 0)))
     for row in summary["endpoints"]:
-        name = _true_name(row, endpoints, qualified)
+        name = true_name(row, endpoints, qualified)
         runs = len(endpoints[name].calling_runs) if name else 0
         if abs(row["runs"] - runs) > unattributed:
             problems.append("%s runs: %d, truly %d" % (row["endpoint"], row["runs"], runs))
@@ -72,7 +72,7 @@ def _true_calls(endpoints):
 def _reported_calls(summary, endpoints, qualified):
     calls = collections.Counter()
     for row in summary["endpoints"]:
-        name = _true_name(row, endpoints, qualified) or row["endpoint"]
+        name = true_name(row, endpoints, qualified) or row["endpoint"]
         for backend in row["backends"]:
             key = (name, backend["protocol"], backend["address"])
             if backend["protocol"] == "tcp":
@@ -82,7 +82,7 @@ def _reported_calls(summary, endpoints, qualified):
     return calls
 
 
-def _true_name(reported, endpoints, qualified):
+def true_name(reported, endpoints, qualified):
     return next((name for name in endpoints if name and endpoint_matches(reported["endpoint"], name, qualified)), None)
 
 

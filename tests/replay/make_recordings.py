@@ -16,7 +16,7 @@ HEADER_SIZE = 160
 CLIENT, SERVER = 1, 2
 OUT, IN = 0, 1
 TURN = 1
-WALK_NONE, WALK_OK, WALK_NO_THREAD, WALK_FAILED, WALK_TRUNCATED, WALK_UNSUPPORTED = range(6)
+WALK_NONE, WALK_OK, WALK_NO_THREAD, WALK_FAILED, WALK_TRUNCATED, WALK_UNSUPPORTED, WALK_SKIPPED = range(7)
 BY_STACK = 1
 AF_INET, AF_INET6 = 2, 10
 ECONNREFUSED, EINPROGRESS = 111, 115
@@ -317,7 +317,8 @@ def unattributed():
     stack = r.stack(200, (library, 3))
     for index, (walk, reason, where) in enumerate([
             (WALK_NO_THREAD, "no_python_thread", 0), (WALK_FAILED, "walk_failed", 0),
-            (WALK_UNSUPPORTED, "interpreter_unsupported", 0), (WALK_OK, "no_endpoint", stack)]):
+            (WALK_UNSUPPORTED, "interpreter_unsupported", 0), (WALK_OK, "no_endpoint", stack),
+            (WALK_SKIPPED, "not_sampled", 0)]):
         for _ in range(index + 1):
             unattributed_call(r, 200, 201 + index, 7000 + index, walk, reason, where)
     # An answer on a connection that is older than the capture.

@@ -56,5 +56,5 @@ def test_tables_have_what_the_objects_have():
 
 def test_reasons_are_described():
     found = set().union(*(summary["unattributed"]["reasons"] for summary in summaries()))
-    assert len(found) == 5
+    assert len(found) == 6
     assert found | {"calls", "backends", "reasons"} == first_cells(section("unattributed"))

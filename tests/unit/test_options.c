@@ -99,6 +99,15 @@ static void test_many_processes(void **state)
 	options_free(&options);
 }
 
+static void test_costs(void **state)
+{
+	struct options options = parse_good("--pid 7 --usdt-duty 200ms/5s --max-cost 2.5");
+
+	(void)state;
+	assert_true(options.usdt_on == 0.2 && options.usdt_period == 5 && options.max_cost == 2.5);
+	options_free(&options);
+}
+
 static void test_actions(void **state)
 {
 	static const struct {
@@ -163,8 +172,17 @@ static void test_refused(void **state)
 	    {"--command /usr/bin/python3", -EINVAL, "'/usr/bin/python3'", "without directories"},
 	    {"--cgroup ''", -EINVAL, "--cgroup ''", "/sys/fs/cgroup"},
 	    {"--all=yes", -EINVAL, "--all", "no value"},
-	    {"--pid 1 --usdt-duty 1/10", -ENOTSUP, "--usdt-duty", "not supported yet"},
-	    {"--pid 1 --max-cost 2", -ENOTSUP, "--max-cost", "not supported yet"},
+	    {"--pid 1 --usdt-duty 1/10", -EINVAL, "'1/10'", "200ms/5s"},
+	    {"--pid 1 --usdt-duty 1s", -EINVAL, "'1s'", "200ms/5s"},
+	    {"--pid 1 --usdt-duty 5s/1s", -EINVAL, "'5s/1s'", "a longer time"},
+	    {"--pid 1 --usdt-duty 1s/1s", -EINVAL, "'1s/1s'", "a longer time"},
+	    {"--pid 1 --usdt-duty 9ms/1s", -EINVAL, "'9ms/1s'", "10ms at least"},
+	    {"--pid 1 --usdt-duty -1s/5s", -EINVAL, "'-1s/5s'", "200ms/5s"},
+	    {"--pid 1 --usdt-duty ms/s", -EINVAL, "'ms/s'", "200ms/5s"},
+	    {"--pid 1 --usdt-duty 1s/5s --python stack", -EINVAL, "--usdt-duty", "--python stack"},
+	    {"--pid 1 --max-cost 0", -EINVAL, "'0'", "above 0"},
+	    {"--pid 1 --max-cost 5%", -EINVAL, "'5%'", "percent of a CPU"},
+	    {"--pid 1 --max-cost 101", -EINVAL, "'101'", "up to 100"},
 	    {"--pid 1 --export statsd://h:1", -ENOTSUP, "--export", "not supported yet"},
 	    {"--pid 1 --socket /x", -ENOTSUP, "--socket", "not supported yet"},
 	    {"--pid 1 --config /x/y", -EINVAL, "/x/y", "No such file"},
@@ -306,7 +324,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_defaults), cmocka_unit_test(test_many_processes), cmocka_unit_test(test_all),
 	    cmocka_unit_test(test_actions),  cmocka_unit_test(test_refused),	    cmocka_unit_test(test_long_value),
-	    cmocka_unit_test(test_file),     cmocka_unit_test(test_file_refused),   cmocka_unit_test(test_help),
+	    cmocka_unit_test(test_costs),    cmocka_unit_test(test_file),	    cmocka_unit_test(test_file_refused),
+	    cmocka_unit_test(test_help),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

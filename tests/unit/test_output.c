@@ -375,6 +375,37 @@ static void test_text_header(void **state)
 
 /* Whatever is lost or unattributed, there is a word of what would help; also then the lines are no longer than others.
  */
+static void test_text_reduced(void **state)
+{
+	static const struct {
+		const char *reduced;
+		uint64_t walks;
+		const char *line; /* NULL: none */
+	} cases[] = {
+	    {NULL, 0, NULL},
+	    {"usdt_off", 1, "\nreduced for --max-cost: function probes are off\n"},
+	    {"times_off", 1, "threads' times and hand-overs are off\n"},
+	    {"walks_thinned", 8, "hand-overs are off; one call in 8 has an endpoint\n"},
+	    {"of a later version", 1, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct summary *summary = make_summary();
+
+		summary->facts.reduced = cases[i].reduced ? strdup(cases[i].reduced) : NULL;
+		summary->facts.walks = cases[i].walks;
+		char *text = write_out("text", summary, &plain);
+
+		if (cases[i].line)
+			assert_has(text, cases[i].line);
+		else
+			assert_has_not(text, "reduced");
+		free(text);
+		summary_free(summary);
+	}
+}
+
 static void test_text_hints(void **state)
 {
 	static const struct run_endpoint endpoint = {"m.f", "/srv/m.py", 1};
@@ -387,7 +418,7 @@ static void test_text_hints(void **state)
 		assert_int_equal(summary_add_call(summary, &call, NULL, NULL, (enum run_reason)reason), 0);
 	char *text = write_out("text", summary, &plain);
 
-	assert_has(text, "unattributed 5 of 1001 calls");
+	assert_has(text, "unattributed 6 of 1002 calls");
 	assert_has_not(text, "--endpoint");
 	free(text);
 	for (const struct summary_lost_kind *kind = summary_lost_kinds; kind->name; kind++)
@@ -538,8 +569,9 @@ static void test_json_shape(void **state)
 	assert_keys(json_array_get(at(object, "targets"), 0), "pid command python attribution");
 	assert_keys(at(object, "lost"), "records stacks payload unparsed bytes sockets processes threads probes calls "
 					"connections orphans runs handovers intents malformed summaries");
-	assert_keys(at(object, "cost"),
-		    "probe_ns_per_call target_cpu_percent daemon_cpu_percent daemon_rss ring_bytes");
+	assert_keys(
+	    at(object, "cost"),
+	    "probe_ns_per_call target_cpu_percent daemon_cpu_percent daemon_rss ring_bytes reduced walks_one_in");
 	json_t *endpoint = json_array_get(at(object, "endpoints"), 0);
 
 	assert_keys(
@@ -801,7 +833,8 @@ int main(void)
 	    cmocka_unit_test(test_cuts),	  cmocka_unit_test(test_command),
 	    cmocka_unit_test(test_text_network),  cmocka_unit_test(test_text_few),
 	    cmocka_unit_test(test_text_room),	  cmocka_unit_test(test_text_header),
-	    cmocka_unit_test(test_text_hints),	  cmocka_unit_test(test_text_rows),
+	    cmocka_unit_test(test_text_reduced),  cmocka_unit_test(test_text_hints),
+	    cmocka_unit_test(test_text_rows),
 	};
 
 	return cmocka_run_group_tests(tests, test_seed, NULL);
