@@ -17,6 +17,7 @@ static const struct row {
     {"asyncio/base_events.py", "BaseEventLoop.run_until_complete", LANDMARK_LOOP},
     {"asyncio/runners.py", "Runner.run", LANDMARK_LOOP}, /* uvloop's own loop has no frames */
     {"asyncio/runners.py", "run", LANDMARK_LOOP},
+    {NULL, "connection_made", LANDMARK_LOOP}, /* it calls this, for no request that it has read */
     {"concurrent/futures/thread.py", "_worker", LANDMARK_WORKER},
     {"concurrent/futures/thread.py", "_WorkItem.run", LANDMARK_CARRIER},
     {"multiprocessing/pool.py", "worker", LANDMARK_WORKER},

@@ -10,7 +10,7 @@ import random
 import threading
 
 from compare import compare
-from lab import Skip, check, check_none
+from lab import Absent, check, check_none
 from loads import Load, check_wall_source, many, patterns, quit_target, traced
 from registry import CASES, case
 
@@ -31,7 +31,8 @@ ENDPOINTS["mixed"] = sorted({name for names in ENDPOINTS.values() for name in na
 
 def need_loop(lab, loop):
     if loop == "uvloop":
-        lab.need_modules("uvloop")
+        if "uvloop" not in lab.interpreter()["modules"]:
+            raise Absent("uvloop is not for this Python")
 
 
 def shape(shapes, workers, runs, **options):
