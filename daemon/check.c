@@ -100,7 +100,7 @@ static void check_handovers(const struct target *target, FILE *stream)
 	if (!kinds)
 		line(stream, false, "pid %d  hand-overs: its Python has none of the modules that they are seen by",
 		     target->pid);
-	else if (kernel_check_uprobes(why))
+	else if (kernel_check_handovers(why))
 		line(stream, false, "pid %d  hand-overs: %s, but %s", target->pid, seen, why);
 	else
 		line(stream, true, "pid %d  hand-overs: %s", target->pid, seen);

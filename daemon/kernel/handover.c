@@ -12,6 +12,7 @@
 
 #include "../target/hooks.h"
 #include "nettraced.skel.h"
+#include "uprobe.h"
 
 #define HANDOVER_WATCHES 4096 /* processes with a probe of their own; as many are traced (FOLLOW_MAX) */
 #define HANDOVER_FILES 256    /* that have probes at once: a version's two or three, for each container image */
@@ -20,12 +21,12 @@ struct handovers {
 	struct file {
 		dev_t device;
 		ino_t inode;
-		struct bpf_link *links[HOOKS_MAX];
+		struct uprobe *probes[HOOKS_MAX];
 	} files[HANDOVER_FILES];
 	size_t count;
 	struct watch {
 		pid_t pid; /* 0: free */
-		struct bpf_link *link;
+		struct uprobe *probe;
 	} watches[HANDOVER_WATCHES];
 	int error; /* nothing can be attached */
 	bool stopping;
@@ -48,14 +49,19 @@ static const struct program {
 
 int handover_select(struct nettraced_bpf *object)
 {
+	char why[KERNEL_WHY_SIZE];
+	enum uprobe_way way = uprobe_find_way(why);
+
 	for (size_t i = 0; i < PROGRAM_COUNT; i++) {
 		struct bpf_program *program = bpf_object__find_program_by_name(object->obj, programs[i].name);
 
 		if (!program)
 			return -ENOENT;
 		bpf_program__set_autoload(program, true);
+		uprobe_prepare(program, way);
 	}
 	bpf_program__set_autoload(object->progs.handover_rest, true);
+	uprobe_prepare(object->progs.handover_rest, way); /* programs that go on in another one are of its kind */
 	return 0;
 }
 
@@ -81,10 +87,11 @@ static const struct program *program_find(const struct hook *hook)
 
 /* Attaches one probe, of one process or of all (-1). */
 static int hook_attach(struct kernel *kernel, pid_t pid, const struct hooks *hooks, const struct hook *hook,
-		       struct bpf_link **ret_link)
+		       struct uprobe **ret_probe)
 {
 	const struct program *row = program_find(hook);
 	struct bpf_program *program;
+	int error;
 
 	if (!row)
 		return handover_refuse(kernel->handovers, hook, -ENOTSUP,
@@ -92,14 +99,14 @@ static int hook_attach(struct kernel *kernel, pid_t pid, const struct hooks *hoo
 	if (row->by_process != (pid > 0))
 		return 0;
 	program = bpf_object__find_program_by_name(kernel->object->obj, row->name);
-	*ret_link = bpf_program__attach_uprobe(program, false, pid, hooks->path, hook->offset);
-	return *ret_link ? 0 : handover_refuse(kernel->handovers, hook, -errno, NULL);
+	error = uprobe_attach(program, pid, hooks->path, hook->offset, ret_probe);
+	return error ? handover_refuse(kernel->handovers, hook, error, NULL) : 0;
 }
 
 static void file_detach(struct file *file)
 {
 	for (size_t i = 0; i < HOOKS_MAX; i++)
-		bpf_link__destroy(file->links[i]);
+		uprobe_detach(file->probes[i]);
 }
 
 static int file_attach(struct kernel *kernel, struct file *file, const struct hooks *hooks)
@@ -107,14 +114,14 @@ static int file_attach(struct kernel *kernel, struct file *file, const struct ho
 	int error = 0;
 
 	for (size_t i = 0; i < hooks->count && !error; i++)
-		error = hook_attach(kernel, -1, hooks, &hooks->hooks[i], &file->links[i]);
+		error = hook_attach(kernel, -1, hooks, &hooks->hooks[i], &file->probes[i]);
 	return error;
 }
 
 /* Asks whether there can be uprobes at all, and tells the programs where they go on. */
 static int handovers_prepare(struct kernel *kernel, char *why)
 {
-	int rest = bpf_program__fd(kernel->object->progs.handover_rest), error = kernel_check_uprobes(why);
+	int rest = bpf_program__fd(kernel->object->progs.handover_rest), error = kernel_check_handovers(why);
 	uint32_t slot = 0;
 
 	if (error)
@@ -184,9 +191,9 @@ int kernel_handover_watch(struct kernel *kernel, pid_t pid, const struct hooks *
 	watch = watch_find(handovers, 0);
 	if (!watch)
 		return -E2BIG;
-	for (size_t i = 0; i < hooks->count && !error && !watch->link; i++)
-		error = hook_attach(kernel, pid, hooks, &hooks->hooks[i], &watch->link);
-	if (error || !watch->link)
+	for (size_t i = 0; i < hooks->count && !error && !watch->probe; i++)
+		error = hook_attach(kernel, pid, hooks, &hooks->hooks[i], &watch->probe);
+	if (error || !watch->probe)
 		return error;
 	watch->pid = pid;
 	return bpf_map__update_elem(kernel->object->maps.anyio_processes, &key, sizeof(key), &one, sizeof(one),
@@ -201,7 +208,7 @@ void kernel_handover_unwatch(struct kernel *kernel, pid_t pid)
 	if (!watch || kernel->handovers->stopping)
 		return;
 	bpf_map__delete_elem(kernel->object->maps.anyio_processes, &key, sizeof(key), 0);
-	bpf_link__destroy(watch->link);
+	uprobe_detach(watch->probe);
 	*watch = (struct watch){.pid = 0};
 }
 
@@ -210,7 +217,7 @@ static void *detach_all(void *context)
 	struct handovers *handovers = context;
 
 	for (size_t i = 0; i < HANDOVER_WATCHES; i++) {
-		bpf_link__destroy(handovers->watches[i].link);
+		uprobe_detach(handovers->watches[i].probe);
 		handovers->watches[i].link = NULL;
 	}
 	while (handovers->count)

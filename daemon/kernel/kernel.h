@@ -129,6 +129,8 @@ const char *kernel_handover_refusal(const struct kernel *kernel);
 int kernel_check_privileges(char *why);
 /* Likewise for probes in programs (uprobes, USDT), which want more than the rest. */
 int kernel_check_uprobes(char *why);
+/* Likewise for those that tell of hand-overs, for which newer kernels have another way. */
+int kernel_check_handovers(char *why);
 /* Are we in another pid namespace than the machine's first one? Then all process ids here are those that it has. */
 bool kernel_is_nested(void);
 /* "6.1.0-13-amd64". Static. */

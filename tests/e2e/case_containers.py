@@ -436,6 +436,19 @@ def sidecar_with_least_privileges(lab):
 
 
 @once
+def sidecar_with_least_privileges_and_event_loop(lab):
+    """Hand-overs are seen without the privilege that function probes want, where the kernel has a way (6.6 on)."""
+    pod = Container(lab)
+    status, out, _ = lab.run(*only(*LEAST), lab.nettraced, "--check", "--pid", os.getpid())
+    if "no  pid %d  hand-overs" % os.getpid() in out:
+        raise Skip("this kernel wants CAP_SYS_ADMIN for them")
+    check(status == 0, "--check ended with %d" % status)
+    container = Container(lab, outer=pod)
+    from_sidecar(lab, pod, container, "asyncio_executors", given=only(*LEAST))
+    from_sidecar(lab, pod, container, "uvloop_links", given=only(*LEAST))
+
+
+@once
 def least_privileges_and_another_user(lab):
     """The target belongs to another user, and has changed to it: nobody else may look at it."""
     os.chmod(lab.directory, 0o777)
