@@ -218,7 +218,7 @@ static void *detach_all(void *context)
 
 	for (size_t i = 0; i < HANDOVER_WATCHES; i++) {
 		uprobe_detach(handovers->watches[i].probe);
-		handovers->watches[i].link = NULL;
+		handovers->watches[i].probe = NULL;
 	}
 	while (handovers->count)
 		file_detach(&handovers->files[--handovers->count]);
