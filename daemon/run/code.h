@@ -113,6 +113,8 @@ struct stack {
 struct lane;
 struct origin;
 
+#define PROCESS_MAX_LOOPS 64 /* of more it is not known that they are one */
+
 struct process {
 	UT_hash_handle hh;
 	uint32_t pid;
@@ -124,6 +126,9 @@ struct process {
 	struct stack *stacks;
 	struct lane *lanes;	/* lane.c's */
 	struct origin *origins; /* origin.c's */
+	/* Where event loops are called that have no frames of their own: hashes of the frames outside (who.c) */
+	uint64_t loops[PROCESS_MAX_LOOPS];
+	unsigned loop_count;
 };
 
 struct code_table {

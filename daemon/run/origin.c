@@ -71,6 +71,19 @@ int origin_set(struct run_stage *stage, struct process *process, const struct or
 	return 0;
 }
 
+void origin_revise(struct run_stage *stage, struct process *process)
+{
+	for (struct origin *origin = process->origins; origin; origin = origin->hh.next) {
+		struct who giver = {.stack = origin->giver ? stack_find(process, origin->giver) : NULL};
+
+		if (!giver.stack || !who_judge(stage, process, giver.stack) || !who_is_loop(&giver) ||
+		    !giver.stack->verdict.inside)
+			continue;
+		origin->endpoint = NULL;
+		origin->run = origin->request = origin->giver = 0;
+	}
+}
+
 void origin_clear(struct run_stage *stage, struct process *process)
 {
 	while (process->origins)

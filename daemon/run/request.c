@@ -104,6 +104,20 @@ struct request *request_find(const struct run_stage *stage, uint64_t number)
 	return request;
 }
 
+void request_revise(struct run_stage *stage, struct process *process)
+{
+	for (struct request *request = stage->requests; request; request = request->next) {
+		const struct call_owner *owner = &request->call->owner;
+		struct who reader = {0};
+
+		if (!request->lane || request->answered || owner->pid != process->pid || !owner->stack)
+			continue;
+		reader.stack = stack_find(process, owner->stack);
+		if (reader.stack && who_judge(stage, process, reader.stack) && who_is_loop(&reader))
+			request->shared = true;
+	}
+}
+
 /* Another lane than the one that read it sends the response: it is the one that answers. */
 static void answered_by(struct run_stage *stage, struct request *request, const struct call_owner *by)
 {
@@ -116,6 +130,7 @@ static void answered_by(struct run_stage *stage, struct request *request, const 
 		return;
 	request_leave_lane(request);
 	request->shared = false;
+	request->answered = true;
 	join_lane(request, who.lane);
 	calls_give(stage, who.lane, request);
 }

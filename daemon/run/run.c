@@ -71,8 +71,7 @@ void run_stage_free(struct run_stage *stage)
 	free(stage);
 }
 
-/* Where the rules or a name changed: what stacks said by them is found anew. */
-static void forget_verdicts(struct run_stage *stage)
+void stage_forget_verdicts(struct run_stage *stage)
 {
 	if (!++stage->generation)
 		stage->generation = 1;
@@ -84,7 +83,7 @@ static void classify_all(struct run_stage *stage)
 	for (struct process *process = stage->codes.processes; process; process = process->hh.next)
 		for (struct code *code = process->codes; code; code = code->hh.next)
 			endpoint_classify(&stage->rules, code);
-	forget_verdicts(stage);
+	stage_forget_verdicts(stage);
 }
 
 int run_stage_add_pattern(struct run_stage *stage, const char *pattern)
@@ -177,7 +176,7 @@ static int take_module(struct run_stage *stage, const struct nt_module *record)
 		return news;
 	endpoint_classify(&stage->rules, code);
 	if (code->references > 1)
-		forget_verdicts(stage);
+		stage_forget_verdicts(stage);
 	return 0;
 }
 
@@ -361,7 +360,7 @@ bool run_stage_note(struct run_stage *stage, const struct nt_stack *record, stru
 	struct stack *stack = process ? stack_find(process, record->stack) : NULL;
 
 	/* Where a task begins inside of another one, all frames' addresses are wanted: one of them is the task's. */
-	if (!stack || !who_judge(stage, stack) || stack->verdict.eager)
+	if (!stack || !who_judge(stage, process, stack) || stack->verdict.eager)
 		return false;
 	/* The record of a stack has at most NT_MAX_FRAMES. */
 	*ret_note = (struct nt_stack_note){

@@ -52,6 +52,7 @@ struct origin {
 	struct origin_key key;
 	bool refused;
 	uint64_t since;			     /* when it was handed over */
+	uint64_t giver;			     /* stack that turns out to be a loop's callback, perhaps; 0: none */
 	const struct run_endpoint *endpoint; /* NULL: no endpoint's */
 	uint64_t run, request;
 	bool package; /* the endpoint is a package's: it may be a framework's way to call the application's, in a thread
@@ -91,9 +92,9 @@ struct open_run {
 	uint64_t opened;      /* when it was first known of */
 	uint64_t first, last; /* of its calls: the first one's start, the last end so far */
 	struct spans network;
-	bool alone;			      /* it has a thread for itself */
+	bool alone;		  /* it has a thread for itself */
 	struct call_times beside; /* what that had spent when no call was under way any more; tid 0: one is */
-	struct callers *callers;	      /* by calls only */
+	struct callers *callers;  /* by calls only */
 	char route[PROTOCOL_OPERATION_SIZE];
 };
 
@@ -119,7 +120,8 @@ struct request {
 	struct lane *lane; /* that read it, or that answers it; NULL: none, or that went on to another one */
 	struct open_run *runs;
 	bool had_run;
-	bool shared; /* an event loop has read it: for whom is not known yet */
+	bool answered; /* it is known by which lane, which is not the one that read it */
+	bool shared;   /* an event loop has read it: for whom is not known yet */
 };
 
 struct lane_key {
@@ -164,6 +166,8 @@ struct run_stage {
 	uint64_t tidied;     /* when a full table was last looked through */
 };
 
+/* run.c: where the rules or a name changed, what stacks said by them is found anew. */
+void stage_forget_verdicts(struct run_stage *stage);
 /* run.c: a table is full: what only time ends leaves it now. Looking for that takes a while: once a second at most. */
 void stage_make_room(struct run_stage *stage);
 
@@ -183,6 +187,8 @@ struct origin *origin_find(const struct process *process, enum nt_handover_kind 
 /* Keeps a copy, if it says anything, instead of what was known of its key. 0, a full table too (counted), or -ENOMEM.
  */
 int origin_set(struct run_stage *stage, struct process *process, const struct origin *origin);
+/* A loop was learned of: its callbacks do nothing for who has called the loop. */
+void origin_revise(struct run_stage *stage, struct process *process);
 void origin_clear(struct run_stage *stage, struct process *process);
 
 /* Who did something. */
@@ -197,7 +203,7 @@ struct who {
 /* who.c. RUN_REASON_COUNT: `ret_who` is filled; else why nothing is known. */
 enum run_reason who_find(struct run_stage *stage, const struct call_owner *owner, struct who *ret_who);
 /* Finds what a stack says; false while the code objects on it have not all come. */
-bool who_judge(struct run_stage *stage, struct stack *stack);
+bool who_judge(struct run_stage *stage, struct process *process, struct stack *stack);
 /* The address of a frame of the stack; 0 if it did not come. */
 uint64_t who_frame(const struct call_owner *owner, const struct stack *stack, uint32_t index);
 /* The endpoint that the work is done for if it is not the stack's own; NULL: it is that. */
@@ -224,8 +230,8 @@ struct open_run *book_find(const struct run_stage *stage, uint64_t number);
 /* Adds all of `from` to `into`; `from` is gone. */
 void book_merge(struct run_stage *stage, struct open_run *into, struct open_run *from);
 /*
- * What its thread had spent when it was done with the network, or begins, and when it goes there again, or ends: what is
- * between is added up. Another thread's account changes nothing.
+ * What its thread had spent when it was done with the network, or begins, and when it goes there again, or ends: what
+ * is between is added up. Another thread's account changes nothing.
  */
 void book_leave_network(struct open_run *run, const struct call_times *times);
 void book_enter_network(struct open_run *run, const struct call_times *times);
@@ -258,6 +264,8 @@ void request_began(struct run_stage *stage, struct call *call);
 void request_answering(struct run_stage *stage, struct call *call, const struct call_owner *by);
 void request_responding(const struct call *call);
 void request_ended(struct run_stage *stage, struct call *call);
+/* A loop was learned of: what it has read is not known to be for whom. */
+void request_revise(struct run_stage *stage, struct process *process);
 /* The request that the lane is answering; NULL: none, or which one is not known. */
 struct request *request_current(const struct lane *lane);
 /* The youngest one that a thread has on the connection that it read from last; NULL: none. */

@@ -51,17 +51,61 @@ static int find_landmark(const struct stack *stack, enum landmark landmark)
 	return -1;
 }
 
-/* How many frames, from the innermost on, work for the same thing: an event loop works for many. */
-static uint32_t find_inside(const struct stack *stack, int root)
+/* Of a frame and those outside of it, whose hash is given. */
+static uint64_t hash_frame(uint64_t outside, const struct stack_frame *frame)
 {
-	int loop = find_landmark(stack, LANDMARK_LOOP);
+	uint64_t hash = (outside ^ frame->code->address) * 0x9e3779b97f4a7c15;
 
-	if (root >= 0)
-		return (uint32_t)root + 1;
-	return loop >= 0 ? (uint32_t)loop : stack->depth;
+	return (hash ^ hash >> 29 ^ frame->instruction) * 0xbf58476d1ce4e5b9;
 }
 
-static void judge_endpoint(struct run_stage *stage, struct stack *stack, int index)
+static bool is_loop(const struct process *process, uint64_t hash)
+{
+	for (unsigned i = 0; i < process->loop_count; i++)
+		if (process->loops[i] == hash)
+			return true;
+	return false;
+}
+
+/* uvloop has no frames. What is outside of a task is a loop all the same: it is known again without one inside. */
+static void learn_loop(struct run_stage *stage, struct process *process, const struct stack *stack, int root)
+{
+	uint64_t hash = 0;
+
+	if (root == (int)stack->depth - 1 || find_landmark(stack, LANDMARK_LOOP) > root)
+		return;
+	for (int i = (int)stack->depth - 1; i > root; i--)
+		hash = hash_frame(hash, &stack->frames[i]);
+	if (is_loop(process, hash) || process->loop_count == PROCESS_MAX_LOOPS)
+		return;
+	process->loops[process->loop_count++] = hash;
+	stage_forget_verdicts(stage);
+	origin_revise(stage, process);
+	request_revise(stage, process);
+}
+
+/* How many frames, from the innermost on, are inside of the innermost loop on the stack; all, if there is none. */
+static uint32_t find_loop(const struct process *process, const struct stack *stack)
+{
+	int landmark = find_landmark(stack, LANDMARK_LOOP);
+	uint32_t inside = landmark >= 0 ? (uint32_t)landmark : stack->depth;
+	uint64_t hash = 0;
+
+	for (uint32_t i = stack->depth; i-- > 0 && process->loop_count;) {
+		hash = hash_frame(hash, &stack->frames[i]);
+		if (i < inside && is_loop(process, hash))
+			inside = i;
+	}
+	return inside;
+}
+
+/* How many frames, from the innermost on, work for the same thing: an event loop works for many. */
+static uint32_t find_inside(const struct process *process, const struct stack *stack, int root)
+{
+	return root >= 0 ? (uint32_t)root + 1 : find_loop(process, stack);
+}
+
+static void judge_endpoint(struct run_stage *stage, const struct process *process, struct stack *stack, int index)
 {
 	struct stack_verdict *verdict = &stack->verdict;
 	uint32_t last = stack->depth;
@@ -70,7 +114,7 @@ static void judge_endpoint(struct run_stage *stage, struct stack *stack, int ind
 	if (verdict->eager && index > verdict->root) {
 		verdict->eager = false;
 		verdict->root = (int16_t)find_outermost(stack);
-		verdict->inside = (uint16_t)find_inside(stack, verdict->root);
+		verdict->inside = (uint16_t)find_inside(process, stack, verdict->root);
 	}
 	/* An endpoint that runs the loop itself is not the task's: its lane is the thread. */
 	if (verdict->root >= 0 && index > verdict->root)
@@ -92,7 +136,7 @@ static int find_carrier(const struct stack *stack)
 	return carrier >= 0 ? carrier : find_landmark(stack, LANDMARK_SERVANT);
 }
 
-bool who_judge(struct run_stage *stage, struct stack *stack)
+bool who_judge(struct run_stage *stage, struct process *process, struct stack *stack)
 {
 	struct stack_verdict *verdict = &stack->verdict;
 	int index, site, root;
@@ -104,6 +148,8 @@ bool who_judge(struct run_stage *stage, struct stack *stack)
 		if (!stack->frames[i].code->known)
 			return false;
 	root = find_root(stack, &eager);
+	if (root >= 0 && !eager)
+		learn_loop(stage, process, stack, root);
 	*verdict = (struct stack_verdict){
 	    .root = (int16_t)root,
 	    .eager = eager,
@@ -111,13 +157,13 @@ bool who_judge(struct run_stage *stage, struct stack *stack)
 	    .worker = find_landmark(stack, LANDMARK_WORKER) >= 0 || find_landmark(stack, LANDMARK_SERVANT) >= 0,
 	    .received = find_landmark(stack, LANDMARK_RECEIVER) >= 0,
 	};
-	verdict->inside = (uint16_t)find_inside(stack, verdict->root);
+	verdict->inside = (uint16_t)find_inside(process, stack, verdict->root);
 	index = endpoint_find(&stage->rules, stack, verdict->inside, &verdict->certain);
 	site = endpoint_find_site(stack, verdict->inside, index);
 	if (site >= 0)
 		verdict->site = place_site(&stage->places, &stack->frames[site]);
 	if (index >= 0)
-		judge_endpoint(stage, stack, index);
+		judge_endpoint(stage, process, stack, index);
 	verdict->generation = stage->generation;
 	return true;
 }
@@ -194,7 +240,7 @@ enum run_reason who_find(struct run_stage *stage, const struct call_owner *owner
 
 	if (reason != RUN_REASON_COUNT)
 		return reason;
-	if (!stack || !who_judge(stage, stack)) {
+	if (!stack || !who_judge(stage, process, stack)) {
 		stage->stats.stacks_unknown++;
 		return RUN_WALK_FAILED;
 	}

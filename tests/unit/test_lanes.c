@@ -609,6 +609,47 @@ static void a_loop_does_other_things(void **state)
 	assert_run(world, 2, "job.helper", RUN_BY_CALLS, 1, true); /* what the callback has started */
 }
 
+/* A loop without frames: its tasks are what tell that it is one. */
+static void a_loop_that_is_not_seen(void **state)
+{
+	struct world *world = *state;
+	struct call *first, *one, *two;
+
+	PLAIN(world, 1, MAIN, BEFORE, JOB, BEFORE);		   /* the loop reads, as which it is not known yet */
+	PLAIN(world, 2, MAIN, BEFORE, JOB, BEFORE, REDIS, BEFORE); /* a callback of a package */
+	PLAIN(world, 3, MAIN, BEFORE, JOB, BEFORE, START, INSIDE | ROOT, SEARCH, BEFORE | GENERATOR, CLIENT, BEFORE);
+	PLAIN(world, 4, MAIN, BEFORE, JOB, BEFORE, START, INSIDE | ROOT);
+	PLAIN(world, 5, MAIN, BEFORE, JOB, BEFORE, VIEW, BEFORE, REDIS, BEFORE); /* a callback */
+	PLAIN(world, 6, MAIN, BEFORE, JOB, AFTER, REDIS, BEFORE);		 /* when the loop is over */
+	first = request_at(world, 8, "GET /first", AT(.stack = 1));
+	hand_over(world, NT_HANDOVER_TASK, 0xa0, AT(.stack = 2));
+	call_at(world, AT(.stack = 5));
+	assert_string_equal(last_endpoint(world), "job.job");
+	call_at(world, AT(.stack = 3, .task = 0xa0));
+	assert_string_equal(last_endpoint(world), "api.search");
+	call_at(world, AT(.stack = 5));
+	assert_string_equal(last_endpoint(world), "views.homepage");
+	hand_over(world, NT_HANDOVER_TASK, 0xa1, AT(.stack = 2));
+	call_at(world, AT(.stack = 3, .task = 0xa1)); /* another connection's */
+	answer_at(world, first, AT(.stack = 4, .task = 0xc0));
+	flush(world);
+	assert_int_equal(count_runs(world, "api.search", RUN_BY_CALLS, 1), 2);
+	world->run_count = 0;
+
+	one = request_at(world, 9, "GET /one", AT(.stack = 1));
+	hand_over(world, NT_HANDOVER_TASK, 0xb0, AT(.stack = 2)); /* for another connection */
+	two = request_at(world, 10, "GET /two", AT(.stack = 1));
+	call_at(world, AT(.stack = 3, .task = 0xb0));
+	answer_at(world, one, AT(.stack = 4, .task = 0xc0));
+	answer_at(world, two, AT(.stack = 4, .task = 0xb0));
+	call_at(world, AT(.stack = 6));
+	assert_string_equal(last_endpoint(world), "job.job");
+	flush(world);
+	assert_int_equal(world->requests_with_run, 2); /* the first one, by what came before it was known */
+	assert_run(world, 0, "api.search", RUN_BY_REQUEST, 1, true);
+	assert_string_equal(world->runs[0].route, "GET /two");
+}
+
 /* A callback that is given the bytes answers by itself. */
 static void a_protocol_that_answers_at_once(void **state)
 {
@@ -1052,6 +1093,7 @@ int main(void)
 	    TEST(a_thread_with_the_id_of_another),
 	    TEST(a_task_for_what_was_read),
 	    TEST(a_loop_does_other_things),
+	    TEST(a_loop_that_is_not_seen),
 	    TEST(a_protocol_that_answers_at_once),
 	    TEST(a_task_that_sends_the_response),
 	    TEST(before_and_after_a_request),
