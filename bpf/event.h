@@ -226,22 +226,25 @@ _Static_assert(sizeof(struct nt_code) == 64, "layout");
 
 /* How a function's frame was left, or not. */
 enum nt_passage {
-	NT_ENTERED = 0, /* called, or a suspended coroutine goes on */
+	NT_ENTERED = 0, /* called */
 	NT_RETURNED,	/* returned or unwound: it is over */
-	NT_SUSPENDED,	/* its coroutine or generator waits: it will be entered again, or closed */
+	NT_SUSPENDED, /* its coroutine or generator waits: it will go on, or be closed, of which nothing may be heard */
+	NT_RESUMED,   /* it goes on */
 };
 
 struct nt_function {
 	struct nt_head h;
 	__u64 code;
-	__u64 frame;	/* address of the frame: pairs entry with return */
-	__u64 caller;	/* code object of the calling frame; 0: none */
+	__u64 frame;  /* address of the frame: pairs entry with return */
+	__u64 caller; /* code object of the calling frame; 0: none */
+	/* Whose work it is, as in struct nt_owner; but `coroutine` is 0 where the outermost is a plain generator. */
+	__u64 coroutine, base;
 	__u8 passage;	/* enum nt_passage */
 	__u8 generator; /* 1: a generator or coroutine owns the frame */
 	__u8 reserved[6];
 	struct nt_times times;
 };
-_Static_assert(sizeof(struct nt_function) == 88, "layout");
+_Static_assert(sizeof(struct nt_function) == 104, "layout");
 
 enum nt_handover_kind {
 	NT_HANDOVER_TASK =
@@ -364,7 +367,12 @@ struct nt_layout {
 	__u16 generator_frame;	       /* coroutine object to its frame: a pointer before 3.11, then the frame itself */
 	__u16 generator_state; /* from 3.11: gi_frame_state. 3.10: the frame's f_state. 3.8, 3.9: its f_stacktop */
 	__u16 tuple_items;     /* ob_item */
-	__u16 reserved[3];
+	/* Of generator_state, what says that the generator waits. 3.8, 3.9: both 0, it is a pointer that then is not
+	 * NULL. */
+	__s8 suspended_from, suspended_to;
+	/* Opcodes of YIELD_VALUE, also the instrumented one, where probes fire before the state is set; 0: not so. */
+	__u8 yields[2];
+	__u16 reserved;
 };
 _Static_assert(sizeof(struct nt_layout) == 72, "layout");
 

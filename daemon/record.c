@@ -86,7 +86,7 @@ static bool check_function(const struct nt_head *head, uint64_t *ret_behind)
 	const struct nt_function *record = (const struct nt_function *)head;
 
 	*ret_behind = 0;
-	return record->passage <= NT_SUSPENDED;
+	return record->passage <= NT_RESUMED;
 }
 
 static bool check_handover(const struct nt_head *head, uint64_t *ret_behind)

@@ -15,7 +15,7 @@
  * (python/cpython#98894), 3.12 to 3.14 have none, 3.15's pairs need the care that docs/inside.md says. */
 static const struct {
 	uint8_t major, minor;
-} working[] = {{3, 8}, {3, 9}, {3, 10}};
+} working[] = {{3, 8}, {3, 9}, {3, 10}, {3, 15}};
 
 bool choose_probes_work(const struct target *target)
 {

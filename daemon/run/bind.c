@@ -35,7 +35,7 @@ static bool find_run(struct run_stage *stage, const struct who *who, const struc
 		return true;
 	if (!who->lane)
 		return false;
-	ret_place->run = usdt_run(stage, who->lane, call->owner.pid, who->stack);
+	ret_place->run = usdt_run(stage, who->lane, &call->owner, who->stack);
 	request = ret_place->run ? NULL : who_request(stage, who);
 	if (request)
 		ret_place->run = request_run(stage, request, who->lane, call->owner.pid, who->stack);

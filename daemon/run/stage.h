@@ -98,15 +98,18 @@ struct open_run {
 	char route[PROTOCOL_OPERATION_SIZE];
 };
 
-/* A function that may be an endpoint, between entry and return. */
+/* A function that may be an endpoint, between entry and return for good. */
 struct active {
 	uint64_t frame;
 	uint64_t began;
+	struct call_times began_at; /* what its thread had spent then */
 	struct code *code;
 	struct open_run *run; /* NULL while no call belongs to it */
 	uint8_t rank;	      /* usdt.c's */
 	bool sure;	      /* it is an endpoint, with calls or without */
 	bool around;	      /* another one was active inside it */
+	bool suspended;	      /* a coroutine or generator that waits */
+	bool waited;	      /* it was that once: others had the thread meanwhile */
 };
 
 /* A request to the target that has not ended; its call's `user`. */
@@ -140,7 +143,7 @@ struct lane {
 	uint64_t seen; /* when it last did something */
 	uint64_t read; /* connection that it read from last */
 	unsigned active_count;
-	struct active *active; /* STAGE_MAX_ACTIVE of them, innermost last; NULL: never any */
+	struct active *active; /* STAGE_MAX_ACTIVE of them, innermost last of those that run; NULL: never any */
 	struct request *requests;
 	unsigned changes;      /* pairs of neighbours among them that are of different connections */
 	struct open_run *runs; /* by calls */
@@ -252,8 +255,9 @@ void book_clear(struct run_stage *stage);
 
 /* usdt.c */
 int usdt_feed(struct run_stage *stage, const struct nt_function *record);
-/* The run that is active on this thread with this stack's endpoint; NULL: none. */
-struct open_run *usdt_run(struct run_stage *stage, struct lane *lane, uint32_t pid, const struct stack *stack);
+/* The run that is active in this lane with this stack's endpoint; NULL: none. */
+struct open_run *usdt_run(struct run_stage *stage, struct lane *lane, const struct call_owner *owner,
+			  const struct stack *stack);
 /* Ends all of a thread's: at `now`, because nothing of it goes on; or not exact, because the capture ends in them. */
 void usdt_end_all(struct run_stage *stage, uint32_t pid, struct lane *lane, bool exact);
 /* The thread reads the next request: what a dispatcher called for the last one has returned, unseen. */

@@ -67,6 +67,8 @@ static const struct nt_layout layout_table[] = {
 	.frame_locals = 352,
 	.frame_generator = 88,
 	.generator_state = 108,
+	.suspended_from = -1,
+	.suspended_to = -1,
     },
     {
 	.major = 3,
@@ -90,6 +92,8 @@ static const struct nt_layout layout_table[] = {
 	.code_locals = 76,
 	.generator_frame = 80,
 	.generator_state = 75,
+	.suspended_from = -1,
+	.suspended_to = -1,
     },
     {
 	.major = 3,
@@ -113,6 +117,8 @@ static const struct nt_layout layout_table[] = {
 	.code_locals = 72,
 	.generator_frame = 72,
 	.generator_state = 67,
+	.suspended_from = -1,
+	.suspended_to = -1,
     },
     {
 	.major = 3,
@@ -136,6 +142,8 @@ static const struct nt_layout layout_table[] = {
 	.code_locals = 72,
 	.generator_frame = 72,
 	.generator_state = 67,
+	.suspended_from = -2,
+	.suspended_to = -1,
     },
     {
 	.major = 3,
@@ -159,6 +167,8 @@ static const struct nt_layout layout_table[] = {
 	.code_locals = 72,
 	.generator_frame = 72,
 	.generator_state = 67,
+	.suspended_from = -2,
+	.suspended_to = -1,
     },
     {
 	.major = 3,
@@ -182,6 +192,9 @@ static const struct nt_layout layout_table[] = {
 	.code_locals = 72,
 	.generator_frame = 72,
 	.generator_state = 67,
+	.suspended_from = 1,
+	.suspended_to = 3,
+	.yields = {119, 246},
     },
 };
 

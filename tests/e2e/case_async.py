@@ -57,10 +57,10 @@ SHAPES = {
 }
 
 
-def run_shape(lab, load, loop, share=0):
+def run_shape(lab, load, loop, share=0, mode="stack", every_run=False):
     need_loop(lab, loop)
     load = Load(load.script, load.scenario, load.backends, load.endpoints, **dict(load.options, loop=loop))
-    return traced(lab, load, "stack", share=share)
+    return traced(lab, load, mode, every_run=every_run, share=share)
 
 
 def _add_shapes():

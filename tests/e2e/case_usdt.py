@@ -1,13 +1,17 @@
 """Cases of attribution by USDT probes, which see every run, and of the choice between them and the stack."""
 
-from compare import close_enough, compare, lost, median, true_name
+from case_async import SHAPES, run_shape
+from compare import close_enough, compare, endpoint_matches, lost, median, true_name
 from lab import Absent, Skip, check, check_none
 from loads import LOADS, MIXED, Load, check_wall_source, many, options_of, patterns, quit_target, traced
 from registry import CASES, case
 
 
+WORKING = ((3, 8), (3, 9), (3, 10), (3, 15))
+
+
 def need_working_probes(lab):
-    if not lab.interpreter()["dtrace"] or lab.version() not in ((3, 8), (3, 9), (3, 10)):
+    if not lab.interpreter()["dtrace"] or lab.version() not in WORKING:
         raise Absent("this Python (%d.%d) has no working entry probes" % lab.version())
 
 
@@ -27,6 +31,46 @@ def _add_usdt():
 
 
 _add_usdt()
+
+
+# Endpoints that are coroutines, and wait: the shapes of case_async.py that are run so as well. Each waits a little longer
+# here, as what the probes cost the target is in the wall time and not in the witness's.
+PAUSE = 0.008
+USDT_SHAPES = ("interleaved", "one_after_the_other", "task_after_task", "tasks", "cancellation", "wrapping")
+
+
+def check_wall_times(lab, summary, truth):
+    """
+    Means are the witness's; medians too, but for a place more or less in the order, because these endpoints wait at random.
+    Not where the clock is emulated, nor of runs so short that what the probes cost them matters.
+    """
+    for name, endpoint in truth.items():
+        walls = sorted(endpoint.walls)
+        if not name or lab.scale < 1 or sum(walls) / len(walls) < 2e6:
+            continue
+        found = [row["wall"] for row in summary["endpoints"]
+                 if endpoint_matches(row["endpoint"], name, lab.qualified())]
+        check(found and close_enough(found[0]["mean"], sum(walls) / len(walls)),
+              "%s: wall %s, truly %.4f ms on average" % (name, found, sum(walls) / len(walls) / 1e6))
+        middle = walls[max(0, len(walls) // 2 - 2) : len(walls) // 2 + 2]
+        low, high = close_enough(found[0]["p50"], middle[0]), close_enough(found[0]["p50"], middle[-1])
+        check(low or high or middle[0] < found[0]["p50"] * 1e6 < middle[-1],
+              "%s: wall p50 %s ms, truly of %s ns" % (name, found[0]["p50"], middle))
+
+
+def _add_usdt_shapes():
+    def run(lab, load):
+        need_working_probes(lab)
+        load = Load(load.script, load.scenario, load.backends, load.endpoints, **dict(load.options, pause=PAUSE))
+        summary, truth = run_shape(lab, load, "asyncio", mode="usdt", every_run=True)
+        check_wall_source(summary, "usdt")
+        check_wall_times(lab, summary, truth)
+
+    for name in USDT_SHAPES:
+        CASES["usdt_asyncio_" + name] = lambda lab, load=SHAPES[name]: run(lab, load)
+
+
+_add_usdt_shapes()
 
 
 SPARSE = Load("plain", "sparse", ("raw",), ["timed", "through_a_generator", "raises", "idle"], runs=many(400, 20))
@@ -52,7 +96,7 @@ def auto_never_takes_dead_probes(lab):
     quit_target(target)
     chosen = summary["targets"][0]["attribution"]
     check(chosen in ("stack", "usdt"), "attribution %r" % chosen)
-    if lab.version() not in ((3, 8), (3, 9), (3, 10)):
+    if lab.version() not in WORKING:
         check(chosen == "stack", "chose %s on Python %d.%d" % ((chosen,) + lab.version()))
     check_none(compare(summary, lab.truth(), lab.qualified(), every_run=chosen == "usdt"))
 

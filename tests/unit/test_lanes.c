@@ -1001,6 +1001,196 @@ static void runs_that_wait_for_a_response_are_bounded(void **state)
 	assert_int_equal(world->calls_in_runs, 20);
 }
 
+/* --- by entry and return --- */
+
+/* What a probe tells of a coroutine's or generator's function. */
+static void pass(struct world *world, uint64_t code, uint64_t frame, uint64_t task, enum nt_passage passage)
+{
+	world->now += 10;
+	record_function(&world->record, world->now, PID, TID, code, HANDLE, frame, false);
+	world->record.function.coroutine = task;
+	world->record.function.generator = 1;
+	world->record.function.passage = passage;
+	feed(world);
+}
+
+static void stacks_of_coroutines(struct world *world)
+{
+	assert_int_equal(run_stage_add_pattern(world->stage, "api.*"), 0);
+	assert_int_equal(run_stage_add_pattern(world->stage, "old.lines"), 0);
+	LOOP(world, 1, SEARCH, BEFORE | ROOT, CLIENT, BEFORE | GENERATOR);
+	LOOP(world, 2, SEARCH, AFTER | ROOT, CLIENT, BEFORE | GENERATOR);
+	PLAIN(world, 3, MAIN, BEFORE, LEGACY, BEFORE | GENERATOR, REDIS, BEFORE);
+	PLAIN(world, 4, MAIN, AFTER, JOB, BEFORE, REDIS, BEFORE);
+}
+
+/* The run lasts from the first entry to the last return, however often it waits. */
+static void waiting_is_in_the_run(void **state)
+{
+	struct world *world = *state;
+
+	stacks_of_coroutines(world);
+	pass(world, SEARCH, 0xa0, 0xa0, NT_ENTERED); /* at 1010 */
+	call_at(world, AT(.stack = 1, .task = 0xa0, .frame = 0xa0));
+	pass(world, SEARCH, 0xa0, 0xa0, NT_SUSPENDED);
+	world->now += 5000;
+	pass(world, SEARCH, 0xa0, 0xa0, NT_RESUMED);
+	call_at(world, AT(.stack = 2, .task = 0xa0, .frame = 0xa0));
+	assert_int_equal(world->run_count, 0);
+	pass(world, SEARCH, 0xa0, 0xa0, NT_RETURNED);
+	assert_int_equal(world->run_count, 1);
+	assert_run(world, 0, "api.search", RUN_BY_USDT, 2, true);
+	assert_int_equal(world->runs[0].run.began, 1010);
+	assert_int_equal(world->runs[0].run.ended, world->now);
+	assert_false(world->runs[0].run.timed);
+}
+
+/* Two tasks of one function on one thread: each call is its own task's. One makes none at all. */
+static void coroutines_that_take_turns(void **state)
+{
+	struct world *world = *state;
+
+	stacks_of_coroutines(world);
+	for (uint64_t task = 0xa0; task <= 0xa2; task++) {
+		pass(world, SEARCH, task, task, NT_ENTERED);
+		pass(world, SEARCH, task, task, NT_SUSPENDED);
+	}
+	pass(world, SEARCH, 0xa1, 0xa1, NT_RESUMED);
+	call_at(world, AT(.stack = 1, .task = 0xa1, .frame = 0xa1));
+	pass(world, SEARCH, 0xa1, 0xa1, NT_SUSPENDED);
+	pass(world, SEARCH, 0xa0, 0xa0, NT_RESUMED);
+	call_at(world, AT(.stack = 1, .task = 0xa0, .frame = 0xa0));
+	call_at(world, AT(.stack = 2, .task = 0xa0, .frame = 0xa0));
+	for (uint64_t task = 0xa0; task <= 0xa2; task++)
+		pass(world, SEARCH, task, task, NT_RETURNED);
+	assert_int_equal(world->run_count, 3);
+	assert_run(world, 0, "api.search", RUN_BY_USDT, 2, true);
+	assert_run(world, 1, "api.search", RUN_BY_USDT, 1, true);
+	assert_run(world, 2, "api.search", RUN_BY_USDT, 0, true);
+}
+
+/* 3.15 tells nothing of an exception that is thrown into what waits: it goes on, or is over, all the same. */
+static void a_coroutine_that_is_thrown_into(void **state)
+{
+	struct world *world = *state;
+
+	stacks_of_coroutines(world);
+	pass(world, SEARCH, 0xa0, 0xa0, NT_ENTERED);
+	pass(world, SEARCH, 0xa0, 0xa0, NT_SUSPENDED);
+	call_at(world, AT(.stack = 1, .task = 0xa0, .frame = 0xa0)); /* it caught it */
+	pass(world, SEARCH, 0xa0, 0xa0, NT_SUSPENDED);
+	pass(world, SEARCH, 0xa0, 0xa0, NT_RETURNED); /* and this one not */
+	assert_int_equal(world->run_count, 1);
+	assert_run(world, 0, "api.search", RUN_BY_USDT, 1, true);
+}
+
+/* Closed without a word, as 3.13 and later do where nothing would catch it: the next one at the address says so. */
+static void a_coroutine_that_is_forgotten(void **state)
+{
+	struct world *world = *state;
+
+	stacks_of_coroutines(world);
+	pass(world, SEARCH, 0xa0, 0xa0, NT_ENTERED);
+	call_at(world, AT(.stack = 1, .task = 0xa0, .frame = 0xa0));
+	pass(world, SEARCH, 0xa0, 0xa0, NT_SUSPENDED);
+	pass(world, SEARCH, 0xa0, 0xa0, NT_ENTERED);
+	assert_int_equal(world->run_count, 1);
+	assert_run(world, 0, "api.search", RUN_BY_USDT, 1, false);
+	pass(world, SEARCH, 0xa0, 0xa0, NT_RETURNED);
+	assert_int_equal(world->run_count, 2);
+	assert_run(world, 1, "api.search", RUN_BY_USDT, 0, true);
+	pass(world, FETCH, 0xb0, 0xb0, NT_RESUMED); /* begun before the capture */
+	pass(world, FETCH, 0xb0, 0xb0, NT_RETURNED);
+	assert_int_equal(world->run_count, 2);
+}
+
+/* A coroutine within another one: both wait at once, and the inner one is a part of the outer one's run. */
+static void coroutines_that_await_each_other(void **state)
+{
+	struct world *world = *state;
+
+	stacks_of_coroutines(world);
+	LOOP(world, 5, SEARCH, BEFORE | ROOT, FETCH, BEFORE | GENERATOR, CLIENT, BEFORE | GENERATOR);
+	pass(world, SEARCH, 0xa0, 0xa0, NT_ENTERED);
+	pass(world, FETCH, 0xb0, 0xa0, NT_ENTERED);
+	pass(world, FETCH, 0xb0, 0xa0, NT_SUSPENDED);
+	pass(world, SEARCH, 0xa0, 0xa0, NT_SUSPENDED);
+	pass(world, SEARCH, 0xa0, 0xa0, NT_RESUMED);
+	pass(world, FETCH, 0xb0, 0xa0, NT_RESUMED);
+	call_at(world, AT(.stack = 5, .task = 0xa0, .frame = 0xa0));
+	pass(world, FETCH, 0xb0, 0xa0, NT_RETURNED);
+	pass(world, SEARCH, 0xa0, 0xa0, NT_RETURNED);
+	assert_int_equal(world->run_count, 1);
+	assert_run(world, 0, "api.search", RUN_BY_USDT, 1, true);
+}
+
+/* A plain generator waits on its thread's own lane: what is called meanwhile is not inside of it. */
+static void a_generator_that_waits_is_around_nothing(void **state)
+{
+	struct world *world = *state;
+
+	assert_int_equal(run_stage_add_pattern(world->stage, "job.job"), 0);
+	stacks_of_coroutines(world);
+	pass(world, LEGACY, 0xc0, 0, NT_ENTERED);
+	call_at(world, AT(.stack = 3, .frame = 0xc0));
+	pass(world, LEGACY, 0xc0, 0, NT_SUSPENDED);
+	function(world, TID, JOB, MAIN, 0x100, false);
+	call_at(world, AT(.stack = 4, .frame = 0x100));
+	function(world, TID, JOB, MAIN, 0x100, true);
+	assert_int_equal(world->run_count, 1);
+	assert_run(world, 0, "job.job", RUN_BY_USDT, 1, true);
+	pass(world, LEGACY, 0xc0, 0, NT_RESUMED);
+	call_at(world, AT(.stack = 3, .frame = 0xc0));
+	pass(world, LEGACY, 0xc0, 0, NT_RETURNED);
+	assert_int_equal(world->run_count, 2);
+	assert_run(world, 1, "old.lines", RUN_BY_USDT, 2, true);
+}
+
+/* Generators that nobody goes on with are given up for others in the end. */
+static void generators_that_are_left_are_bounded(void **state)
+{
+	struct world *world = *state;
+
+	stacks_of_coroutines(world);
+	for (uint64_t frame = 1; frame <= 40; frame++) {
+		pass(world, LEGACY, frame << 8, 0, NT_ENTERED);
+		call_at(world, AT(.stack = 3, .frame = frame << 8));
+		pass(world, LEGACY, frame << 8, 0, NT_SUSPENDED);
+	}
+	assert_int_equal(world->run_count, 40 - 16);
+	assert_run(world, 0, "old.lines", RUN_BY_USDT, 1, false);
+	assert_int_equal(world->calls_in_runs, 40 - 16);
+	flush(world);
+	assert_int_equal(world->run_count, 40);
+}
+
+/* The same view in two greenlets, which take turns on a thread with frames that are not a generator's. */
+static void views_in_greenlets(void **state)
+{
+	struct world *world = *state;
+
+	assert_int_equal(run_stage_add_pattern(world->stage, "green.handle"), 0);
+	stacks_of_coroutines(world);
+	feed_code(world, PID, &async_codes[sizeof(async_codes) / sizeof(*async_codes) - 2]); /* gevent's */
+	PLAIN(world, 6, SERVE, BEFORE, HANDLER, BEFORE, REDIS, BEFORE);
+	for (uint64_t base = 0xd0; base <= 0xd1; base++) {
+		record_function(&world->record, world->now += 10, PID, TID, HANDLER, SERVE, base << 8, false);
+		world->record.function.base = base;
+		feed(world);
+	}
+	call_at(world, AT(.stack = 6, .base = 0xd0, .frame = 0xd000));
+	call_at(world, AT(.stack = 6, .base = 0xd1, .frame = 0xd100));
+	call_at(world, AT(.stack = 6, .base = 0xd0, .frame = 0xd000));
+	for (uint64_t base = 0xd0; base <= 0xd1; base++) {
+		record_function(&world->record, world->now += 10, PID, TID, HANDLER, SERVE, base << 8, true);
+		world->record.function.base = base;
+		feed(world);
+	}
+	assert_int_equal(world->run_count, 2);
+	assert_run(world, 0, "green.handle", RUN_BY_USDT, 2, true);
+	assert_run(world, 1, "green.handle", RUN_BY_USDT, 1, true);
+}
+
 /* Lanes that did nothing for long make room, also where no interval ends. */
 static void lanes_are_bounded(void **state)
 {
@@ -1108,6 +1298,14 @@ int main(void)
 	    TEST(handovers_are_bounded),
 	    TEST(what_is_of_no_use_is_no_loss),
 	    TEST(runs_that_wait_for_a_response_are_bounded),
+	    TEST(waiting_is_in_the_run),
+	    TEST(coroutines_that_take_turns),
+	    TEST(a_coroutine_that_is_thrown_into),
+	    TEST(a_coroutine_that_is_forgotten),
+	    TEST(coroutines_that_await_each_other),
+	    TEST(a_generator_that_waits_is_around_nothing),
+	    TEST(generators_that_are_left_are_bounded),
+	    TEST(views_in_greenlets),
 	    TEST(lanes_are_bounded),
 	    TEST(too_many_at_once),
 	    TEST(everything_is_open),
