@@ -31,6 +31,7 @@
 #define bpf_probe_read_kernel(to, size, from) (memcpy((to), (from), (size)), 0)
 #define bpf_get_current_task() 0ull
 #define bpf_ktime_get_ns() 1ull
+#define bpf_get_prandom_u32() 0u
 
 #include <stdlib.h>
 #include <string.h>
