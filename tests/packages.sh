@@ -10,6 +10,9 @@ demo='python3 redis-server memcached gunicorn python3-flask python3-redis python
 test='python3-pytest python3-uvloop libcmocka-dev clang-format clang-tidy cppcheck groff-base
       qemu-system-x86 mmdebstrap cpio busybox-static e2fsprogs xz-utils zstd lz4'
 
+# What the applications of the matrix and their servers need says tests/matrix.
+matrix=$(sed -n 's/^PACKAGES = "\(.*\)"$/\1/p' "${0%/*}"/matrix/table.py "${0%/*}"/matrix/apps/*.py)
+
 policy=/usr/sbin/policy-rc.d
 work=
 
@@ -74,7 +77,7 @@ main() {
 		case $list in
 		build) packages=$build ;;
 		demo) packages=$demo ;;
-		test) packages=$test ;;
+		test) packages="$test $matrix" ;;
 		*) say "no such list: $list (there are: build demo test)" && exit 2 ;;
 		esac
 		for package in $packages; do
