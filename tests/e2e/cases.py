@@ -10,6 +10,7 @@ import case_processes  # noqa: F401
 import case_servers  # noqa: F401
 import case_async  # noqa: F401
 import case_handover  # noqa: F401
+import case_dispatchers  # noqa: F401
 import case_outputs  # noqa: F401
 import case_refusals  # noqa: F401
 import case_containers  # noqa: F401
