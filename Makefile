@@ -41,7 +41,7 @@ help:
 	@echo 'make         build/nettraced and build/nettrace'
 	@echo 'make demo    installs what is missing, builds, traces a small shop for ten seconds'
 	@echo 'make test    installs what is missing, builds, runs every test'
-	@echo 'make unit | replay | e2e | vm | bench | lint    one part of it'
+	@echo 'make unit | replay | lint | e2e | suites | matrix | vm | bench    one part of it'
 
 $(BUILD)/libnettrace.a: $(CORE_OBJ)
 	rm -f $@ && ar rcs $@ $^
@@ -117,7 +117,7 @@ test: packages-test
 	+$(MAKE) -j2 all tools
 	+tests/total.py $(SUITES)
 
-SUITES ?= unit replay lint e2e suites vm
+SUITES ?= unit replay lint e2e suites vm matrix
 
 # What the suites need beside the two programs.
 tools: $(UNIT_BIN) $(BUILD)/libtables.so $(BUILD)/nettraced.static $(BUILD)/nettrace.static $(BUILD)/verify.static

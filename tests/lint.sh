@@ -1,5 +1,6 @@
 #!/bin/sh
-# Format, clang-tidy and cppcheck over the C sources; each file of each tool is one check. Prints `lint: N passed, ...`.
+# Format, clang-tidy and cppcheck over the C sources; each file of each tool is one check. And whether README's table is the
+# one that the matrix found. Prints `lint: N passed, ...`.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -30,6 +31,7 @@ chmod +x "$work/check"
 			clang-tidy --quiet FILE -- -std=gnu11 -DNT_VERSION='"lint"' -isystem build
 	"$work/check" cppcheck cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -j "$(nproc)" \
 		--enable=warning,portability --suppress=unknownMacro -Ibuild --suppress='*:build/*' $(git ls-files 'daemon/*.c' 'cli/*.c')
+	"$work/check" "README's table" tests/matrix/results.py --check
 } >"$work/results"
 
 grep -v '^ok$' "$work/results"

@@ -3,8 +3,8 @@
     results.py          writes the table into README.md
     results.py --check  says whether it is there as RESULTS has it (lint)
 
-A line of RESULTS: version of Python, suite, application, framework, its version, server, mode, `ok` or `none`; tabs between.
-Versions of frameworks move in some suites and are not compared.
+A line of RESULTS: version of Python, suite, application, framework, its version, server, mode, and how runs are told apart
+(`request`, `calls`) or `none`; tabs between. Versions of frameworks move in some suites and are not compared.
 """
 
 import collections
@@ -28,9 +28,10 @@ def of(found):
         place, row = result.place, result.row
         module = row.application.module.partition("=")[0]
         version = place.modules.get(module, "") if result.state == "ok" else ""
+        state = result.said["attribution"] if result.state == "ok" else result.state
         server = row.name[len(row.application.name) + 1 :]
         lines.append(Line(place.version, place.suite, row.application.name, row.application.framework, version, server,
-                          row.server.mode, result.state))
+                          row.server.mode, state))
     return sorted(lines, key=_order)
 
 
@@ -80,13 +81,16 @@ def render(lines):
 
 
 def _cell(lines):
-    if any(line.state not in ("ok", "none") for line in lines):
-        return "failed"
-    passed = [line for line in lines if line.state == "ok"]
+    if any(line.state == "not ok" for line in lines):
+        return "**failed**"
+    passed = [line for line in lines if line.state != "none"]
     if not passed:
         return "does not exist"
-    modes = sorted({line.mode for line in passed}, key=table.MODES.index)
-    return ": ".join(filter(None, [passed[0].version, " ".join(modes)]))
+    words = [passed[0].version] if passed[0].version else []
+    for mode in sorted({line.mode for line in passed}, key=table.MODES.index):
+        states = {line.state for line in passed if line.mode == mode}
+        words.append(mode if "request" in states else mode + "\\*")
+    return " ".join(words)
 
 
 def _in_readme(text, new):

@@ -236,6 +236,7 @@ def trace(lab, row, served):
     return {
         "calls": sum(endpoint["calls"] for endpoint in summary["endpoints"]),
         "runs": sum(endpoint["runs"] for endpoint in summary["endpoints"]),
+        "attribution": "request" if by_request else "calls",
         "runs_exact": all(endpoint["runs_exact"] for endpoint in summary["endpoints"]),
         "unattributed": summary["unattributed"]["calls"],
     }

@@ -95,7 +95,7 @@ def report_table(found, write):
     """Prints the table; 1 if it is not the one that was noted, else 0."""
     lines = results.of(found)
     print(results.render(lines))
-    if write and all(line.state in ("ok", "none") for line in lines):
+    if write and all(line.state != "not ok" for line in lines):
         results.write(lines)
     problem = results.difference(lines)
     print("not ok table " + problem if problem else "ok table")
