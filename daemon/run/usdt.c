@@ -44,6 +44,13 @@ static bool any_active(const struct lane *lane, enum rank rank)
 	return false;
 }
 
+static bool is_initialiser(const struct code *code)
+{
+	const char *dot = strrchr(code->name, '.');
+
+	return !strcmp(dot ? dot + 1 : code->name, "__init__");
+}
+
 /* The rank of a function of the application's own that was called by `caller` (NULL: not known, or none). */
 static enum rank rank_of_own(const struct lane *lane, const struct code *code, const struct code *caller,
 			     bool *ret_sure)
@@ -53,7 +60,8 @@ static enum rank rank_of_own(const struct lane *lane, const struct code *code, c
 	if (caller && caller->dispatcher &&
 	    dispatcher_called_by(caller->dispatcher, caller->file, around ? around->code->file : NULL,
 				 around ? around->code->name : NULL)) {
-		*ret_sure = true;
+		/* What else it calls, and what makes a view's object, are endpoints only if they made calls as ones. */
+		*ret_sure = !caller->dispatcher->generic && !is_initialiser(code);
 		if (!caller->dispatcher->generic)
 			return RANK_DISPATCHED;
 		return any_active(lane, RANK_DISPATCHED) ? RANK_NONE : RANK_GENERIC;

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """One row of the matrix: an application under a server, asked concurrently, traced, held against the witness in it.
 
-    row.py NAME        prints one line of JSON: what came out. lab.py lists what can be set in the environment.
+    row.py NAME        prints one line of JSON: what came out. lab.py lists what can be set in the environment; and
+                       MATRIX_PORT is the port that the server gets
 
 No -e and no configuration: nettraced has to find the endpoints by itself. Calls, round trips, bytes, operations and
 connects of each endpoint must be those that the witness wrote down, nothing may be unattributed or lost, and no endpoint
@@ -35,11 +36,16 @@ PACKAGES = "dist-packages"
 BACKENDS = ("redis", "http", "raw")
 
 
+def port_of_its_own():
+    """The one that run.py gives: no other row takes it before the server does. Otherwise one that is free now."""
+    return int(os.environ.get("MATRIX_PORT") or free_port())
+
+
 class Served:
     """The application under its server, as one child of ours."""
 
     def __init__(self, lab, row):
-        self.lab, self.row, self.port = lab, row, free_port()
+        self.lab, self.row, self.port = lab, row, port_of_its_own()
         self._install()
         self.environment = dict(
             os.environ,

@@ -31,14 +31,17 @@ import table  # noqa: E402
 AT_ONCE = 2
 LIMIT = 180  # seconds that a row may take; what hangs inside it is mostly ended earlier
 
+PORT = 20000  # each row's server has one from here on: those that are given to anybody begin at 32768
+
 Result = collections.namedtuple("Result", "place row state said")
 
 
-def run(where, row):
+def run(where, row, port):
     reason = place.why_none(where, row)
     if reason:
         return Result(where, row, "none", {"reason": reason})
-    environment = dict(os.environ, NETTRACE_PYTHON=" ".join(map(shlex.quote, where.command)))
+    python = " ".join(map(shlex.quote, where.command))
+    environment = dict(os.environ, NETTRACE_PYTHON=python, MATRIX_PORT=str(port))
     command = ["/usr/bin/python3", "-B", os.path.join(table.HERE, "row.py"), row.name]
     child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     try:
@@ -66,7 +69,8 @@ def line_of(result):
 def run_all(places, rows):
     found = []
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        tasks = [pool.submit(run, where, row) for where in places for row in rows]
+        pairs = [(where, row) for where in places for row in rows]
+        tasks = [pool.submit(run, where, row, PORT + number) for number, (where, row) in enumerate(pairs)]
         try:
             for task in tasks:
                 found.append(task.result())

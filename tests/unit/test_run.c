@@ -833,6 +833,23 @@ static void a_run_without_calls_is_a_run(void **state)
 	assert_run(world, 1, "views.homepage", RUN_BY_USDT, 0, true);
 }
 
+/* A server's dispatcher calls much else than the application. */
+static void what_a_server_calls_counts_with_its_first_call(void **state)
+{
+	struct world *world = *state;
+
+	STACK(world, PID, 1, WORKER, INSIDE, MIDDLEWARE, BEFORE);
+	for (int i = 0; i < 3; i++) {
+		function(world, TID, MIDDLEWARE, WORKER, 0x100, false);
+		if (i == 1)
+			do_call(world, (struct from){PID, TID, 1, 2, 5, 1});
+		function(world, TID, MIDDLEWARE, WORKER, 0x100, true);
+	}
+	assert_int_equal(world->run_count, 2);
+	assert_run(world, 0, "middleware.timing", RUN_BY_USDT, 1, true);
+	assert_run(world, 1, "middleware.timing", RUN_BY_USDT, 0, true);
+}
+
 static void unpaired_returns_end_nothing(void **state)
 {
 	struct world *world = *state;
@@ -1375,6 +1392,7 @@ int main(void)
 	    TEST(a_run_knows_its_backends),
 	    TEST(entry_and_return_are_exact),
 	    TEST(a_run_without_calls_is_a_run),
+	    TEST(what_a_server_calls_counts_with_its_first_call),
 	    TEST(unpaired_returns_end_nothing),
 	    TEST(a_lost_return_is_noticed),
 	    TEST(middleware_without_calls_is_no_run),
