@@ -1,4 +1,4 @@
-"""What the last complete run of the matrix found: the file RESULTS, and the table of README.md that is made from it.
+"""What runs of the matrix found: the file RESULTS, and the table of README.md that is made from it.
 
     results.py          writes the table into README.md
     results.py --check  says whether it is there as RESULTS has it (lint)
@@ -48,24 +48,28 @@ def read():
         return [Line(*line.rstrip("\n").split("\t")) for line in lines if not line.startswith("#")]
 
 
-def write(lines):
+def write(lines, whole):
+    """Notes them, but for failures. What was not run keeps its lines, unless this was all that there is."""
+    noted = {} if whole or not os.path.exists(PATH) else {_pair(line): line for line in read()}
+    noted.update((_pair(line), line) for line in lines if line.state != "not ok")
     with open(PATH, "w") as out:
         out.write("# made by tests/matrix/run.py --write; results.py says what the columns are\n")
-        out.writelines("\t".join(line) + "\n" for line in lines)
+        out.writelines("\t".join(line) + "\n" for line in sorted(noted.values(), key=_order))
 
 
 def difference(lines):
     """How these differ from RESULTS, in one line; None: not at all."""
     known = {line._replace(version="") for line in read()} if os.path.exists(PATH) else set()
     new = {line._replace(version="") for line in lines}
+    pairs = {_pair(line) for line in lines}
     problems = ["%s %s/%s-%s" % (line.state, line.python, line.application, line.server) for line in sorted(new - known)]
     problems += ["no more %s/%s-%s" % (line.python, line.application, line.server)
-                 for line in sorted(known - new) if not any(_same_pair(line, other) for other in new)]
+                 for line in sorted(known - new) if _pair(line) not in pairs]
     return "differs from tests/matrix/RESULTS: " + ", ".join(problems) if problems else None
 
 
-def _same_pair(one, other):
-    return (one.python, one.application, one.server) == (other.python, other.application, other.server)
+def _pair(line):
+    return line.python, line.application, line.server
 
 
 def render(lines):

@@ -7,8 +7,8 @@
     not ok VERSION/ROW reason
     none VERSION/ROW why there is no such pair: decided by package lists and modules, never because a row failed
 
-RESULTS has what the last complete run found, and is compared: a pair that comes or goes is a failure until --write has
-noted it (results.py makes README's table from it). Two rows run at a time.
+RESULTS has what was found and noted with --write, and a complete run is compared with it: a pair that comes or goes is a
+failure. README's table is made from it (results.py). Two rows run at a time.
 """
 
 import argparse
@@ -95,12 +95,9 @@ def look_at_all(wanted):
     return places, missing
 
 
-def report_table(found, write):
+def report_table(lines):
     """Prints the table; 1 if it is not the one that was noted, else 0."""
-    lines = results.of(found)
     print(results.render(lines))
-    if write and all(line.state != "not ok" for line in lines):
-        results.write(lines)
     problem = results.difference(lines)
     print("not ok table " + problem if problem else "ok table")
     return 1 if problem else 0
@@ -121,8 +118,12 @@ def main():
     found = run_all(places, rows)
     passed = sum(result.state == "ok" for result in found)
     failed += sum(result.state == "not ok" for result in found)
+    whole = not options.row and not options.python and not failed
+    lines = results.of(found)
+    if options.write:
+        results.write(lines, whole)
     if not options.row and not options.python:
-        differs = report_table(found, options.write)
+        differs = report_table(lines)
         passed, failed = passed + 1 - differs, failed + differs
     print("matrix: %d passed, %d failed, 0 skipped" % (passed, failed))
     return 1 if failed or not passed else 0
