@@ -87,6 +87,8 @@ def render(lines):
 def _cell(lines):
     if any(line.state == "not ok" for line in lines):
         return "**failed**"
+    if not lines:
+        return "not known"
     passed = [line for line in lines if line.state != "none"]
     if not passed:
         return "does not exist"
