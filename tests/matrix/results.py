@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """What runs of the matrix found: the file RESULTS, and the table of README.md that is made from it.
 
     results.py          writes the table into README.md
@@ -11,7 +12,9 @@ import collections
 import os
 import sys
 
-import table
+sys.dont_write_bytecode = True
+
+import table  # noqa: E402
 
 PATH = os.path.join(table.HERE, "RESULTS")
 README = os.path.join(table.HERE, "..", "..", "README.md")
