@@ -22,6 +22,10 @@ import os
 HERE = os.path.dirname(os.path.abspath(__file__))
 APPS = os.path.join(HERE, "apps")
 
+# How a server runs the application: one thing at a time, in processes forked beforehand, on threads, in greenlets, in an
+# event loop: asyncio's or uvloop's.
+MODES = ("sync", "prefork", "threads", "gevent", "async", "uvloop")
+
 # Those of the servers below, on one line as in the applications.
 PACKAGES = "gunicorn python3-gevent uwsgi-core uwsgi-plugin-python3 python3-waitress python3-uvicorn python3-uvloop python3-hypercorn python3-httptools"
 
