@@ -19,6 +19,7 @@ another one's run is part of it.
 
 A dump has one JSON array a line, told apart by the first element:
     ["process", pid, python version]
+    ["endpoint", name, line of its definition]
     ["connection", id, fd, peer]
     ["mark", name, time]
     ["run", time of entry, time of exit, thread, endpoint, run]
@@ -156,6 +157,8 @@ def dump():
     name = "%s.%d%s" % (_path, os.getpid(), _number)
     with open(name + ".part", "w") as out:
         out.write(json.dumps(["process", os.getpid(), sys.version.split()[0]]) + "\n")
+        for code, endpoint_name in list(_codes.items()):
+            out.write(json.dumps(["endpoint", endpoint_name, code.co_firstlineno]) + "\n")
         for event in list(_events):
             out.write(json.dumps(event) + "\n")
     os.rename(name + ".part", name)

@@ -26,7 +26,7 @@ def compare(summary, endpoints, qualified=True, every_run=False, exact_runs=True
     problems = []
     missing = [name for name, endpoint in endpoints.items() if name and _seen(endpoint, every_run)]
     for reported in summary["endpoints"]:
-        name = next((name for name in missing if endpoint_matches(reported["endpoint"], name, qualified)), None)
+        name = true_name(reported, {name: endpoints[name] for name in missing}, qualified)
         if name is None:
             problems.append("endpoint %s: the witness knows none or had it already" % reported["endpoint"])
             continue
@@ -83,7 +83,12 @@ def _reported_calls(summary, endpoints, qualified):
 
 
 def true_name(reported, endpoints, qualified):
-    return next((name for name in endpoints if name and endpoint_matches(reported["endpoint"], name, qualified)), None)
+    """Without qualified names several functions can have one, in different lines."""
+    for name, endpoint in endpoints.items():
+        if name and endpoint_matches(reported["endpoint"], name, qualified):
+            if qualified or not endpoint.line or endpoint.line == reported["line"]:
+                return name
+    return None
 
 
 def lost(summary):

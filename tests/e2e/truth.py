@@ -39,6 +39,7 @@ class Process:
 
     def __init__(self, lines, since):
         self.pid = lines[0][1]
+        self.lines = {line[1]: line[2] for line in lines if line[0] == "endpoint"}
         self.peers = {line[1]: line[3] for line in lines if line[0] == "connection"}
         began = max([line[2] for line in lines if line[0] == "mark"], default=since)
         self.runs = [line for line in lines if line[0] == "run" and line[1] >= began]
@@ -122,6 +123,7 @@ class Backend:
 
 class Endpoint:
     def __init__(self):
+        self.line = 0  # of its definition
         self.runs = 0  # all of them
         self.walls = []  # ns
         self.calling_runs = set()  # (process, run) of those that called or connected
@@ -140,6 +142,8 @@ def summarise(processes):
             _add_connect(endpoints[event[7]], process, event)
         for exchange in process.exchanges:
             _add_exchange(endpoints[exchange.endpoint], process, exchange)
+        for name in process.lines.keys() & endpoints.keys():
+            endpoints[name].line = process.lines[name]
     return endpoints
 
 
