@@ -110,8 +110,8 @@ static void stop_signals(sigset_t *ret_set)
 }
 
 /*
- * Incidents are when a machine has no CPU to spare: then records would be lost while we wait for one. What there is to do
- * is bounded by the targets' calls. Where it is not allowed, the losses are counted as ever.
+ * Incidents are when a machine has no CPU to spare: then records would be lost while we wait for one. What there is to
+ * do is bounded by the targets' calls. Where it is not allowed, the losses are counted as ever.
  */
 static void go_first(void)
 {
@@ -155,6 +155,20 @@ static int inspect_targets(const struct options *options, char *why)
 	return error;
 }
 
+/* A ceiling on what cannot be measured would be none. */
+static int check_ceiling(const struct options *options, struct kernel *kernel, char *why)
+{
+	int error = options->max_cost > 0 ? kernel_measure_cost(kernel, true) : 0;
+
+	kernel_measure_cost(kernel, false);
+	if (error)
+		snprintf(why, WHY_SIZE,
+			 "--max-cost: the kernel does not let us measure the cost (%s): CAP_SYS_ADMIN is "
+			 "needed for that",
+			 strerror(-error));
+	return error;
+}
+
 static int open_kernel(struct nettraced *daemon, char *why)
 {
 	struct kernel_options options = {
@@ -164,8 +178,10 @@ static int open_kernel(struct nettraced *daemon, char *why)
 	    .watch_execs = daemon->match != NULL,
 	    .times = true,
 	};
+	int error;
 
-	return kernel_open(&options, &daemon->kernel, why);
+	error = kernel_open(&options, &daemon->kernel, why);
+	return error ? error : check_ceiling(&daemon->options, daemon->kernel, why);
 }
 
 static int begin(struct nettraced *daemon, char *why)

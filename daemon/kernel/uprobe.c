@@ -68,9 +68,13 @@ static bool has_links(void)
 
 enum uprobe_way uprobe_find_way(char *why)
 {
+	why[0] = '\0';
 	if (!kernel_check_uprobes(why))
 		return UPROBE_BY_EVENT;
-	return has_links() ? UPROBE_BY_LINK : UPROBE_REFUSED;
+	if (!has_links())
+		return UPROBE_REFUSED;
+	why[0] = '\0';
+	return UPROBE_BY_LINK;
 }
 
 int kernel_check_handovers(char *why)

@@ -15,7 +15,8 @@ enum uprobe_way {
 	UPROBE_BY_LINK,	 /* BPF_TRACE_UPROBE_MULTI: from 6.6 on, with CAP_BPF and CAP_PERFMON */
 };
 
-/* How this kernel lets us set them. If it does not, `why` (KERNEL_WHY_SIZE bytes) says what is missing. */
+/* How this kernel lets us set them. If it does not, `why` (KERNEL_WHY_SIZE bytes) says what is missing; else it is
+ * empty. */
 enum uprobe_way uprobe_find_way(char *why);
 
 /* To be told before the program is loaded: it cannot change its way afterwards. */

@@ -443,6 +443,8 @@ def sidecar_with_least_privileges_and_event_loop(lab):
     if "no  pid %d  hand-overs" % os.getpid() in out:
         raise Skip("this kernel wants CAP_SYS_ADMIN for them")
     check(status == 0, "--check ended with %d" % status)
+    status, _, err = lab.run(*only(*LEAST), lab.nettraced, "--pid", os.getpid(), "-d", 0.1)
+    check(status == 0 and "not all seen" not in err, "it says %r" % err)
     container = Container(lab, outer=pod)
     from_sidecar(lab, pod, container, "asyncio_executors", given=only(*LEAST))
     from_sidecar(lab, pod, container, "uvloop_links", given=only(*LEAST))
@@ -510,6 +512,14 @@ def usdt_without_privilege(lab):
             check(status == 0 and attribution == "usdt", "status %d, attribution by %s" % (status, attribution))
     lab.end_case()
     lab.forget_truth()
+
+
+@once
+def ceiling_without_privilege(lab):
+    """What the programs cost is for the most privileged to ask; a ceiling that is not held would be none."""
+    sleeper = lab.target("plain", {"scenario": "latency", "runs": 1, "micros": 0}, ("raw",), witness=False)
+    command = [lab.nettraced, "--pid", sleeper.pid, "--max-cost", 5]
+    expect_refusal(lab, only(*LEAST) + command, (1,), "--max-cost", "CAP_SYS_ADMIN")
 
 
 # A seccomp profile as container runtimes set one: this system call is refused (linux/filter.h, linux/seccomp.h).
