@@ -12,7 +12,7 @@ from registry import CASES
 
 
 def patterns(*endpoints):
-    return [word for name in endpoints for word in ("-e", "*." + name)]
+    return [word for name in endpoints for word in ("-e", name if "." in name else "*." + name)]
 
 
 class Load:
