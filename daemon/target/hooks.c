@@ -12,6 +12,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 
 #include "elf_file.h"
 #include "file_id.h"
+#include "packages.h"
 #include "process.h"
 #include "target.h"
 
@@ -423,18 +425,17 @@ const char *hook_name(enum hook_function function)
 }
 
 /* The files by their names; the executable is looked at in any case. */
-static const struct file_name {
-	bool standard;	       /* CPython's own: in the directory of its modules also before it is imported */
+static const struct {
 	const char *directory; /* "": any */
 	const char *prefix;
 } file_names[] = {
-    {true, "", "_asyncio."},
-    {true, "", "_queue."},
-    {false, "", "libpython"},
-    {false, "uvloop/", "loop."},
+    {"", "_asyncio."},
+    {"", "_queue."},
+    {"", "libpython"},
+    {"uvloop/", "loop."},
 };
 
-static const struct file_name *file_name_find(const char *path)
+static bool file_name_fits(const char *path)
 {
 	const char *name = process_file_name(path);
 	size_t i, length;
@@ -443,13 +444,14 @@ static const struct file_name *file_name_find(const char *path)
 		length = strlen(file_names[i].directory);
 		if (strncmp(name, file_names[i].prefix, strlen(file_names[i].prefix)) == 0 &&
 		    (size_t)(name - path) >= length && strncmp(name - length, file_names[i].directory, length) == 0)
-			return &file_names[i];
+			return true;
 	}
-	return NULL;
+	return false;
 }
 
 #define MODULES "/lib-dynload/" /* the directory of CPython's own modules */
-#define MAX_MODULES 1024	/* files in it; there are about 80 */
+#define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+#define MAX_MODULES 1024 /* files in it; there are about 80 */
 
 struct look {
 	pid_t pid;
@@ -477,23 +479,6 @@ static int look_at(struct look *look, int fd)
 	return r;
 }
 
-#define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
-
-/* Opens a file by a path as the kernel shows it to us: one of the process's own, or of ours if that is how we reach it.
- */
-static int open_shown(pid_t pid, const char *path, int flags)
-{
-	int found = process_open_path(pid, path), fd;
-	char link[32];
-
-	if (found < 0)
-		return open(path, OPEN_FLAGS | flags);
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", found);
-	fd = open(link, OPEN_FLAGS | flags);
-	close(found);
-	return fd;
-}
-
 /* map_files has the very file, also a deleted one, but wants more privileges than the rest: without, the path has to
  * do. */
 static int open_map(const struct look *look, const struct process_map *map)
@@ -507,7 +492,7 @@ static int open_map(const struct look *look, const struct process_map *map)
 	fd = open(path, OPEN_FLAGS);
 	if (fd >= 0)
 		return fd;
-	fd = open_shown(look->pid, map->path, 0);
+	fd = process_open_shown(look->pid, map->path, 0);
 	if (fd >= 0 && (fstat(fd, &status) < 0 || status.st_ino != map->inode)) {
 		close(fd);
 		return -ESTALE;
@@ -525,14 +510,14 @@ static int look_at_map(void *context, const struct process_map *map)
 	if (modules && strlen(map->path) < sizeof(look->modules))
 		snprintf(look->modules, sizeof(look->modules), "%.*s", (int)(modules - map->path + strlen(MODULES)),
 			 map->path);
-	return file_name_find(map->path) ? look_at(look, open_map(look, map)) : 0;
+	return file_name_fits(map->path) ? look_at(look, open_map(look, map)) : 0;
 }
 
-/* CPython's own modules before they are imported: what they do first would be missed. */
-static int look_at_modules(struct look *look)
+/* Looks at the files of a directory; `parent` is what comes before their names in file_names. */
+static int look_at_directory(struct look *look, const char *path, const char *parent)
 {
-	int fd = look->modules[0] ? open_shown(look->pid, look->modules, O_DIRECTORY) : -ENOENT, r = 0;
-	const struct file_name *name;
+	int fd = process_open_shown(look->pid, path, O_DIRECTORY), r = 0;
+	char name[NAME_MAX + 16];
 	struct dirent *entry;
 	unsigned entries = 0;
 	DIR *directory;
@@ -544,42 +529,36 @@ static int look_at_modules(struct look *look)
 		return 0;
 	}
 	while (r == 0 && entries++ < MAX_MODULES && (entry = readdir(directory))) {
-		name = file_name_find(entry->d_name);
-		if (name && name->standard)
+		snprintf(name, sizeof(name), "%s%s", parent, entry->d_name);
+		if (file_name_fits(name))
 			r = look_at(look, openat(fd, entry->d_name, OPEN_FLAGS | O_NOFOLLOW));
 	}
 	closedir(directory);
 	return r;
 }
 
-/* Where they are unless the process was told otherwise: below the directory above that of its executable. */
-static void look_guess_modules(struct look *look, const struct target *target)
+static int look_at_packages(void *context, const char *directory)
 {
-	char exe[PROCESS_PATH_SIZE / 2];
-	char *slash;
-	int i;
+	char path[PROCESS_PATH_SIZE];
 
-	if (process_read_link(look->pid, "exe", exe, sizeof(exe)) < 0)
-		return;
-	for (i = 0; i < 2; i++) {
-		slash = strrchr(exe, '/');
-		if (!slash)
-			return;
-		*slash = '\0';
-	}
-	snprintf(look->modules, sizeof(look->modules), "%s/lib/python%u.%u" MODULES, exe, target->python[0],
-		 target->python[1]);
+	if (snprintf(path, sizeof(path), "%suvloop/", directory) >= (int)sizeof(path))
+		return 0;
+	return look_at_directory(context, path, "uvloop/");
 }
 
 int hooks_each(const struct target *target, int (*each)(void *context, const struct hooks *hooks), void *context)
 {
 	struct look look = {.pid = target->pid, .each = each, .context = context};
-	char path[64];
+	char path[64], prefix[PROCESS_PATH_SIZE / 2];
 	int r;
 
-	look_guess_modules(&look, target);
+	if (packages_prefix(target->pid, prefix, sizeof(prefix)) == 0)
+		snprintf(look.modules, sizeof(look.modules), "%s/lib/python%u.%u" MODULES, prefix, target->python[0],
+			 target->python[1]);
 	snprintf(path, sizeof(path), "/proc/%d/exe", target->pid);
 	r = look_at(&look, open(path, OPEN_FLAGS));
 	r = r ? r : process_each_map(target->pid, look_at_map, &look);
-	return r ? r : look_at_modules(&look);
+	/* What is not imported yet: what it does first would be missed. */
+	r = r || !look.modules[0] ? r : look_at_directory(&look, look.modules, "");
+	return r ? r : packages_each_directory(target, look_at_packages, &look);
 }

@@ -257,6 +257,20 @@ int process_open_path(pid_t pid, const char *path)
 	return fd;
 }
 
+int process_open_shown(pid_t pid, const char *path, int flags)
+{
+	int found = process_open_path(pid, path), fd;
+	char link[32];
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", found);
+	fd = open(found >= 0 ? link : path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags);
+	if (fd < 0)
+		fd = -errno;
+	if (found >= 0)
+		close(found);
+	return fd;
+}
+
 /* "55d0-55e0 r-xp 00001000 fe:00 1234   /usr/bin/x"; false: no file's mapping. */
 static bool process_parse_map(char *line, struct process_map *ret_map)
 {

@@ -44,6 +44,12 @@ int process_read_command(pid_t pid, char *ret_command, size_t size);
  */
 int process_open_path(pid_t pid, const char *path);
 
+/*
+ * Opens a file for reading by a path as the kernel shows it to us: one of the process's own, or of ours if that is how
+ * we reach it. `flags` are added to open(2)'s. A descriptor, or negative errno.
+ */
+int process_open_shown(pid_t pid, const char *path, int flags);
+
 /* A file that is mapped into a process. `path` is as the kernel shows it to us. */
 struct process_map {
 	uint64_t start, end, offset;
