@@ -88,6 +88,8 @@ static void find_giver(struct run_stage *stage, const struct nt_handover *record
 	if (place.run)
 		place.run->handed = true;
 	origin->request = request ? request->number : 0;
+	if (who.stack->verdict.root >= 0 && who.lane)
+		origin->parent = who.lane->key.id;
 	if (who.stack->verdict.root < 0 && !who_is_loop(&who))
 		origin->giver = who.stack->id;
 }

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <utlist.h>
 
+#define REQUEST_MAX_ANCESTORS 8 /* tasks that made each other for one request */
+
 /* Are these two of one lane, next to each other, from different connections? NULL: there is none. */
 static bool differ(const struct request *a, const struct request *b)
 {
@@ -118,6 +120,22 @@ void request_revise(struct run_stage *stage, struct process *process)
 	}
 }
 
+/* The task that sends the response can be made by the one that found it: those made since the request work for it. */
+static void give_of_ancestors(struct run_stage *stage, struct request *request, const struct who *who)
+{
+	const struct origin *origin = who->origin;
+
+	for (unsigned i = 0; i < REQUEST_MAX_ANCESTORS && origin && origin->parent; i++) {
+		struct lane *lane = lane_find(who->process, 0, origin->parent);
+
+		if (origin->key.kind != NT_HANDOVER_TASK || origin->since < request->call->out_first || !lane)
+			return;
+		origin = origin_find(who->process, NT_HANDOVER_TASK, origin->parent);
+		if (origin && origin->since >= request->call->out_first)
+			calls_give(stage, lane, request);
+	}
+}
+
 /* Another lane than the one that read it sends the response: it is the one that answers. */
 static void answered_by(struct run_stage *stage, struct request *request, const struct call_owner *by)
 {
@@ -133,6 +151,7 @@ static void answered_by(struct run_stage *stage, struct request *request, const 
 	request->answered = true;
 	join_lane(request, who.lane);
 	calls_give(stage, who.lane, request);
+	give_of_ancestors(stage, request, &who);
 }
 
 void request_answering(struct run_stage *stage, struct call *call, const struct call_owner *by)

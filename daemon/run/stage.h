@@ -55,6 +55,7 @@ struct origin {
 	uint64_t giver;			     /* stack that turns out to be a loop's callback, perhaps; 0: none */
 	const struct run_endpoint *endpoint; /* NULL: no endpoint's */
 	uint64_t run, request;
+	uint64_t parent; /* lane of the task that handed it over; 0: none did */
 	bool package; /* the endpoint is a package's: it may be a framework's way to call the application's, in a thread
 		       */
 };
