@@ -1,4 +1,4 @@
-"""A service that the bench measures: an endpoint of FastAPI under uvicorn, with all the frames that it has there.
+"""A service that the bench measures: an endpoint of FastAPI under uvicorn, whose helpers make it 32 Python frames deep.
 
     deep.py PORT
 
@@ -11,8 +11,10 @@ import socket
 import sys
 
 import uvicorn
-from client import connect, exchange, measure
+from client import connect, descend, measure
 from fastapi import FastAPI
+
+DEPTH = 32
 
 app = FastAPI()
 backend = connect()
@@ -27,9 +29,10 @@ def depth():
 
 @app.get("/run")
 async def run(count: int):
-    result = measure(lambda: exchange(backend, count))
-    # measure(), the lambda and exchange() come on top of the frames that are here.
-    return dict(result, notes=0, depth=depth() + 3)
+    # measure(), the lambda, descend() and exchange() come on top of the frames that are here.
+    more = max(DEPTH - depth() - 3, 0)
+    result = measure(lambda: descend(more, backend, count))
+    return dict(result, notes=0, depth=depth() + 3 + more)
 
 
 def main():
