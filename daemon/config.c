@@ -34,31 +34,29 @@ __attribute__((format(printf, 3, 4))) static void say(char *why, size_t size, co
 			*why = ' ';
 }
 
+/* All of a file, with a NUL behind it. */
+static int read_file(FILE *file, char *text, size_t *ret_size)
+{
+	*ret_size = fread(text, 1, CONFIG_MAX_BYTES + 1, file);
+	if (ferror(file))
+		return -EIO;
+	if (*ret_size > CONFIG_MAX_BYTES)
+		return -EFBIG;
+	text[*ret_size] = '\0';
+	return 0;
+}
+
 static int read_text(const char *path, char **ret_text, size_t *ret_size)
 {
 	FILE *file = fopen(path, "re");
-	char *text = malloc(CONFIG_MAX_BYTES + 1);
-	size_t size = 0;
-	int error = 0;
+	int error;
 
 	if (!file)
-		error = -errno;
-	else if (!text)
-		error = -ENOMEM;
-	if (!error) {
-		size = fread(text, 1, CONFIG_MAX_BYTES + 1, file);
-		error = ferror(file) ? -EIO : size > CONFIG_MAX_BYTES ? -EFBIG : 0;
-	}
-	if (file)
-		fclose(file);
-	if (error) {
-		free(text);
-		return error;
-	}
-	text[size] = '\0';
-	*ret_text = text;
-	*ret_size = size;
-	return 0;
+		return -errno;
+	*ret_text = malloc(CONFIG_MAX_BYTES + 2);
+	error = *ret_text ? read_file(file, *ret_text, ret_size) : -ENOMEM;
+	fclose(file);
+	return error;
 }
 
 static int parse(struct config *config, char *why, size_t size)

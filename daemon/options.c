@@ -60,10 +60,10 @@ struct taking {
 struct row {
 	const char *name;
 	char letter;	      /* 0: none */
+	unsigned char flags;  /* REPEATABLE ... */
 	const char *argument; /* NULL: takes none */
 	int (*take)(const struct taking *taking);
 	const char *help; /* NULL: not shown */
-	unsigned flags;
 };
 
 __attribute__((format(printf, 2, 3))) static int refuse(const struct taking *taking, const char *format, ...)
@@ -368,42 +368,40 @@ static int take_version(const struct taking *taking)
 }
 
 static const struct row rows[] = {
-    {"pid", 0, "PID", take_pid, "trace this process and its children; repeatable", REPEATABLE},
-    {"command", 0, "NAME", take_command,
+    {"pid", 0, REPEATABLE, "PID", take_pid, "trace this process and its children; repeatable"},
+    {"command", 0, REPEATABLE, "NAME", take_command,
      "trace every Python process of this name, those that start later too; repeatable:\n"
-     "its comm, executable, script, -m module, or title's first word; * and ? match",
-     REPEATABLE},
-    {"cgroup", 0, "PATH", take_cgroup,
-     "trace every Python process in this control group and those below it; repeatable", REPEATABLE},
-    {"all", 0, NULL, take_all_processes, "trace every Python process", 0},
-    {"duration", 'd', "SECONDS", take_duration, "stop after this long (default: until ^C or the last target's exit)",
-     0},
-    {"interval", 'i', "SECONDS", take_interval, "print a summary this often (default 10; 0: only the last one)", 0},
-    {"endpoint", 'e', "PATTERN", take_endpoint,
-     "glob over module.qualname or file:qualname that names endpoints; repeatable\n(default: found by itself)",
-     REPEATABLE},
-    {"format", 'f', "FORMAT", take_format, "text or json (one object a line) on standard output (default text)", 0},
-    {"json", 0, NULL, take_json, "short for --format json", NOT_IN_FILE},
-    {"output", 'o', "FILE", take_output, "write there instead of standard output", 0},
-    {"hooks", 0, "KIND", take_hooks, "kernel hooks: auto, fentry, kprobe or tracepoint (default auto)", 0},
-    {"python", 0, "WAY", take_python, "how to know the Python function: auto, usdt, stack or none (default auto)", 0},
-    {"usdt-duty", 0, "ON/PERIOD", take_usdt_duty,
-     "have USDT probes for ON out of every PERIOD, like 200ms/5s, and go by stack between", 0},
-    {"max-cost", 0, "PERCENT", take_max_cost,
-     "of a CPU that the probes may take: beyond, they do less, step by step, and say so", 0},
-    {"capture", 0, "BYTES", take_capture, "payload kept per message, at most: " CAPTURE_RANGE " (default 65536)", 0},
-    {"record", 0, "FILE", take_record, "keep the event stream as well, for nettrace replay; it holds payload", 0},
-    {"rules", 0, "NAME", take_rules, "thresholds of the findings: default", 0},
-    {"show-data", 0, NULL, take_show_data, "show keys, paths and statements as they are; without it data is masked", 0},
-    {"config", 0, "FILE", take_config,
-     "read options from this file as well, JSON: {\"command\": [\"gunicorn\"], \"interval\": 5}", NOT_IN_FILE},
-    {"dispatcher", 0, "ROW", take_dispatcher, NULL, REPEATABLE | ONLY_IN_FILE},
-    {"check", 0, NULL, take_check, "say what this kernel, these targets and these privileges allow; trace nothing",
-     NOT_IN_FILE},
-    {"help", 'h', NULL, take_help, "this", NOT_IN_FILE},
-    {"version", 0, NULL, take_version, "the version", NOT_IN_FILE},
-    {"export", 0, "URL", NULL, NULL, 0},
-    {"socket", 0, "PATH", NULL, NULL, 0},
+     "its comm, executable, script, -m module, or title's first word; * and ? match"},
+    {"cgroup", 0, REPEATABLE, "PATH", take_cgroup,
+     "trace every Python process in this control group and those below it; repeatable"},
+    {"all", 0, 0, NULL, take_all_processes, "trace every Python process"},
+    {"duration", 'd', 0, "SECONDS", take_duration,
+     "stop after this long (default: until ^C or the last target's exit)"},
+    {"interval", 'i', 0, "SECONDS", take_interval, "print a summary this often (default 10; 0: only the last one)"},
+    {"endpoint", 'e', REPEATABLE, "PATTERN", take_endpoint,
+     "glob over module.qualname or file:qualname that names endpoints; repeatable\n(default: found by itself)"},
+    {"format", 'f', 0, "FORMAT", take_format, "text or json (one object a line) on standard output (default text)"},
+    {"json", 0, NOT_IN_FILE, NULL, take_json, "short for --format json"},
+    {"output", 'o', 0, "FILE", take_output, "write there instead of standard output"},
+    {"hooks", 0, 0, "KIND", take_hooks, "kernel hooks: auto, fentry, kprobe or tracepoint (default auto)"},
+    {"python", 0, 0, "WAY", take_python, "how to know the Python function: auto, usdt, stack or none (default auto)"},
+    {"usdt-duty", 0, 0, "ON/PERIOD", take_usdt_duty,
+     "have USDT probes for ON out of every PERIOD, like 200ms/5s, and go by stack between"},
+    {"max-cost", 0, 0, "PERCENT", take_max_cost,
+     "of a CPU that the probes may take: beyond, they do less, step by step, and say so"},
+    {"capture", 0, 0, "BYTES", take_capture, "payload kept per message, at most: " CAPTURE_RANGE " (default 65536)"},
+    {"record", 0, 0, "FILE", take_record, "keep the event stream as well, for nettrace replay; it holds payload"},
+    {"rules", 0, 0, "NAME", take_rules, "thresholds of the findings: default"},
+    {"show-data", 0, 0, NULL, take_show_data, "show keys, paths and statements as they are; without it data is masked"},
+    {"config", 0, NOT_IN_FILE, "FILE", take_config,
+     "read options from this file as well, JSON: {\"command\": [\"gunicorn\"], \"interval\": 5}"},
+    {"dispatcher", 0, REPEATABLE | ONLY_IN_FILE, "ROW", take_dispatcher, NULL},
+    {"check", 0, NOT_IN_FILE, NULL, take_check,
+     "say what this kernel, these targets and these privileges allow; trace nothing"},
+    {"help", 'h', NOT_IN_FILE, NULL, take_help, "this"},
+    {"version", 0, NOT_IN_FILE, NULL, take_version, "the version"},
+    {"export", 0, 0, "URL", NULL, NULL},
+    {"socket", 0, 0, "PATH", NULL, NULL},
 };
 
 /* Takes an option that its row knows how to. */

@@ -190,9 +190,25 @@ static int scan_one(void *context, const struct match_found *found)
 	return candidate_look(find, candidate, stream_now());
 }
 
+/* Those that the scan has not met have ended. */
+static void keep_seen(struct find *find)
+{
+	struct candidate *candidate = find->candidates, *next;
+
+	HASH_CLEAR(hh, find->candidates); /* the table; its elements still know their next one */
+	for (; candidate; candidate = next) {
+		next = candidate->hh.next;
+		candidate->hh.tbl = NULL;
+		if (candidate->seen)
+			HASH_ADD_INT(find->candidates, pid, candidate);
+		if (!candidate->hh.tbl)
+			free(candidate);
+	}
+}
+
 static int scan(struct find *find)
 {
-	struct candidate *candidate, *next;
+	struct candidate *candidate;
 	int error = 0, pass = 0;
 
 	for (candidate = find->candidates; candidate; candidate = candidate->hh.next)
@@ -201,11 +217,7 @@ static int scan(struct find *find)
 		find->taken = false;
 		error = match_each_process(scan_one, find);
 	} while (!error && find->taken && ++pass < PASSES_MAX);
-	for (candidate = find->candidates; candidate; candidate = next) {
-		next = candidate->hh.next;
-		if (!candidate->seen)
-			candidate_drop(find, candidate);
-	}
+	keep_seen(find);
 	find->last_scan = stream_now();
 	return error;
 }

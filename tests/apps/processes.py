@@ -171,7 +171,7 @@ def replaced(options, go):
 
 
 def pool(options, go):
-    """A pool of multiprocessing, with the start method that is asked for, whose workers are replaced after a few tasks."""
+    """A pool of multiprocessing with the start method that is asked for; its workers are replaced after some tasks."""
     go()
     context = multiprocessing.get_context(options["method"])
     tasks = [(options["raw"], 1 + number % 4) for number in range(options["runs"])]

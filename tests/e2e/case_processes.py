@@ -128,7 +128,7 @@ def found_among_all(lab):
 
 
 def control_groups():
-    """A mounted hierarchy of control groups that processes can be moved in: a directory, of version 2 if there is one."""
+    """The directory of a hierarchy of control groups that processes can be moved in, of version 2 if there is one."""
     found = []
     with open("/proc/mounts") as mounts:
         for line in mounts:
