@@ -322,13 +322,10 @@ static void test_odd_times(void **state)
 static void make_each(union record *record, enum nt_type type)
 {
 	static const char bytes[64] = "0123456789";
-	static const size_t fixed[] = {[NT_CONNECT] = sizeof(struct nt_connect),
-				       [NT_CLOSE] = sizeof(struct nt_close),
-				       [NT_FUNCTION] = sizeof(struct nt_function),
-				       [NT_FORK] = sizeof(struct nt_fork),
-				       [NT_LOSS] = sizeof(struct nt_loss),
-				       [NT_COST] = sizeof(struct nt_cost),
-				       [NT_END] = 0};
+	static const size_t fixed[] = {[NT_CONNECT] = sizeof(struct nt_connect),   [NT_CLOSE] = sizeof(struct nt_close),
+				       [NT_FUNCTION] = sizeof(struct nt_function), [NT_FORK] = sizeof(struct nt_fork),
+				       [NT_HANDOVER] = sizeof(struct nt_handover), [NT_LOSS] = sizeof(struct nt_loss),
+				       [NT_COST] = sizeof(struct nt_cost),	   [NT_END] = 0};
 
 	switch (type) {
 	case NT_SOCKET:
@@ -364,12 +361,20 @@ static void make_each(union record *record, enum nt_type type)
 			record->connect.owner.states = 3;
 			record_append(record, bytes, 3 * sizeof(__u32));
 		}
+		if (type == NT_HANDOVER) {
+			record->handover.what = 1;
+			record->handover.kind = NT_HANDOVER_ITEM;
+			record->handover.owner =
+			    (struct nt_owner){.stack = 1, .walk = NT_WALK_OK, .states = 3, .places = 2};
+			record_append(record, bytes, 3 * sizeof(__u32));
+			record_append(record, bytes, 2 * sizeof(struct nt_place));
+		}
 	}
 }
 
-static const enum nt_type types[] = {NT_SOCKET,	  NT_CONNECT, NT_SEGMENT, NT_CLOSE, NT_STACK,	NT_CODE,
-				     NT_FUNCTION, NT_FORK,    NT_EXEC,	  NT_EXIT,  NT_PROCESS, NT_MODULE,
-				     NT_SETTING,  NT_LOSS,    NT_COST,	  NT_TICK,  NT_END};
+static const enum nt_type types[] = {NT_SOCKET,	  NT_CONNECT,  NT_SEGMENT, NT_CLOSE, NT_STACK, NT_CODE,
+				     NT_FUNCTION, NT_HANDOVER, NT_FORK,	   NT_EXEC,  NT_EXIT,  NT_PROCESS,
+				     NT_MODULE,	  NT_SETTING,  NT_LOSS,	   NT_COST,  NT_TICK,  NT_END};
 #define TYPES (sizeof(types) / sizeof(types[0]))
 
 /* Checks a copy that ends where the record does, so that the sanitizer sees each byte too many. */
@@ -430,6 +435,16 @@ static void test_check_values(void **state)
 	REFUSED(NT_SEGMENT, record.segment.captured = 0xfffffff9);
 	REFUSED(NT_SEGMENT, record.segment.bytes = 2);
 	REFUSED(NT_SEGMENT, record.segment.owner.states = 4);
+	REFUSED(NT_SEGMENT, record.segment.owner.places = 1);
+	REFUSED(NT_SEGMENT, record.segment.owner.places = NT_MAX_FRAMES + 1);
+	REFUSED(NT_SEGMENT, record.segment.flags = NT_SEGMENT_INTENT); /* it has no bytes of its own */
+	REFUSED(NT_CONNECT, record.connect.owner.places = 255);
+	REFUSED(NT_HANDOVER, record.handover.kind = 0);
+	REFUSED(NT_HANDOVER, record.handover.kind = NT_HANDOVER_THREAD + 1);
+	REFUSED(NT_HANDOVER, record.handover.owner.walk = 9);
+	REFUSED(NT_HANDOVER, record.handover.owner.states = 5);
+	REFUSED(NT_HANDOVER, record.handover.owner.places = 3);
+	REFUSED(NT_FUNCTION, record.function.passage = NT_RESUMED + 1);
 	REFUSED(NT_STACK, record.stack.depth = 2);
 	REFUSED(NT_STACK, record.stack.depth = 0x10000000);
 	REFUSED(NT_CODE, record.code.file_kind = 3);
@@ -479,6 +494,177 @@ static void test_damage(void **state)
 	assert_int_equal(outputs->count, 1);
 }
 
+/* --- records that are well-formed and make no sense --- */
+
+#define STACKS 24
+
+/* Some file and name of each kind that stacks are read by. */
+static const struct {
+	const char *file, *name;
+	uint32_t flags;
+} some_codes[] = {
+    {"/srv/shop/views.py", "homepage", 0},
+    {"/srv/shop/api.py", "search", 0x80},
+    {"/srv/shop/api.py", "lines", 0x20},
+    {"/srv/job.py", "<module>", 0},
+    {"/usr/lib/python3/dist-packages/flask/app.py", "Flask.dispatch_request", 0},
+    {"/usr/lib/python3/dist-packages/redis/client.py", "Redis.get", 0},
+    {"/usr/lib/python3/dist-packages/aiohttp/web_app.py", "Application._handle", 0x80},
+    {"/usr/lib/python3/dist-packages/uvicorn/protocol.py", "Protocol.data_received", 0},
+    {"/usr/lib/python3.11/asyncio/events.py", "Handle._run", 0},
+    {"/usr/lib/python3.11/concurrent/futures/thread.py", "_worker", 0},
+    {"/usr/lib/python3.11/concurrent/futures/thread.py", "_WorkItem.run", 0},
+    {"/usr/lib/python3.11/threading.py", "Thread._bootstrap", 0},
+};
+#define SOME_CODES (sizeof(some_codes) / sizeof(some_codes[0]))
+
+static void make_some_code(union record *record, uint64_t time)
+{
+	size_t i = test_random_below(SOME_CODES);
+	static const char nops[64];
+
+	record_code(record, time, PID, 1 + i, some_codes[i].file, some_codes[i].name);
+	record->code.flags = some_codes[i].flags;
+	record->code.code_size = (uint16_t)test_random_below(sizeof(nops));
+	record->code.code_full = record->code.code_size;
+	record_append(record, nops, record->code.code_size);
+}
+
+static void make_some_stack(union record *record, uint64_t time)
+{
+	struct nt_frame frames[8] = {{0}};
+
+	record_begin(record, NT_STACK, sizeof(record->stack), time, PID);
+	record->stack.stack = 1 + test_random_below(STACKS);
+	record->stack.depth = (uint32_t)test_random_below(9);
+	for (uint32_t i = 0; i < record->stack.depth; i++)
+		frames[i] = (struct nt_frame){.code = 1 + test_random_below(SOME_CODES),
+					      .instruction = (uint32_t)test_random_below(80),
+					      .owner = (uint8_t)test_random_below(3),
+					      .from_c = (uint8_t)test_random_below(2)};
+	record_append(record, frames, record->stack.depth * sizeof(frames[0]));
+}
+
+/* An owner whose numbers come again, with any number of states and places behind the record. */
+static void add_some_owner(union record *record, struct nt_owner *owner)
+{
+	struct nt_place places[12];
+	uint32_t states[12];
+
+	for (unsigned i = 0; i < 12; i++) {
+		places[i] = (struct nt_place){.frame = test_random_below(6), .local = test_random_below(6)};
+		states[i] = (uint32_t)test_random_below(2);
+	}
+	*owner = (struct nt_owner){
+	    .stack = test_random_below(STACKS + 2),
+	    .coroutine = test_random_below(6),
+	    .base = test_random_below(6),
+	    .frame = test_random_below(3),
+	    .item = test_random_below(6),
+	    .walk = (uint8_t)(test_random_below(8) ? NT_WALK_OK : test_random_below(NT_WALK_UNSUPPORTED + 1)),
+	    .states = (uint8_t)test_random_below(13),
+	    .places = (uint8_t)(test_random_below(2) ? test_random_below(13) : 0),
+	};
+	record_append(record, states, owner->states * sizeof(states[0]));
+	record_append(record, places, owner->places * sizeof(places[0]));
+}
+
+static void make_some_segment(union record *record, uint64_t time)
+{
+	static const char *const texts[] = {"GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+					    "*1\r\n$4\r\nPING\r\n", "+PONG\r\n", "x"};
+	const char *text = texts[test_random_below(5)];
+	struct nt_segment *segment = &record->segment;
+
+	record_begin(record, NT_SEGMENT, sizeof(*segment), time, PID);
+	segment->connection = test_random_below(8);
+	segment->first = time;
+	segment->bytes = test_random_below(10) ? strlen(text) : test_random() >> test_random_below(64);
+	segment->direction = (uint8_t)test_random_below(2);
+	segment->flags = (uint8_t)test_random_below(2);
+	segment->times.cpu = test_random_below(3);
+	add_some_owner(record, &segment->owner);
+	if (!test_random_below(4)) {
+		segment->flags |= NT_SEGMENT_INTENT;
+	} else if (segment->bytes >= strlen(text)) {
+		segment->captured = (uint32_t)strlen(text);
+		record_append(record, text, segment->captured);
+	}
+}
+
+static void make_something(union record *record, uint64_t time)
+{
+	switch (test_random_below(16)) {
+	case 0:
+		make_some_code(record, time);
+		break;
+	case 1:
+		make_some_stack(record, time);
+		break;
+	case 2:
+		record_socket(record, time, PID, test_random_below(8), 80);
+		record->socket.role = (uint8_t)test_random_below(3);
+		break;
+	case 3:
+		record_begin(record, test_random_below(200) ? NT_CLOSE : NT_EXIT, sizeof(record->close), time, PID);
+		record->close.connection = test_random_below(8);
+		break;
+	case 4:
+		record_begin(record, NT_FUNCTION, sizeof(record->function), time, PID);
+		record->function.code = 1 + test_random_below(SOME_CODES);
+		record->function.caller = test_random_below(SOME_CODES);
+		record->function.frame = test_random_below(6);
+		record->function.passage = (uint8_t)test_random_below(NT_RESUMED + 1);
+		record->function.generator = (uint8_t)test_random_below(2);
+		break;
+	case 5:
+		record_begin(record, NT_CONNECT, sizeof(record->connect), time, PID);
+		record->connect.connection = test_random_below(8);
+		record->connect.ended = (uint8_t)test_random_below(2);
+		add_some_owner(record, &record->connect.owner);
+		break;
+	case 6:
+	case 7:
+	case 8:
+		record_begin(record, NT_HANDOVER, sizeof(record->handover), time, PID);
+		record->handover.what = test_random_below(6);
+		record->handover.kind = (uint8_t)(1 + test_random_below(3));
+		add_some_owner(record, &record->handover.owner);
+		break;
+	default:
+		make_some_segment(record, time);
+	}
+	if (record->head.type != NT_CODE && record->head.type != NT_STACK)
+		record->head.tid = 1 + (uint32_t)test_random_below(4);
+}
+
+/* Tasks, pools and threads that give each other work in ways that no program does. */
+static void test_nonsense(void **state)
+{
+	struct outputs *outputs = *state;
+	uint64_t time = BEGIN;
+	union record record;
+
+	feed_process(outputs, PID, "nonsense");
+	for (int i = 0; i < 30000; i++) {
+		time += test_random_below(4) ? test_random_below(SECOND / 100) : 0;
+		make_something(&record, time - (test_random_below(10) ? 0 : test_random_below(SECOND)));
+		if (record.head.type == NT_EXIT)
+			feed_process(outputs, PID, "again");
+		void *copy = malloc(record.head.size);
+
+		memcpy(copy, &record, record.head.size);
+		assert_int_equal(pipeline_feed(outputs->pipeline, copy, record.head.size), 0);
+		free(copy);
+		if (i == 10000 || i == 20000)
+			assert_int_equal(feed_mark(outputs, NT_TICK, time), 0);
+	}
+	assert_int_equal(feed_mark(outputs, NT_END, time), 0);
+	assert_int_equal(outputs->count, 3);
+	assert_true(outputs->calls[0] + outputs->calls[1] <= outputs->calls[2]);
+	assert_true(outputs->calls[2] > 1000 && outputs->unattributed[2] < outputs->calls[2]);
+}
+
 #define WITH_PIPELINE(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
 int main(void)
@@ -490,6 +676,7 @@ int main(void)
 	    WITH_PIPELINE(test_after_the_end),	 WITH_PIPELINE(test_malformed_is_counted),
 	    WITH_PIPELINE(test_odd_times),	 cmocka_unit_test(test_check_sizes),
 	    cmocka_unit_test(test_check_values), WITH_PIPELINE(test_damage),
+	    WITH_PIPELINE(test_nonsense),
 	};
 
 	return cmocka_run_group_tests(tests, test_seed, NULL);
