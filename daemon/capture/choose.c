@@ -12,14 +12,20 @@
 #define CPU_PERCENT_MAX 2 /* of one CPU, that `auto` lets the probes take */
 
 /* Versions whose function__entry fires on every call. 3.11 has the note and it is dead
- * (python/cpython#98894), 3.12 to 3.14 have none, 3.15's pairs need the care that docs/inside.md says. */
+ * (python/cpython#98894), 3.12 to 3.14 have none, 3.15's entries and returns are no pairs by count (docs/inside.md). */
 static const struct {
 	uint8_t major, minor;
 } working[] = {{3, 8}, {3, 9}, {3, 10}, {3, 15}};
 
+/* Compiled functions pass no probe: their runs would be missing one after the other, as they are compiled. */
+static bool has_silent_code(const struct target *target)
+{
+	return target->jit && target->python[1] >= 13;
+}
+
 bool choose_probes_work(const struct target *target)
 {
-	if (!target->usdt.entry || !target->usdt.returned)
+	if (!target->usdt.entry || !target->usdt.returned || has_silent_code(target))
 		return false;
 	for (size_t i = 0; i < sizeof(working) / sizeof(working[0]); i++)
 		if (target->python[0] == working[i].major && target->python[1] == working[i].minor)
@@ -34,6 +40,8 @@ static int refuse_usdt(const struct target *target, char *why)
 	if (target->usdt.entry)
 		reason = target->python[1] == 11 ? "has a dead function__entry probe (python/cpython#98894)"
 						 : "has probes that are not supported yet";
+	if (target->usdt.entry && has_silent_code(target))
+		reason = "runs with PYTHON_JIT, and what that compiles passes no probe";
 	snprintf(why, TARGET_WHY_SIZE, "pid %d: its Python %u.%u.%u %s; use --python stack", target->pid,
 		 target->python[0], target->python[1], target->python[2], reason);
 	return -ENOTSUP;

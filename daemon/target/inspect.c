@@ -11,6 +11,7 @@
 #include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -18,6 +19,7 @@
 
 #include "binary.h"
 #include "process.h"
+#include "roots.h"
 
 #define INSPECT_MAX_LIBRARIES 16 /* mapped files whose name looks like an interpreter's; a process has one */
 #define INSPECT_HELP "--python none counts its calls without their functions"
@@ -283,6 +285,21 @@ static void inspect_complete_version(struct inspection *in)
 		binary_set_version(&in->binary, major, minor, 0);
 }
 
+/* PYTHON_JIT of the builds that can compile; those that were not told so do not (PEP 744). */
+static bool inspect_wants_jit(pid_t pid)
+{
+	const char *end, *value;
+	char *text = environment_read(pid, &end);
+	bool wants = false;
+
+	if (text) {
+		value = environment_find(text, end, "PYTHON_JIT");
+		wants = value && value[0] && strcmp(value, "0") != 0;
+	}
+	free(text);
+	return wants;
+}
+
 static int inspect_version(struct inspection *in)
 {
 	struct target *target = in->target;
@@ -292,6 +309,7 @@ static int inspect_version(struct inspection *in)
 	memcpy(target->python, binary->version, sizeof(target->python));
 	target->free_threaded = binary->free_threaded;
 	target->usdt = binary->usdt;
+	target->jit = inspect_wants_jit(target->pid);
 	/* Its sockets can be told even where its frames cannot be read. */
 	target->kernel.flags |= NT_TARGET_TRACE;
 	if (binary->version[0] == 0)

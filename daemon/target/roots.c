@@ -190,8 +190,7 @@ static int roots_add_list(struct import_roots *roots, char *list)
 	return r;
 }
 
-/* The environment as NUL-terminated strings; NULL: no memory. Of a process that hides it, none. */
-static char *environment_read(pid_t pid, const char **ret_end)
+char *environment_read(pid_t pid, const char **ret_end)
 {
 	char *text = malloc(ROOTS_ENVIRONMENT_SIZE);
 	ssize_t length;
@@ -203,8 +202,7 @@ static char *environment_read(pid_t pid, const char **ret_end)
 	return text;
 }
 
-/* The value of a variable; NULL: it is not set. */
-static char *environment_find(char *text, const char *end, const char *name)
+char *environment_find(char *text, const char *end, const char *name)
 {
 	size_t length = strlen(name);
 	char *at;

@@ -34,6 +34,14 @@ struct command {
 struct command command_parse(const char *arguments, const char *end);
 
 /*
+ * The environment that a process began with, as NUL-terminated strings up to `ret_end`: free it. NULL: no memory. Of a
+ * process that hides it, none.
+ */
+char *environment_read(pid_t pid, const char **ret_end);
+/* The value of a variable; NULL: it is not set. */
+char *environment_find(char *text, const char *end, const char *name);
+
+/*
  * Calls `each` with every directory that the .pth files of an interpreter installed below `prefix` name, in the
  * process's file system, until it returns something else than 0, which is returned (sites.c).
  */

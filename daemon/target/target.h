@@ -30,6 +30,7 @@ struct target {
 	char binary[512];  /* file that holds the interpreter, openable from here: /proc/PID/root/... or map_files */
 	uint8_t python[3]; /* 3.11.2; all 0: no Python */
 	bool free_threaded;
+	bool jit; /* CPython's own compiler is switched on: what it has compiled passes no probe */
 	struct target_usdt usdt;
 	struct nt_target kernel; /* flags FOLLOW|TRACE|PYTHON as found; FOLLOW only if not Python */
 };

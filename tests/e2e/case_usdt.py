@@ -1,6 +1,9 @@
 """Cases of attribution by USDT probes, which see every run, and of the choice between them and the stack."""
 
+import os
+
 from case_async import SHAPES, run_shape
+from case_refusals import expect_refusal
 from compare import close_enough, compare, endpoint_matches, lost, median, true_name
 from lab import Absent, Skip, check, check_none
 from loads import LOADS, MIXED, Load, check_wall_source, many, options_of, patterns, quit_target, traced
@@ -86,21 +89,40 @@ def usdt_sees_runs_without_calls(lab):
     check(not truth["__main__:idle"].calling_runs, "idle() made calls")
 
 
-@case
-def auto_never_takes_dead_probes(lab):
-    """--python auto counts right on every interpreter, whatever it chose."""
-    load = LOADS["threads"]
-    target = lab.target(load.script, options_of(lab, load), load.backends)
+def count_by_auto(lab, target, load):
+    """Counts right with --python auto, whatever it chose; returns that."""
     tracer = lab.trace(target.pid, "-i", 0, "--python", "auto", *patterns(*load.endpoints))
     target.say("go")
     target.expect("^done$")
     summary = tracer.finish()[-1]
     quit_target(target)
     chosen = summary["targets"][0]["attribution"]
-    check(chosen in ("stack", "usdt"), "attribution %r" % chosen)
-    if lab.version() not in WORKING:
-        check(chosen == "stack", "chose %s on Python %d.%d" % ((chosen,) + lab.version()))
     check_none(compare(summary, lab.truth(), lab.qualified(), every_run=chosen == "usdt"))
+    return chosen
+
+
+@case
+def auto_never_takes_dead_probes(lab):
+    load = LOADS["threads"]
+    chosen = count_by_auto(lab, lab.target(load.script, options_of(lab, load), load.backends), load)
+    expected = ("stack", "usdt") if lab.version() in WORKING else ("stack",)
+    check(chosen in expected, "chose %s on Python %d.%d" % ((chosen,) + lab.version()))
+
+
+@case
+def usdt_not_with_a_compiler(lab):
+    """What 3.15's own compiler makes passes no probe: they are refused, and auto goes by the stack."""
+    need_working_probes(lab)
+    if lab.version() < (3, 13):
+        raise Absent("before 3.13 there is no such compiler")
+    load = LOADS["threads"]
+    os.environ["PYTHON_JIT"] = "1"
+    try:
+        target = lab.target(load.script, options_of(lab, load), load.backends)
+    finally:
+        del os.environ["PYTHON_JIT"]
+    expect_refusal(lab, [lab.nettraced, "--pid", target.pid, "-d", 1, "--python", "usdt"], (1,), "PYTHON_JIT")
+    check(count_by_auto(lab, target, load) == "stack", "it took the probes")
 
 
 @case

@@ -4,7 +4,7 @@
 # What a guest runs unless run.py is told otherwise: end-to-end cases, by the interpreter that the guest is made of,
 # against the ladder rung that the environment names.
 set -f
-export NETTRACED=/src/build/nettraced NETTRACE=/src/build/nettrace NETTRACE_PYTHON=/usr/bin/python3
+export NETTRACED=/src/build/nettraced NETTRACE=/src/build/nettrace NETTRACE_PYTHON=${NETTRACE_PYTHON:-/usr/bin/python3}
 
 # What depends on the rung, the kernel or the walk of the frames. The rest is the same on every kernel and runs natively,
 # as do cases of quantity and time.

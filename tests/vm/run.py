@@ -26,7 +26,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CHECKOUT = os.path.dirname(os.path.dirname(HERE))
 
 # A Python is a line here: its version and the suite whose root has it.
-SUITES = {"3.9": "bullseye", "3.11": "bookworm", "3.13": "trixie"}
+SUITES = {"3.9": "bullseye", "3.11": "bookworm", "3.13": "trixie", "3.14": "sid", "3.15": "sid"}
+
+# Unless asked for, these run on this rung only: what differs between Pythons is the walk, which is the same on all.
+ONE_RUNG = {"3.14": "kprobe", "3.15": "kprobe"}
 
 # One host thread for both processors of a guest: with two, one of them can go on executing code that the kernel has just
 # patched, and be stuck there. It is no slower, because two guests run at a time.
@@ -163,6 +166,7 @@ def report(guest, logs):
 def guest_environment(guest, options):
     return {
         "NETTRACE_HOOKS": guest.hooks,
+        "NETTRACE_PYTHON": f"/usr/bin/python{guest.python}",
         "NETTRACE_SCALE": options.scale,
         "NETTRACE_PATIENCE": "3",
         "NETTRACE_CASES": ",".join(options.cases),
@@ -198,7 +202,7 @@ def run_all(guests, options, hypervisor):
 def parse_options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kernel", nargs="+", default=["6.1"], help="see the table in fetch-kernel.sh")
-    parser.add_argument("--python", nargs="+", default=list(SUITES), choices=SUITES)
+    parser.add_argument("--python", nargs="+", choices=SUITES, help="default: all, on some rungs")
     parser.add_argument("--hooks", nargs="+", default=["fentry", "kprobe"])
     parser.add_argument("--job", default=f"{HERE}/job.sh", help="script to run in the guest")
     parser.add_argument("--cases", nargs="+", default=[], metavar="NAME", help="handed to the job as NETTRACE_CASES")
@@ -214,8 +218,12 @@ def main():
     options = parse_options()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     # By rung first: the guests of the one that takes longest to attach begin, so that the last ones end together.
-    choices = itertools.product(options.hooks, options.kernel, options.python)
-    guests = [Guest(kernel, python, hooks) for hooks, kernel, python in choices]
+    choices = itertools.product(options.hooks, options.kernel, options.python or SUITES)
+    guests = [
+        Guest(kernel, python, hooks)
+        for hooks, kernel, python in choices
+        if options.python or ONE_RUNG.get(python, hooks) == hooks
+    ]
     hypervisor = Hypervisor(options.limit)
     try:
         run_all(guests, options, hypervisor)
