@@ -86,6 +86,7 @@ struct stack_verdict {
 	uint16_t index;			     /* its frame */
 	bool certain;	     /* a dispatcher or a pattern says so: frames outside would not change the endpoint */
 	bool repeats_unseen; /* some caller of the endpoint could call again with nothing to be seen of it */
+	bool afterwards;     /* it is at what comes behind the response */
 	bool received;	     /* it looks at what was read on a connection just now */
 	bool worker;	     /* on a pool's thread */
 	int16_t root;	     /* frame of the asyncio task's coroutine; -1: none */

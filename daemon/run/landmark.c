@@ -22,6 +22,7 @@ static const struct row {
     {"concurrent/futures/thread.py", "_WorkItem.run", LANDMARK_CARRIER},
     {"multiprocessing/pool.py", "worker", LANDMARK_WORKER},
     {"anyio/_backends/_asyncio.py", "WorkerThread.run", LANDMARK_SERVANT},
+    {"starlette/background.py", "BackgroundTask.__call__", LANDMARK_AFTERWARDS},
     {"asyncio/selector_events.py", "_SelectorSocketTransport._read_ready", LANDMARK_RECEIVER},
     {NULL, "data_received", LANDMARK_RECEIVER}, /* asyncio.Protocol's, which a loop in C calls */
     {NULL, "buffer_updated", LANDMARK_RECEIVER},

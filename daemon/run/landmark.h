@@ -14,7 +14,8 @@ enum landmark {
 	LANDMARK_WORKER,  /* a pool's thread: it works for others than who started it */
 	LANDMARK_CARRIER, /* a method of the piece of work itself: its first local names it */
 	LANDMARK_SERVANT, /* a pool's thread whose first local, its own object, names the work that it was given last */
-	LANDMARK_RECEIVER, /* what was read on a connection just now is being looked at */
+	LANDMARK_AFTERWARDS, /* what is done when the response has been written: for no request any more */
+	LANDMARK_RECEIVER,   /* what was read on a connection just now is being looked at */
 };
 
 /* What a function is. Where `qualified` is false, `name` is the plain name, all that 3.8-3.10 keep. */

@@ -155,6 +155,7 @@ bool who_judge(struct run_stage *stage, struct process *process, struct stack *s
 	    .eager = eager,
 	    .carrier = (int16_t)find_carrier(stack),
 	    .worker = find_landmark(stack, LANDMARK_WORKER) >= 0 || find_landmark(stack, LANDMARK_SERVANT) >= 0,
+	    .afterwards = find_landmark(stack, LANDMARK_AFTERWARDS) >= 0,
 	    .received = find_landmark(stack, LANDMARK_RECEIVER) >= 0,
 	};
 	verdict->inside = (uint16_t)find_inside(process, stack, verdict->root);
@@ -302,6 +303,8 @@ struct request *who_request(struct run_stage *stage, const struct who *who)
 	if (!request && who->lane && who->stack->verdict.received && who->stack->verdict.root < 0)
 		request = request_read(who->lane);
 
+	if (who->stack->verdict.afterwards)
+		return NULL;
 	if (request || !who->origin || who->origin->key.kind == NT_HANDOVER_THREAD)
 		return request;
 	return request_find(stage, who->origin->request);

@@ -11,7 +11,8 @@ and where it needs to:
     APPLICATION   what a WSGI or ASGI server is told to serve (default "app")
     SINCE         the oldest version of the framework, as (2, 0), that has what the file uses
     LAST          what is asked when all else was answered; answered when nothing goes on any more
-    APART         last names of endpoints that run where nothing leads to the request: told apart by their calls
+    APART         last names of endpoints that run where nothing leads to the request: told apart by their calls.
+                  "hypercorn/name": only under that server, where a task is known to answer a request when it does, not before
 """
 
 import ast
@@ -117,8 +118,13 @@ class Application:
         self.asked = {word: as_list(names) for word, names in found["ASKED"].items()}
         self.application = found.get("APPLICATION", "app")
         self.since = found.get("SINCE", ())
-        self.apart = found.get("APART", [])
+        self.apart_by_server = [word.rpartition("/")[::2] for word in found.get("APART", [])]
         self.last = found.get("LAST")
+
+
+def apart(row):
+    """The names of APART that hold for the row."""
+    return [name for server, name in row.application.apart_by_server if not server or row.name.endswith("-" + server)]
 
 
 def as_list(names):

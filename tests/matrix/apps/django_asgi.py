@@ -22,6 +22,8 @@ ASKED = {
     "GET /quiet": None,
 }
 
+APART = ["hypercorn/plain", "hypercorn/get", "hypercorn/exempt"]
+
 django.conf.settings.configure(
     SECRET_KEY="of no use", ROOT_URLCONF=__name__, ALLOWED_HOSTS=["*"], LOGGING_CONFIG=None, USE_TZ=True
 )

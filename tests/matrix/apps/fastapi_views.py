@@ -23,6 +23,8 @@ ASKED = {
     "GET /quiet": None,
 }
 
+APART = ["hypercorn/blocking", "hypercorn/user_blocking", "hypercorn/guarded_blocking"]
+
 app = fastapi.FastAPI()
 router = fastapi.APIRouter(prefix="/router")
 

@@ -20,6 +20,8 @@ ASKED = {
     "GET /quiet": None,
 }
 
+APART = ["hypercorn/plain"]
+
 app = quart.Quart(__name__)
 blueprint = quart.Blueprint("blueprint", __name__, url_prefix="/blueprint")
 

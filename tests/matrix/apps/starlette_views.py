@@ -25,7 +25,7 @@ ASKED = {
 }
 LAST = "GET /settled"
 # What happens when the response has left: no request is there any more to tell its runs apart by.
-APART = ["background"]
+APART = ["background", "hypercorn/blocking", "hypercorn/post"]
 
 
 def text(words, **more):
