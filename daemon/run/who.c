@@ -296,8 +296,8 @@ bool who_is_loop(const struct who *who)
 
 struct request *who_request(struct run_stage *stage, const struct who *who)
 {
-	/* What a loop does for one of many is not told by what it has read. */
-	struct request *request = who->lane && !who_is_loop(who) ? request_current(who->lane) : NULL;
+	/* What a loop has read for one of many is not told by this: those are shared. */
+	struct request *request = who->lane ? request_current(who->lane) : NULL;
 
 	/* What was read on a connection just now is being looked at: it is that one's. */
 	if (!request && who->lane && who->stack->verdict.received && who->stack->verdict.root < 0)

@@ -609,6 +609,31 @@ static void a_loop_does_other_things(void **state)
 	assert_run(world, 2, "job.helper", RUN_BY_CALLS, 1, true); /* what the callback has started */
 }
 
+/* A view is a coroutine under a server of threads: the thread runs a loop for it and for nothing else. */
+static void a_loop_for_one_request(void **state)
+{
+	struct world *world = *state;
+	struct call *one, *two;
+
+	PLAIN(world, 1, MAIN, BEFORE, WORKER, BEFORE);
+	PLAIN(world, 2, MAIN, BEFORE, WORKER, BEFORE, FLASK, BEFORE, RUN_FOREVER, INSIDE);
+	PLAIN(world, 3, MAIN, BEFORE, WORKER, BEFORE, FLASK, BEFORE, RUN_FOREVER, INSIDE, HANDLE, BEFORE, SEARCH,
+	      BEFORE | ROOT, CLIENT, BEFORE | GENERATOR);
+	one = request_at(world, 9, "GET /one", AT(.stack = 1));
+	two = request_at(world, 10, "GET /two", AT(.stack = 1, .tid = 80));
+	hand_over(world, NT_HANDOVER_TASK, 0xa0, AT(.stack = 2));
+	hand_over(world, NT_HANDOVER_TASK, 0xb0, AT(.stack = 2, .tid = 80));
+	for (unsigned i = 0; i < 2; i++) {
+		call_at(world, AT(.stack = 3, .task = 0xa0));
+		call_at(world, AT(.stack = 3, .task = 0xb0, .tid = 80));
+	}
+	answer_at(world, one, AT(.stack = 1));
+	answer_at(world, two, AT(.stack = 1, .tid = 80));
+	flush(world);
+	assert_int_equal(count_runs(world, "api.search", RUN_BY_REQUEST, 2), 2);
+	assert_int_equal(world->requests_with_run, 2);
+}
+
 /* A loop without frames: its tasks are what tell that it is one. */
 static void a_loop_that_is_not_seen(void **state)
 {
@@ -1283,6 +1308,7 @@ int main(void)
 	    TEST(a_thread_with_the_id_of_another),
 	    TEST(a_task_for_what_was_read),
 	    TEST(a_loop_does_other_things),
+	    TEST(a_loop_for_one_request),
 	    TEST(a_loop_that_is_not_seen),
 	    TEST(a_protocol_that_answers_at_once),
 	    TEST(a_task_that_sends_the_response),
