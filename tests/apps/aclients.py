@@ -1,7 +1,7 @@
 """Tiny redis, HTTP and raw clients for event loops, for targets that have only the standard library, and for uvloop.
 
-Each speaks over one of three kinds of link: asyncio's streams, a protocol with its transport, and loop.sock_*. On the wire
-they behave as clients.py's do. They tell the witness each byte, which it takes where no Python
+Each speaks over one of three kinds of link: asyncio's streams, a protocol with its transport, and loop.sock_*. On the
+wire they behave as clients.py's do. They tell the witness each byte, which it takes where no Python
 socket moves them (uvloop's transports).
 """
 

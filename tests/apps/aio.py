@@ -1,7 +1,7 @@
 """Target: an event loop (asyncio's or uvloop's) with endpoints of all the shapes that asynchronous code has.
 
-Every endpoint takes the world (pools of connections that all share) and a source of random numbers. It asks HTTP for a path
-that only it asks for, so that a call that is taken for another endpoint's shows.
+Every endpoint takes the world (pools of connections that all share) and a source of random numbers. It asks HTTP for a
+path that only it asks for, so that a call that is taken for another endpoint's shows.
 """
 
 import asyncio

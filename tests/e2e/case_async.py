@@ -1,4 +1,4 @@
-"""Cases of event loops, asyncio's and uvloop's: who sends owns the answer, whatever task, callback or thread goes on with it.
+"""Cases of event loops, asyncio's and uvloop's: who sends owns the answer, whatever task or thread goes on with it.
 
 apps/aio.py has the endpoints, by shape. Each row of SHAPES is a case on either loop.
 """

@@ -20,8 +20,8 @@ def endpoint_matches(reported, true_name, qualified=True):
 
 def compare(summary, endpoints, qualified=True, every_run=False, exact_runs=True, unattributed=0, merged=()):
     """
-    `every_run`: runs without calls are seen, too. exact_runs=False: runs may be merged, which must be admitted; `merged`:
-    only those of the endpoints with these last names.
+    `every_run`: runs without calls are seen, too. exact_runs=False: runs may be merged, which must be admitted;
+    `merged`: only those of the endpoints with these last names.
     """
     problems = []
     missing = [name for name, endpoint in endpoints.items() if name and _seen(endpoint, every_run)]
@@ -78,7 +78,7 @@ def _reported_calls(summary, endpoints, qualified):
             if backend["protocol"] == "tcp":
                 calls[(*key, None)] += backend["calls"]
             else:
-                calls.update({(*key, operation["operation"]): operation["calls"] for operation in backend["operations"]})
+                calls.update({(*key, one["operation"]): one["calls"] for one in backend["operations"]})
     return calls
 
 

@@ -12,7 +12,8 @@ and where it needs to:
     SINCE         the oldest version of the framework, as (2, 0), that has what the file uses
     LAST          what is asked when all else was answered; answered when nothing goes on any more
     APART         last names of endpoints that run where nothing leads to the request: told apart by their calls.
-                  "hypercorn/name": only under that server, where a task is known to answer a request when it does, not before
+                  "hypercorn/name": only under that server, where a task is known to answer a request when it does,
+                  not before
 """
 
 import ast
