@@ -302,7 +302,7 @@ def thousands_of_children(lab):
 @case
 def process_id_comes_again(lab):
     """Children one after the other with one process id: each is itself, whatever was known of the one before."""
-    if lab.root != "/" or not os.path.exists("/proc/sys/kernel/ns_last_pid"):
+    if not os.access("/proc/sys/kernel/ns_last_pid", os.W_OK):
         raise Skip("process ids cannot be chosen here")
     children = 20
     summary, truth, _ = processes_traced(
