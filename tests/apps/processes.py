@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import random
+import select
 import socket
 import subprocess
 import sys
@@ -213,6 +214,20 @@ def flood(options, go):
     _wait([forked])
 
 
+def until_told(options, go):
+    """Calls until a line says that it is enough."""
+    draw = random.Random(options["seed"])
+    go()
+    raw = clients.Client(options["raw"]).connect()
+    for _ in range(100000):
+        for _ in range(100):
+            in_parent(raw.sock, draw.randrange(1, 5))
+        if select.select([0], [], [], 0)[0]:
+            break
+    scenario.hear("enough")
+    return raw
+
+
 def relisten(options, go):
     """Listens on a port, closes it, and is a client on that port."""
     go()
@@ -257,5 +272,5 @@ if __name__ == "__main__":
         given["raw"] = tuple(given["raw"])
         program(given)
     else:
-        names = (forks, prefork, programs, storm, same_id, replaced, pool, brief, flood, relisten)
+        names = (forks, prefork, programs, storm, same_id, replaced, pool, brief, flood, until_told, relisten)
         scenario.main({function.__name__: function for function in names})

@@ -9,23 +9,18 @@ import time
 from case_limits import rss_anon
 from case_servers import Server, check_requests
 from compare import compare, lost
-from lab import APPS, Skip, check, check_none, descendants, summaries
+from lab import APPS, Skip, await_summaries, check, check_none, descendants, summaries
 from loads import MIXED, Load, many, options_of, patterns, quit_target
 from registry import case
 
 
 def await_targets(lab, tracer, pids):
     """Waits until summaries list them all. The tracer has to print one often (-i)."""
-    deadline = time.monotonic() + lab.limit
-    wanted = set(pids)
-    while True:
-        lines = os.pread(tracer.out.fileno(), 1 << 24, 0).decode().split("\n")[:-1]
-        listed = {target["pid"] for line in lines for target in json.loads(line)["targets"]}
-        if wanted <= listed:
-            return
-        check(tracer.process.poll() is None, "nettraced ended: " + tracer.last_words())
-        check(time.monotonic() < deadline, "never traced: %s" % sorted(wanted - listed))
-        time.sleep(0.02)
+
+    def listed(lines):
+        return set(pids) <= {target["pid"] for line in lines for target in line["targets"]}
+
+    await_summaries(lab, tracer, listed)
 
 
 class Services:
@@ -463,14 +458,14 @@ def ceiling_of_the_cost(lab):
     Many calls and a low ceiling: nettraced gives up one thing after the other and says each; every call is still there,
     those that were not looked at without an endpoint, and that is their reason.
     """
-    load = Load("plain", "many", ("raw",), ["steady"], runs=many(60000))
-    target = lab.target(load.script, options_of(lab, load), load.backends)
-    tracer = lab.trace(target.pid, "-i", 0.5, "--python", "stack", "--max-cost", 0.1, *patterns("steady"))
+    target = lab.target("processes", {"scenario": "until_told"}, ("raw",))
+    tracer = lab.trace(target.pid, "-i", 0.5, "--python", "stack", "--max-cost", 0.1, *patterns("in_parent"))
     target.say("go")
-    target.limit *= 5
     tracer.expect(r"^nettraced: the probes took [\d.]+ % of a CPU, more than --max-cost 0.1 allows: where threads' time",
                   "stderr")
     tracer.expect(r"more than --max-cost 0.1 allows: the Python stack of one call in 2 ", "stderr")
+    await_summaries(lab, tracer, lambda lines: lines[-1]["cost"]["reduced"] == "walks_thinned")
+    target.say("enough")
     target.expect("^done$")
     lines = tracer.finish()
     quit_target(target)

@@ -209,6 +209,18 @@ class Tracer(Child):
         return lines
 
 
+def await_summaries(lab, tracer, enough):
+    """Waits until what a tracer has printed so far is enough(lines). It has to print often (-i)."""
+    deadline = time.monotonic() + lab.limit
+    while True:
+        lines = [json.loads(line) for line in os.pread(tracer.out.fileno(), 1 << 26, 0).decode().split("\n")[:-1]]
+        if lines and enough(lines):
+            return
+        check(tracer.process.poll() is None, "nettraced ended: " + tracer.last_words())
+        check(time.monotonic() < deadline, "what it prints never becomes what it has to")
+        time.sleep(0.05)
+
+
 def summaries(text):
     lines = [json.loads(line) for line in text.splitlines()]
     check(lines, "nettraced printed no summary")
