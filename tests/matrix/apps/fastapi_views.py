@@ -23,7 +23,7 @@ ASKED = {
     "GET /quiet": None,
 }
 
-APART = ["hypercorn/blocking", "hypercorn/user_blocking", "hypercorn/guarded_blocking"]
+APART = ["hypercorn/user", "hypercorn/blocking", "hypercorn/user_blocking", "hypercorn/guarded_blocking"]
 
 app = fastapi.FastAPI()
 router = fastapi.APIRouter(prefix="/router")
