@@ -36,6 +36,8 @@ static const struct dispatcher dispatcher_table[] = {
     {.file = "anyio/_backends/_asyncio.py", .name = "WorkerThread.run", .generic = true},
     {.file = "starlette/routing.py", .name = "request_response.<locals>.app"},
     {.file = "starlette/routing.py", .name = "request_response.<locals>.app.<locals>.app"},
+    /* FastAPI's own since 0.118: what it calls beside endpoints are their dependencies */
+    {.file = "fastapi/routing.py", .name = "request_response.<locals>.app.<locals>.app"},
     {.file = "starlette/endpoints.py", .name = "HTTPEndpoint.dispatch"},
     {.file = "aiohttp/web_app.py", .name = "Application._handle"},
     {.file = "aiohttp/web_urldispatcher.py", .name = "View._iter"},
