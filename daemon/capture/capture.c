@@ -79,12 +79,37 @@ static int put_settings(struct capture *capture)
 	return error;
 }
 
+static int on_record(void *context, void *record, size_t size)
+{
+	struct capture *capture = context;
+	const struct nt_head *head = record;
+	int error;
+
+	/* Programs that others begin are no part of the stream: most of them are none of ours. */
+	if (capture->find && size >= sizeof(*head) && head->type == NT_EXEC && !follow_has(capture->follow, head->pid))
+		return find_exec(capture->find, head->pid, stream_now());
+	error = stream_put(capture->stream, record, size);
+	return error ? error : follow_record(capture->follow, record, size);
+}
+
+/* What is in the ring now. A scan is never begun by a record, so nobody is reading it already. */
+static int read_ring(void *context)
+{
+	struct capture *capture = context;
+	int count = kernel_read(capture->kernel, 0, -1, on_record, capture);
+
+	return count < 0 ? count : 0;
+}
+
 static int begin_finding(struct capture *capture, const struct capture_parts *parts)
 {
 	if (!parts->match)
 		return 0;
 	capture->find = find_new(capture->follow, parts->match, parts->note, parts->context);
-	return capture->find ? find_all(capture->find) : -ENOMEM;
+	if (!capture->find)
+		return -ENOMEM;
+	find_on_pause(capture->find, read_ring, capture);
+	return find_all(capture->find);
 }
 
 int capture_begin(const struct capture_parts *parts, struct capture **ret_capture, char *why)
@@ -131,19 +156,6 @@ size_t capture_count(const struct capture *capture)
 const struct target *capture_first(const struct capture *capture)
 {
 	return follow_first(capture->follow);
-}
-
-static int on_record(void *context, void *record, size_t size)
-{
-	struct capture *capture = context;
-	const struct nt_head *head = record;
-	int error;
-
-	/* Programs that others begin are no part of the stream: most of them are none of ours. */
-	if (capture->find && size >= sizeof(*head) && head->type == NT_EXEC && !follow_has(capture->follow, head->pid))
-		return find_exec(capture->find, head->pid, stream_now());
-	error = stream_put(capture->stream, record, size);
-	return error ? error : follow_record(capture->follow, record, size);
 }
 
 static int put_loss(struct capture *capture)

@@ -38,6 +38,8 @@ struct find {
 	const struct match *match;
 	find_note_fn note;
 	void *context;
+	find_pause_fn pause; /* NULL: nobody wants one */
+	void *pause_context;
 	struct candidate *candidates; /* by pid */
 	uint64_t last_round, last_scan, lost;
 	unsigned notes;
@@ -69,6 +71,12 @@ struct find *find_new(struct follow *follow, const struct match *match, find_not
 	find->note = note;
 	find->context = context;
 	return find;
+}
+
+void find_on_pause(struct find *find, find_pause_fn pause, void *context)
+{
+	find->pause = pause;
+	find->pause_context = context;
 }
 
 static void candidate_drop(struct find *find, struct candidate *candidate)
@@ -163,10 +171,9 @@ static int candidate_look(struct find *find, struct candidate *candidate, uint64
 	return error == -ENOMEM ? error : 0;
 }
 
-/* A process of a scan. */
-static int scan_one(void *context, const struct match_found *found)
+/* Takes a process of a scan if it is meant. */
+static int scan_look(struct find *find, const struct match_found *found)
 {
-	struct find *find = context;
 	struct candidate *candidate;
 
 	if (found->pid == getpid() || follow_has(find->follow, found->pid))
@@ -188,6 +195,21 @@ static int scan_one(void *context, const struct match_found *found)
 	candidate->started = found->started;
 	candidate_begin(candidate, stream_now());
 	return candidate_look(find, candidate, stream_now());
+}
+
+/* A machine's worth of processes takes seconds, and those that are taken already make records. */
+static int scan_one(void *context, const struct match_found *found)
+{
+	struct find *find = context;
+	bool taken = find->taken;
+	int error;
+
+	find->taken = false;
+	error = scan_look(find, found);
+	if (!error && find->taken && find->pause)
+		error = find->pause(find->pause_context);
+	find->taken |= taken;
+	return error;
 }
 
 /* Those that the scan has not met have ended. */

@@ -22,8 +22,12 @@ int find_rules(const struct options *options, struct match **ret_match, char *wh
 /* Takes a line about a process that is meant and cannot be traced, without a full stop. */
 typedef void (*find_note_fn)(void *context, const char *line);
 
+/* Called between two processes that are taken: it is time to read the ring. 0 or negative errno. */
+typedef int (*find_pause_fn)(void *context);
+
 /* Returns NULL without memory. `follow` and `match` outlive it. */
 struct find *find_new(struct follow *follow, const struct match *match, find_note_fn note, void *context);
+void find_on_pause(struct find *find, find_pause_fn pause, void *context);
 void find_free(struct find *find);
 
 /* Takes all that run now. 0 or negative errno. */

@@ -461,7 +461,7 @@ def ceiling_of_the_cost(lab):
     target = lab.target("processes", {"scenario": "until_told"}, ("raw",))
     tracer = lab.trace(target.pid, "-i", 0.5, "--python", "stack", "--max-cost", 0.1, *patterns("in_parent"))
     target.say("go")
-    tracer.expect(r"^nettraced: the probes took [\d.]+ % of a CPU, more than --max-cost 0.1 allows: where threads' time",
+    tracer.expect(r"^nettraced: the probes took [\d.]+ % of a CPU, more than --max-cost 0.1 allows: where threads'",
                   "stderr")
     tracer.expect(r"more than --max-cost 0.1 allows: the Python stack of one call in 2 ", "stderr")
     await_summaries(lab, tracer, lambda lines: lines[-1]["cost"]["reduced"] == "walks_thinned")

@@ -162,7 +162,8 @@ def usdt_duty_cycle(lab):
         calls = sum(backend.numbers["calls"] for backend in true.backends.values())
         check(endpoint["calls"] == calls, "%s: %d calls, truly %d" % (endpoint["endpoint"], endpoint["calls"], calls))
         runs, partial = endpoint["runs"], endpoint["partial_runs"]
-        check(runs <= true.runs and (true.runs <= runs + partial or not endpoint["runs_exact"]), "%s: %d runs and %d partial ones (exact: %s), truly %d" % (
+        check(runs <= true.runs and (true.runs <= runs + partial or not endpoint["runs_exact"]),
+              "%s: %d runs and %d partial ones (exact: %s), truly %d" % (
             endpoint["endpoint"], runs, partial, endpoint["runs_exact"], true.runs))
     check(len(summary["endpoints"]) == 1, "%d endpoints" % len(summary["endpoints"]))
     check(summary["unattributed"]["calls"] == 0, "%d unattributed calls" % summary["unattributed"]["calls"])
