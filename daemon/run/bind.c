@@ -89,7 +89,7 @@ static void find_giver(struct run_stage *stage, const struct nt_handover *record
 		place.run->handed = true;
 	origin->request = request ? request->number : 0;
 	if (who.stack->verdict.root >= 0 && who.lane)
-		origin->parent = who.lane->key.id;
+		origin->parent = who.lane->id;
 	if (who.stack->verdict.root < 0 && !who_is_loop(&who))
 		origin->giver = who.stack->id;
 }

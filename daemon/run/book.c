@@ -41,7 +41,7 @@ struct open_run *book_open(struct run_stage *stage, enum run_source source, stru
 	    .source = source,
 	    .exact = true,
 	};
-	run->alone = !lane->key.id;
+	run->alone = !lane->id;
 	run->number = ++stage->numbers;
 	HASH_ADD(hh, stage->runs_by_number, number, sizeof(run->number), run);
 	if (run->refused) {

@@ -6,25 +6,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct lane *find(struct process *process, const struct lane_key *key)
-{
-	struct lane *lane;
+#define THREAD (UINT64_C(1) << 63) /* no address in user space has this bit */
 
-	HASH_FIND(hh, process->lanes, key, sizeof(*key), lane);
-	return lane;
+static uint64_t name_of(uint32_t tid, uint64_t id)
+{
+	return id ? id : THREAD | tid;
 }
 
 struct lane *lane_find(struct process *process, uint32_t tid, uint64_t id)
 {
-	struct lane_key key = {.id = id, .tid = id ? 0 : tid};
+	uint64_t name = name_of(tid, id);
+	struct lane *lane;
 
-	return find(process, &key);
+	HASH_FIND(hh, process->lanes, &name, sizeof(name), lane);
+	return lane;
 }
 
 struct lane *lane_get(struct run_stage *stage, struct process *process, uint32_t tid, uint64_t id)
 {
-	struct lane_key key = {.id = id, .tid = id ? 0 : tid};
-	struct lane *lane = find(process, &key);
+	struct lane *lane = lane_find(process, tid, id);
 
 	if (!lane && stage->lane_count >= STAGE_MAX_LANES)
 		stage_make_room(stage);
@@ -32,8 +32,9 @@ struct lane *lane_get(struct run_stage *stage, struct process *process, uint32_t
 		lane = calloc(1, sizeof(*lane));
 		if (!lane)
 			return NULL;
-		lane->key = key;
-		HASH_ADD(hh, process->lanes, key, sizeof(lane->key), lane);
+		lane->name = name_of(tid, id);
+		lane->id = id;
+		HASH_ADD(hh, process->lanes, name, sizeof(lane->name), lane);
 		if (lane->refused) {
 			free(lane);
 			return NULL;

@@ -128,16 +128,11 @@ struct request {
 	bool shared;   /* an event loop has read it: for whom is not known yet */
 };
 
-struct lane_key {
-	uint64_t id;  /* address of a task's coroutine's frame, or of a greenlet's outermost one; 0: a thread */
-	uint32_t tid; /* 0 where `id` is none */
-	uint32_t reserved;
-};
-
 struct lane {
-	UT_hash_handle hh;
-	struct lane_key key;
-	uint32_t tid; /* where it ran last */
+	UT_hash_handle hh; /* by name */
+	uint64_t name;	   /* its id, or for a thread what lane.c makes of its number */
+	uint64_t id;	   /* address of a task's coroutine's frame, or of a greenlet's outermost one; 0: a thread */
+	uint32_t tid;	   /* where it ran last */
 	bool refused;
 	bool task;     /* an asyncio task */
 	bool answers;  /* it has read a request */
