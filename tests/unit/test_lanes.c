@@ -892,6 +892,66 @@ static void many_requests_on_a_loop(void **state)
 	}
 }
 
+#define SERVERS 20   /* tasks, a connection each */
+#define ASKED 60     /* requests; fewer where the world has no room for more runs */
+#define MOST_CALLS 8 /* of a request: as many runs by calls can wait for its response */
+
+/* What a task is at: a request, and how many calls of each of two endpoints it has made for that. */
+struct serving {
+	struct call *request;
+	unsigned calls[2];
+};
+
+/* In whatever order tasks are asked, call and answer: each request has the runs and calls that its task made for it. */
+static void tasks_in_any_order(void **state)
+{
+	struct world *world = *state;
+	struct serving servers[SERVERS] = {{0}};
+	unsigned expected[2][MOST_CALLS + 1] = {{0}}, asked = 0, answered = 0;
+
+	stacks_of_aiohttp(world);
+	while (answered < ASKED) {
+		unsigned number = (unsigned)test_random_below(SERVERS);
+		struct serving *server = &servers[number];
+		uint64_t task = 0x1000 * (number + 1), connection = 100 + number, place = 1 + test_random_below(4);
+		bool store = place == 4; /* its stack is 6 */
+
+		if (!server->request) {
+			if (asked < ASKED / 2 || (asked < ASKED && test_random_below(2))) {
+				server->request = request_at(world, connection, "GET /", AT(.stack = 5));
+				asked++;
+			}
+		} else if (server->calls[0] + server->calls[1] < MOST_CALLS && test_random_below(4)) {
+			call_at(world, AT(.stack = store ? 6 : place, .task = task, .frame = 1 + test_random_below(2)));
+			server->calls[store]++;
+		} else {
+			answer_at(world, server->request, AT(.stack = 4, .task = task));
+			expected[0][server->calls[0]]++;
+			expected[1][server->calls[1]]++;
+			*server = (struct serving){0};
+			answered++;
+		}
+		if (world->run_count >= MAX_SEEN - 2)
+			break;
+	}
+	for (unsigned i = 0; i < SERVERS; i++)
+		if (servers[i].request)
+			end_request(world, servers[i].request);
+	for (unsigned calls = 1; calls <= MOST_CALLS; calls++) {
+		unsigned search = 0, stored = 0;
+
+		for (unsigned i = 0; i < world->run_count; i++) {
+			const struct run *run = &world->runs[i].run;
+			bool store = strcmp(run->endpoint->name, "api.search") != 0;
+
+			if (run->source == RUN_BY_REQUEST && run->calls == calls)
+				store ? stored++ : search++;
+		}
+		assert_int_equal(search, expected[0][calls]);
+		assert_int_equal(stored, expected[1][calls]);
+	}
+}
+
 /* --- greenlets --- */
 
 static void feed_gevent(struct world *world)
@@ -1318,6 +1378,7 @@ int main(void)
 	    TEST(a_pools_work_for_a_request),
 	    TEST(anyios_threads),
 	    TEST(many_requests_on_a_loop),
+	    TEST(tasks_in_any_order),
 	    TEST(greenlets_that_take_turns),
 	    TEST(a_greenlet_reads_a_request),
 	    TEST(patterns_and_handovers),
