@@ -210,7 +210,7 @@ def parse_options():
     parser.add_argument("--parameters", nargs="+", default=[], metavar="NAME=VALUE", help="more of them for the kernel")
     parser.add_argument("--build", default=f"{CHECKOUT}/build", help="has nettraced.static; gets the guests' logs")
     parser.add_argument("--jobs", type=int, default=2, help="guests at a time")
-    parser.add_argument("--limit", type=float, default=420, help="seconds that a guest may take")
+    parser.add_argument("--limit", type=float, default=600, help="seconds that a guest may take")
     return parser.parse_args()
 
 
