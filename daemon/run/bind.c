@@ -90,7 +90,8 @@ static void find_giver(struct run_stage *stage, const struct nt_handover *record
 	origin->request = request ? request->number : 0;
 	if (who.stack->verdict.root >= 0 && who.lane)
 		origin->parent = who.lane->id;
-	if (who.stack->verdict.root < 0 && !who_is_loop(&who))
+	/* What looks at a request that was just read knows which one, on a loop as well. */
+	if (who.stack->verdict.root < 0 && !who_is_loop(&who) && !who.stack->verdict.received)
 		origin->giver = who.stack->id;
 }
 
