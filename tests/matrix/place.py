@@ -69,8 +69,9 @@ def look_at(version, suite, python):
             absent = set(names.read().split())
         extra = os.readlink(os.path.join(root, "usr/bin/python3")) != os.path.basename(python)
     files = [row.server.needs.format(tag=tag_of(version)) for row in table.rows() if row.server.needs]
-    out = subprocess.check_output(command + ["-c", FACTS, json.dumps(files)] + table.modules(), timeout=LIMIT, text=True,
-                                  env=dict(os.environ, PYTHONDONTWRITEBYTECODE="1"))
+    command_line = command + ["-c", FACTS, json.dumps(files)] + table.modules()
+    environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1")
+    out = subprocess.check_output(command_line, timeout=LIMIT, text=True, env=environment)
     facts = [line for line in out.splitlines() if line.startswith("facts ")]
     return Place(version, suite, command, extra, absent, *json.loads(facts[-1][6:]))
 

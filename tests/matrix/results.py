@@ -4,8 +4,8 @@
     results.py          writes the table into README.md
     results.py --check  says whether it is there as RESULTS has it (lint)
 
-A line of RESULTS: version of Python, suite, application, framework, its version, server, mode, and how runs are told apart
-(`request`, `calls`) or `none`; tabs between. Versions of frameworks move in some suites and are not compared.
+A line of RESULTS: version of Python, suite, application, framework, its version, server, mode, and how runs are told
+apart (`request`, `calls`) or `none`; tabs between. Versions of frameworks move in some suites and are not compared.
 """
 
 import collections
@@ -65,7 +65,8 @@ def difference(lines):
     known = {line._replace(version="") for line in read()} if os.path.exists(PATH) else set()
     new = {line._replace(version="") for line in lines}
     pairs = {_pair(line) for line in lines}
-    problems = ["%s %s/%s-%s" % (line.state, line.python, line.application, line.server) for line in sorted(new - known)]
+    problems = ["%s %s/%s-%s" % (line.state, line.python, line.application, line.server)
+                for line in sorted(new - known)]
     problems += ["no more %s/%s-%s" % (line.python, line.application, line.server)
                  for line in sorted(known - new) if _pair(line) not in pairs]
     return "differs from tests/matrix/RESULTS: " + ", ".join(problems) if problems else None
@@ -76,7 +77,7 @@ def _pair(line):
 
 
 def render(lines):
-    """The table, as Markdown: a line a framework, a column a Python; a cell has its version and the modes that passed."""
+    """The table, as Markdown: a line a framework, a column a Python; in a cell its version and the modes that passed."""
     pythons = sorted({(line.python, line.suite) for line in lines}, key=lambda pair: _python_key(pair[0]))
     cells = collections.defaultdict(list)
     for line in lines:
@@ -115,7 +116,7 @@ def main():
         text = page.read()
     new = _in_readme(text, render(read()))
     if sys.argv[1:] == ["--check"]:
-        sys.exit("README.md has another table than tests/matrix/RESULTS: run tests/matrix/results.py" if new != text else 0)
+        sys.exit("README.md has another table than RESULTS: run tests/matrix/results.py" if new != text else 0)
     with open(README, "w") as page:
         page.write(new)
 

@@ -5,8 +5,8 @@
                        MATRIX_PORT is the port that the server gets
 
 No -e and no configuration: nettraced has to find the endpoints by itself. Calls, round trips, bytes, operations and
-connects of each endpoint must be those that the witness wrote down, nothing may be unattributed or lost, and no endpoint
-may show up that the witness does not know.
+connects of each endpoint must be those that the witness wrote down, nothing may be unattributed or lost, and no
+endpoint may show up that the witness does not know.
 """
 
 import http.client
@@ -63,7 +63,7 @@ class Served:
         )
 
     def _install(self):
-        """The applications, and as installed packages what they share: the witness and the clients are not their code."""
+        """The applications, and as packages what they share: the witness and the clients are not their own code."""
         os.mkdir(self.lab.path(PACKAGES))
         for name in os.listdir(self.lab.directory):
             if name.endswith(".py"):

@@ -7,8 +7,8 @@
     not ok VERSION/ROW reason
     none VERSION/ROW why there is no such pair: decided by package lists and modules, never because a row failed
 
-RESULTS has what was found and noted with --write, and a complete run is compared with it: a pair that comes or goes is a
-failure. README's table is made from it (results.py). Two rows run at a time.
+RESULTS has what was found and noted with --write, and a complete run is compared with it: a pair that comes or goes is
+a failure. README's table is made from it (results.py). Two rows run at a time.
 """
 
 import argparse

@@ -24,8 +24,8 @@ import os
 HERE = os.path.dirname(os.path.abspath(__file__))
 APPS = os.path.join(HERE, "apps")
 
-# How a server runs the application: one thing at a time, in processes forked beforehand, on threads, in greenlets, in an
-# event loop: asyncio's or uvloop's.
+# How a server runs the application: one thing at a time, in processes forked beforehand, on threads, in greenlets, in
+# an event loop: asyncio's or uvloop's.
 MODES = ("sync", "prefork", "threads", "gevent", "async", "uvloop")
 
 # Those of the servers below, on one line as in the applications.
@@ -157,7 +157,3 @@ def modules():
     """All that some row needs to be importable."""
     found = {application.module for application in applications()}
     return sorted(found.union(*[server.modules for server in SERVERS.values()]))
-
-
-if __name__ == "__main__":
-    print(" ".join(sorted({word for application in applications() for word in application.packages} | set(PACKAGES.split()))))

@@ -1,4 +1,4 @@
-"""Django: function views, class-based views, csrf_exempt, decorators, a redirecting generic view, one view in another."""
+"""Django: function views, class-based views, csrf_exempt, decorators, a generic view, one view in another."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""WSGI itself, with no framework: an application that finds its own pages, a middleware, a class; also under wsgiref."""
+"""WSGI itself, with no framework: an application that finds its own pages; also under the standard library's server."""
 
 import sys
 import wsgiref.simple_server
