@@ -254,12 +254,13 @@ void request_ended(struct run_stage *stage, struct call *call)
 
 void request_clear(struct run_stage *stage)
 {
-	while (stage->requests) {
-		struct request *request = stage->requests;
+	struct request *request, *next;
 
+	HASH_CLEAR(hh, stage->requests_by_number);
+	for (request = stage->requests; request; request = next) {
+		next = request->next;
 		request_leave_lane(request);
-		DL_DELETE(stage->requests, request);
-		HASH_DEL(stage->requests_by_number, request);
 		free(request);
 	}
+	stage->requests = NULL;
 }
