@@ -80,15 +80,34 @@ def check_lines(library, code):
             yield "offset %d has line %d, truly %d" % (offset, found, line)
 
 
+def awaits(code):
+    """Offsets within an `await` or `yield from`, which is one place however many instructions it has: offset -> place."""
+    found, instructions = {}, list(dis.get_instructions(code))
+    for before, one in zip(instructions, instructions[1:]):
+        if one.opname == "YIELD_FROM":  # up to 3.10, where something is thrown into a frame at the one before
+            found[one.offset] = before.offset
+        if one.opname == "JUMP_BACKWARD_NO_INTERRUPT":
+            send = next((other for other in instructions if other.offset == one.argval), None)
+            if send and send.opname.startswith("SEND"):
+                found.update({offset: send.offset for offset in range(send.offset, one.offset + 2, 2)})
+    return found
+
+
 def check_flow(library, code):
     raw = getattr(code, "_co_code_adaptive", code.co_code)
     flow = library.flow_new(MINOR, raw, len(raw))
     if not flow:
         yield "its instructions cannot be read"
         return
+    waiting, before = awaits(code), None
     for one in dis.get_instructions(code):
-        if library.flow_instruction(flow, one.offset) != one.offset:
+        # What is thrown into an `await` leads to its end, from 3.12 on by a jump back that makes no loop.
+        thrown = before in ("CLEANUP_THROW", "PUSH_EXC_INFO")
+        before = before if one.opname == "EXTENDED_ARG" else one.opname
+        if library.flow_instruction(flow, one.offset) != waiting.get(one.offset, one.offset):
             yield "offset %d: no instruction begins there" % one.offset
+        if one.offset in waiting or thrown:
+            continue
         back = "JUMP" in one.opname and isinstance(one.argval, int) and one.argval <= one.offset
         if back and not library.flow_reaches(flow, one.offset, one.argval):
             yield "offset %d: %s does not lead back to %d" % (one.offset, one.opname, one.argval)

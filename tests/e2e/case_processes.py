@@ -243,6 +243,7 @@ def cost_of_short_intervals(lab):
     target = services.start()
     tracer = lab.trace(target.pid, "-i", 0.1, "--python", "stack")
     services.work()
+    await_summaries(lab, tracer, lambda lines: len(lines) > 2)
     lines = tracer.finish()
     services.quit()
     check(len(lines) > 1, "no interval in %s s" % lines[-1]["duration_s"])
