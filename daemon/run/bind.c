@@ -111,7 +111,7 @@ static struct lane *find_former(struct process *process, const struct nt_handove
 int bind_handover(struct run_stage *stage, const struct nt_handover *record)
 {
 	struct process *process = process_find(&stage->codes, record->h.pid);
-	struct origin origin = {.key = {.what = record->what, .kind = record->kind}, .since = record->h.time};
+	struct origin origin = {.what = record->what, .kind = record->kind, .since = record->h.time};
 	struct lane *former;
 
 	if (sizeof(*record) + nt_owner_size(&record->owner) > record->h.size)

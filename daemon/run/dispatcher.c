@@ -88,7 +88,7 @@ int dispatcher_add(struct dispatcher_rows *rows, const char *text)
 	row = calloc(1, sizeof(*row) + strlen(text) + 1);
 	if (!row)
 		return -ENOMEM;
-	rest = strcpy(row->text, text);
+	rest = memcpy(row->text, text, strlen(text) + 1);
 	row->dispatcher.file = next_word(&rest);
 	row->dispatcher.name = next_word(&rest);
 	kind = next_word(&rest);

@@ -9,12 +9,18 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* One number for both: addresses end below the 48th bit. */
+static uint64_t name_of(enum nt_handover_kind kind, uint64_t what)
+{
+	return what << 2 | (kind & 3u);
+}
+
 struct origin *origin_find(const struct process *process, enum nt_handover_kind kind, uint64_t what)
 {
-	struct origin_key key = {.what = what, .kind = kind};
+	uint64_t name = name_of(kind, what);
 	struct origin *origin;
 
-	HASH_FIND(hh, process->origins, &key, sizeof(key), origin);
+	HASH_FIND(hh, process->origins, &name, sizeof(name), origin);
 	return origin;
 }
 
@@ -28,9 +34,9 @@ static void origin_drop(struct run_stage *stage, struct process *process, struct
 /* Does it still say something? A thread is its starter's only as long as that one's run. */
 static bool is_of_use(const struct run_stage *stage, const struct origin *origin)
 {
-	if (origin->endpoint && (origin->key.kind != NT_HANDOVER_THREAD || book_find(stage, origin->run)))
+	if (origin->endpoint && (origin->kind != NT_HANDOVER_THREAD || book_find(stage, origin->run)))
 		return true;
-	return origin->key.kind != NT_HANDOVER_THREAD && request_find(stage, origin->request);
+	return origin->kind != NT_HANDOVER_THREAD && request_find(stage, origin->request);
 }
 
 /* False: the table is full of other processes' origins. uthash keeps the order in which they came: the oldest go. */
@@ -47,12 +53,12 @@ static bool make_room(struct run_stage *stage, struct process *process)
 
 int origin_set(struct run_stage *stage, struct process *process, const struct origin *origin)
 {
-	struct origin *known = origin_find(process, origin->key.kind, origin->key.what);
+	struct origin *known = origin_find(process, origin->kind, origin->what);
 
 	if (known)
 		origin_drop(stage, process, known);
 	/* Of a task's address it is worth to know since when it is that one's. */
-	if (origin->key.kind != NT_HANDOVER_TASK && !is_of_use(stage, origin))
+	if (origin->kind != NT_HANDOVER_TASK && !is_of_use(stage, origin))
 		return 0;
 	if (!make_room(stage, process)) {
 		stage->stats.handovers_lost++;
@@ -62,7 +68,8 @@ int origin_set(struct run_stage *stage, struct process *process, const struct or
 	if (!known)
 		return -ENOMEM;
 	*known = *origin;
-	HASH_ADD(hh, process->origins, key, sizeof(known->key), known);
+	known->name = name_of(origin->kind, origin->what);
+	HASH_ADD(hh, process->origins, name, sizeof(known->name), known);
 	if (known->refused) {
 		free(known);
 		return -ENOMEM;

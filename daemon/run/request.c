@@ -128,7 +128,7 @@ static void give_of_ancestors(struct run_stage *stage, struct request *request, 
 	for (unsigned i = 0; i < REQUEST_MAX_ANCESTORS && origin && origin->parent; i++) {
 		struct lane *lane = lane_find(who->process, 0, origin->parent);
 
-		if (origin->key.kind != NT_HANDOVER_TASK || origin->since < request->call->out_first || !lane)
+		if (origin->kind != NT_HANDOVER_TASK || origin->since < request->call->out_first || !lane)
 			return;
 		origin = origin_find(who->process, NT_HANDOVER_TASK, origin->parent);
 		if (origin && origin->since >= request->call->out_first)

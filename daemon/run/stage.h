@@ -41,15 +41,12 @@ struct binding {
 	bool late; /* made when the run was over: it counts, but its time is not the run's */
 };
 
-/* Work that was handed over, by what does it now. */
-struct origin_key {
-	uint64_t what, kind; /* struct nt_handover's */
-};
-
 /* Whose work it is; numbers of runs and requests, 0 none: they may be over. */
 struct origin {
 	UT_hash_handle hh;
-	struct origin_key key;
+	uint64_t name; /* origin.c's */
+	uint64_t what; /* struct nt_handover's */
+	enum nt_handover_kind kind;
 	bool refused;
 	uint64_t since;			     /* when it was handed over */
 	uint64_t giver;			     /* stack that turns out to be a loop's callback, perhaps; 0: none */

@@ -271,7 +271,7 @@ const struct run_endpoint *who_inherits(struct run_stage *stage, const struct wh
 		return NULL;
 	/* A thread that outlives the run which started it has a life of its own. */
 	run = book_find(stage, origin->run);
-	if (origin->key.kind == NT_HANDOVER_THREAD && (!run || run->over))
+	if (origin->kind == NT_HANDOVER_THREAD && (!run || run->over))
 		return NULL;
 	/* A dispatcher says who it works for. What the user names is the outermost, which is the one that handed over.
 	 */
@@ -305,7 +305,7 @@ struct request *who_request(struct run_stage *stage, const struct who *who)
 
 	if (who->stack->verdict.afterwards)
 		return NULL;
-	if (request || !who->origin || who->origin->key.kind == NT_HANDOVER_THREAD)
+	if (request || !who->origin || who->origin->kind == NT_HANDOVER_THREAD)
 		return request;
 	return request_find(stage, who->origin->request);
 }
