@@ -93,6 +93,12 @@ void origin_revise(struct run_stage *stage, struct process *process)
 
 void origin_clear(struct run_stage *stage, struct process *process)
 {
-	while (process->origins)
-		origin_drop(stage, process, process->origins);
+	struct origin *origin = process->origins, *next;
+
+	HASH_CLEAR(hh, process->origins); /* the table; its elements still know their next one */
+	for (; origin; origin = next) {
+		next = origin->hh.next;
+		stage->origin_count--;
+		free(origin);
+	}
 }
