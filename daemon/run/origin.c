@@ -55,20 +55,29 @@ int origin_set(struct run_stage *stage, struct process *process, const struct or
 {
 	struct origin *known = origin_find(process, origin->kind, origin->what);
 
-	if (known)
-		origin_drop(stage, process, known);
+	/* It goes to the end of the table, which is in the order of time. */
+	if (known) {
+		HASH_DEL(process->origins, known);
+		stage->origin_count--;
+	}
 	/* Of a task's address it is worth to know since when it is that one's. */
-	if (origin->kind != NT_HANDOVER_TASK && !is_of_use(stage, origin))
-		return 0;
-	if (!make_room(stage, process)) {
-		stage->stats.handovers_lost++;
+	if (origin->kind != NT_HANDOVER_TASK && !is_of_use(stage, origin)) {
+		free(known);
 		return 0;
 	}
-	known = malloc(sizeof(*known));
+	if (!make_room(stage, process)) {
+		stage->stats.handovers_lost++;
+		free(known);
+		return 0;
+	}
+	if (!known)
+		known = malloc(sizeof(*known));
 	if (!known)
 		return -ENOMEM;
 	*known = *origin;
 	known->name = name_of(origin->kind, origin->what);
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not see that what make_room() frees has left the table.
+	 */
 	HASH_ADD(hh, process->origins, name, sizeof(known->name), known);
 	if (known->refused) {
 		free(known);
