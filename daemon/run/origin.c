@@ -76,9 +76,8 @@ int origin_set(struct run_stage *stage, struct process *process, const struct or
 		return -ENOMEM;
 	*known = *origin;
 	known->name = name_of(origin->kind, origin->what);
-	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): it does not see that what make_room() frees has left the table.
-	 */
-	HASH_ADD(hh, process->origins, name, sizeof(known->name), known);
+	/* The analyser does not see that what make_room() frees has left the table. */
+	HASH_ADD(hh, process->origins, name, sizeof(known->name), known); /* NOLINT(clang-analyzer-unix.Malloc) */
 	if (known->refused) {
 		free(known);
 		return -ENOMEM;
