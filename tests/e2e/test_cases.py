@@ -5,12 +5,13 @@ import pytest
 import cases
 from conftest import ABSENT
 from lab import Absent, Failure, Skip
+from registry import attempt
 
 
 @pytest.mark.parametrize("name", list(cases.CASES))
 def test_case(lab, name):
     try:
-        cases.CASES[name](lab)
+        attempt(lab, name)
     except Skip as reason:
         pytest.skip(str(reason))
     except Absent as reason:
