@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text.h"
+
 static const struct dispatcher dispatcher_table[] = {
     /* Flask: view functions, class views */
     {.file = "flask/app.py", .name = "Flask.dispatch_request"},
@@ -117,28 +119,10 @@ void dispatcher_clear(struct dispatcher_rows *rows)
 	rows->count = 0;
 }
 
-static bool file_matches(const struct dispatcher *row, const char *file)
-{
-	size_t size = strlen(file), row_size;
-
-	if (!row->file)
-		return true;
-	row_size = strlen(row->file);
-	if (size < row_size || strcmp(file + size - row_size, row->file) != 0)
-		return false;
-	return size == row_size || file[size - row_size - 1] == '/';
-}
-
-static const char *last_component(const char *name)
-{
-	const char *dot = strrchr(name, '.');
-
-	return dot ? dot + 1 : name;
-}
-
 static bool matches(const struct dispatcher *row, const char *file, const char *name, bool qualified)
 {
-	return file_matches(row, file) && !fnmatch(qualified ? row->name : last_component(row->name), name, 0);
+	return (!row->file || text_ends_path(file, row->file)) &&
+	       !fnmatch(qualified ? row->name : text_last_component(row->name), name, 0);
 }
 
 const struct dispatcher *dispatcher_find(const struct dispatcher_rows *rows, const char *file, const char *name,
@@ -158,5 +142,5 @@ bool dispatcher_called_by(const struct dispatcher *row, const char *file, const 
 {
 	if (!row->caller)
 		return true;
-	return caller_name && !strcmp(last_component(caller_name), row->caller) && !strcmp(caller_file, file);
+	return caller_name && !strcmp(text_last_component(caller_name), row->caller) && !strcmp(caller_file, file);
 }

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text.h"
+
 /* co_flags, the same in all versions. */
 #define CO_VARARGS 0x04
 #define CO_VARKEYWORDS 0x08
@@ -46,21 +48,13 @@ static int pattern_add(struct endpoint_rules *rules, bool plain, const char *fil
 	return 0;
 }
 
-/* The last component of a dotted name; the whole where there is only one. */
-static const char *last_component(const char *name)
-{
-	const char *dot = strrchr(name, '.');
-
-	return dot ? dot + 1 : name;
-}
-
 /*
  * CPython 3.8-3.10 know a method as module.method only: a pattern module.Class.method is one over
  * module.method for them. Which of its components are the module it does not say: all that are possible are tried.
  */
 static int pattern_add_plain(struct endpoint_rules *rules, const char *text)
 {
-	const char *last = last_component(text);
+	const char *last = text_last_component(text);
 	size_t last_size = strlen(last), size = last > text ? (size_t)(last - text - 1) : 0;
 	char *shorter = malloc(size + 1 + last_size + 1);
 	int error = 0;
@@ -91,7 +85,7 @@ int endpoint_rules_add(struct endpoint_rules *rules, const char *text)
 		error = pattern_add(rules, false, NULL, 0, text, strlen(text));
 		return error ? error : pattern_add_plain(rules, text);
 	}
-	last = last_component(colon + 1);
+	last = text_last_component(colon + 1);
 	error = pattern_add(rules, false, text, colon - text, colon + 1, strlen(colon + 1));
 	if (!error && last != colon + 1)
 		error = pattern_add(rules, true, text, colon - text, last, strlen(last));
@@ -177,7 +171,7 @@ static enum code_own own_of(const char *file, enum code_kind kind)
 static enum code_kind kind_of(const char *name)
 {
 	static const char *const comprehensions[] = {"<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>"};
-	const char *last = last_component(name);
+	const char *last = text_last_component(name);
 
 	if (!strcmp(name, "<module>"))
 		return CODE_MODULE;
@@ -194,7 +188,7 @@ static bool is_wrapper(const struct code *code)
 	const uint32_t any_arguments = CO_VARARGS | CO_VARKEYWORDS;
 
 	return (code->flags & any_arguments) == any_arguments &&
-	       (code->flags & CO_NESTED || !strcmp(last_component(code->name), "__call__"));
+	       (code->flags & CO_NESTED || !strcmp(text_last_component(code->name), "__call__"));
 }
 
 void endpoint_classify(const struct endpoint_rules *rules, struct code *code)

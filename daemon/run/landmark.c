@@ -6,9 +6,11 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "text.h"
+
 static const struct row {
 	const char *file; /* what the path of its file ends with, from the beginning of a name; NULL: any */
-	const char *name; /* qualified; NULL in `file`'s rows never */
+	const char *name; /* qualified; without `file`: the last component alone */
 	enum landmark landmark;
 } rows[] = {
     {"asyncio/events.py", "Handle._run", LANDMARK_LOOP},
@@ -28,32 +30,14 @@ static const struct row {
     {NULL, "buffer_updated", LANDMARK_RECEIVER},
 };
 
-static const char *last_component(const char *name)
-{
-	const char *dot = strrchr(name, '.');
-
-	return dot ? dot + 1 : name;
-}
-
-static bool file_matches(const char *row, const char *file)
-{
-	size_t size = strlen(file), row_size;
-
-	if (!row)
-		return true;
-	row_size = strlen(row);
-	return size >= row_size && !strcmp(file + size - row_size, row) &&
-	       (size == row_size || file[size - row_size - 1] == '/');
-}
-
 enum landmark landmark_find(const char *file, const char *name, bool qualified)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		const struct row *row = &rows[i];
-		const char *wanted = row->file && qualified ? row->name : last_component(row->name);
-		const char *found = row->file && qualified ? name : last_component(name);
+		const char *wanted = row->file && qualified ? row->name : text_last_component(row->name);
+		const char *found = row->file && qualified ? name : text_last_component(name);
 
-		if (!strcmp(wanted, found) && file_matches(row->file, file))
+		if (!strcmp(wanted, found) && (!row->file || text_ends_path(file, row->file)))
 			return row->landmark;
 	}
 	return LANDMARK_NONE;

@@ -135,3 +135,19 @@ char *text_clean(const char *text, size_t size)
 	}
 	return text_fit(out, length);
 }
+
+const char *text_last_component(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return dot ? dot + 1 : name;
+}
+
+bool text_ends_path(const char *path, const char *end)
+{
+	size_t size = strlen(path), end_size = strlen(end);
+
+	if (size < end_size || strcmp(path + size - end_size, end) != 0)
+		return false;
+	return size == end_size || path[size - end_size - 1] == '/';
+}

@@ -6,6 +6,7 @@
 #ifndef NT_RUN_TEXT_H
 #define NT_RUN_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,5 +19,11 @@ char *text_utf8(const uint8_t *data, size_t size, unsigned kind);
 
 /* The `size` bytes at `text`, which should be UTF-8, in the same form: bytes that are none become U+FFFD. */
 char *text_clean(const char *text, size_t size);
+
+/* The last component of a dotted name; the whole where there is only one. Points into it. */
+const char *text_last_component(const char *name);
+
+/* Does a path end with this one, from the beginning of a directory's or a file's name? */
+bool text_ends_path(const char *path, const char *end);
 
 #endif
