@@ -13,6 +13,7 @@
 
 #include "../../bpf/event.h"
 #include "../protocol/protocol.h"
+#include "content.h"
 
 #define CALL_MAX_CONNECTIONS 65536 /* at once; more are counted in calls_stats.connections_refused */
 #define CALL_MAX_PENDING 4096	   /* requests without an answer on one connection; more are lost_calls */
@@ -75,7 +76,21 @@ struct call {
 	bool round_trip; /* the first call of its message: a pipeline counts once */
 	bool error, client_error, answered;
 	int error_number; /* errno of a connection's end; 0 where the answer itself said error, or none */
+	bool pooled;	  /* struct protocol's */
+	/*
+	 * At `ended`, and for a CALL_REQUEST from `received` on (its request then); NULL: not known. The call is one
+	 * holder of it: who wants it for longer is another one.
+	 */
+	struct call_content *content;
 	void *user;
+};
+
+/* The end of a connection that the target used. */
+struct call_closing {
+	uint64_t connection;
+	uint64_t when;
+	uint64_t requests; /* that it carried, but for those about the connection itself (PROTOCOL_CONTROL) */
+	bool by_peer;	   /* it was the backend that ended it */
 };
 
 /*
@@ -94,6 +109,8 @@ struct call_sink {
 	void (*answering)(void *context, struct call *call, const struct call_owner *by);
 	void (*responding)(void *context, struct call *call);
 	void (*ended)(void *context, struct call *call);
+	/* All calls of the connection have ended; may be NULL. Not for those where the target is the server. */
+	void (*closed)(void *context, const struct call_closing *closing);
 };
 
 struct call_stats {
@@ -104,6 +121,7 @@ struct call_stats {
 	uint64_t backends_refused;    /* beyond CALL_MAX_BACKENDS: a failed connect to one may be called `tcp` */
 	uint64_t intents_refused;     /* beyond CALL_MAX_INTENTS: their bytes belong to whoever is seen sending them */
 	uint64_t orphan_records;      /* about a connection that is not known */
+	uint64_t contents_refused;    /* calls whose content had no place: no finding says anything of them */
 };
 
 /*

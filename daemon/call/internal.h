@@ -63,6 +63,7 @@ struct connection {
 	const struct nt_head *wanted; /* while bytes are taken that somebody wanted before: his record's; else NULL */
 	struct intent *intents;	      /* what is to be sent, oldest first */
 	uint64_t bytes[2];	      /* by enum nt_direction, of all segments */
+	uint64_t requests;	      /* that have ended, but for those about the connection itself */
 	uint64_t last[2];	      /* by enum protocol_side: when the last byte of it was moved */
 	struct call_times times[2];   /* likewise: by which thread, and what that had spent then */
 	struct nt_segment *held;      /* received, perhaps in answer to a request whose record is yet to come */

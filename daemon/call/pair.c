@@ -113,7 +113,9 @@ static void begin_call(struct call_stage *stage, struct open_call *open, const s
 static void end_call(struct call_stage *stage, struct connection *connection, struct open_call *open, const char *name)
 {
 	open->call.protocol = name;
+	open->call.pooled = connection->protocol && connection->protocol->pooled;
 	stage->sink.ended(stage->sink.context, &open->call);
+	content_release(open->call.content);
 	if (connection->requesting == open)
 		connection->requesting = NULL;
 	if (connection->adopted == open)
@@ -149,6 +151,7 @@ static void remove_pending(struct connection *connection, struct open_call *open
 static void end_pending(struct call_stage *stage, struct connection *connection, struct open_call *open)
 {
 	remove_pending(connection, open);
+	connection->requests += !open->call.content || open->call.content->access != PROTOCOL_CONTROL;
 	if (open->call.kind != CALL_REQUEST)
 		open->call.in_times = connection->times[PROTOCOL_ANSWER];
 	pair_connect_settle(stage, connection);

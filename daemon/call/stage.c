@@ -132,6 +132,19 @@ static uint64_t missing(uint64_t said, uint64_t seen)
 	return said > seen ? said - seen : 0;
 }
 
+static void tell_closed(struct call_stage *stage, const struct connection *connection, uint64_t now)
+{
+	struct call_closing closing = {
+	    .connection = connection->id,
+	    .when = now,
+	    .requests = connection->requests,
+	    .by_peer = connection->peer_closed != 0,
+	};
+
+	if (stage->sink.closed && connection->role != NT_ROLE_SERVER)
+		stage->sink.closed(stage->sink.context, &closing);
+}
+
 /* The peer's end does not yet end calls: what it sent before may still wait to be read. */
 static void take_close(struct call_stage *stage, const struct nt_close *close)
 {
@@ -150,6 +163,7 @@ static void take_close(struct call_stage *stage, const struct nt_close *close)
 	stage->stats.lost_bytes += missing(close->bytes_out, connection->bytes[NT_OUT]);
 	stage->stats.lost_bytes += missing(close->bytes_in, connection->bytes[NT_IN]);
 	end_connection(stage, connection, close->h.time, close->error ? close->error : connection->peer_error);
+	tell_closed(stage, connection, close->h.time);
 	connection_remove(stage, connection);
 }
 

@@ -547,6 +547,7 @@ static bool http_detect(const uint8_t *data, size_t size, uint64_t bytes)
 
 const struct protocol protocol_http = {
     .name = "http",
+    .pooled = true,
     .detect = http_detect,
     .state_size = sizeof(struct http),
     .feed = http_feed,

@@ -27,12 +27,33 @@ struct protocol_chunk {
 
 #define PROTOCOL_OPERATION_SIZE 128 /* an operation's name with its NUL; longer ones are cut */
 
+/* What a request does to what it names. */
+enum protocol_access {
+	PROTOCOL_OTHER = 0, /* not known: it may change anything at this backend */
+	PROTOCOL_READ,	    /* nothing: asked again, it has the same answer until something is written */
+	PROTOCOL_WRITE,	    /* it changes what its keys name, nothing else */
+	PROTOCOL_CONTROL,   /* it is about the connection: a greeting, a login, a ping */
+};
+
+/* What bytes of a message are to those who compare messages (call/content.h). */
+enum protocol_part {
+	PROTOCOL_NAME, /* method, command, names of fields: the same request has the same ones */
+	PROTOCOL_DATA, /* likewise, and values may be passed on in it from one call to another */
+	PROTOCOL_KEY,  /* likewise, and it names what is read or written: all keys' pieces up to `item` are one key */
+};
+
 /* What a reader says of a request when its last byte was read. */
 struct protocol_request {
 	const char *operation; /* without the request's data: `GET`, `POST /v1/charge`; UTF-8, NUL-terminated */
 	uint32_t keys;	       /* keys that it names; 1 where the protocol has no such thing */
 	uint32_t tag;	       /* the reader's own word about it, handed back with the answer */
 	bool no_answer;	       /* none will come (memcache `noreply`) */
+	enum protocol_access access;
+	/* The operation with the shape of its data, `GET user:?`, likewise without the data itself; NULL: as
+	 * `operation`
+	 */
+	const char *template;
+	const char *batch; /* static: what asks for many at once where this asks for one, `MGET`; NULL: nothing does */
 };
 
 /* What a reader says of an answer when its last byte was read. */
@@ -41,6 +62,7 @@ struct protocol_answer {
 	bool client_error; /* it says that the request was wrong (HTTP 4xx) */
 	bool interim;	   /* not the answer yet (HTTP 1xx): the request goes on waiting */
 	bool message;	   /* nobody asked (RESP push): no request is answered */
+	bool opaque;	   /* its values cannot be looked for: it is compressed, or in a form that nobody reads */
 };
 
 /*
@@ -55,10 +77,20 @@ struct protocol_events {
 	void (*answer_ended)(void *context, uint64_t at, const struct protocol_answer *answer);
 	/* The tag of the oldest request without an answer; 0 when there is none. */
 	uint32_t (*oldest_tag)(void *context);
+	/*
+	 * For comparing messages, both may be NULL: bytes of the message that this side is in, in order, in pieces of
+	 * any size that say nothing; and that one of the keys that a request names, or one of the values that answer
+	 * them, ends here. What differs though the message is the same (dates, trace headers) is not told. `data` NULL:
+	 * `size` bytes are not there to read.
+	 */
+	void (*content)(void *context, enum protocol_side side, enum protocol_part part, const void *data, size_t size);
+	void (*item)(void *context, enum protocol_side side);
 };
 
 struct protocol {
 	const char *name; /* the word of INTERFACE.md */
+	/* Requests of one connection have nothing to do with each other: who has one takes any that is free. */
+	bool pooled;
 	/* Could a client's first bytes look like this? `size` bytes of a message that has `bytes`. */
 	bool (*detect)(const uint8_t *data, size_t size, uint64_t bytes);
 	size_t state_size; /* of one connection's state: zeroed memory is a state in which nothing was read */

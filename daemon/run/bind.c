@@ -65,7 +65,11 @@ struct binding *bind_call(struct run_stage *stage, struct call *call)
 		stage->stats.runs_refused++;
 		return book_bind(stage, call, NULL, NULL, site, RUN_WALK_FAILED);
 	}
-	return book_bind(stage, call, place.run, place.endpoint, site, RUN_NO_ENDPOINT);
+	struct binding *binding = book_bind(stage, call, place.run, place.endpoint, site, RUN_NO_ENDPOINT);
+
+	if (binding->run && who.lane)
+		binding->lane = who.lane->name;
+	return binding;
 }
 
 /* For whom the work is done that a record hands over. */

@@ -68,6 +68,8 @@ static void run_free(struct run_stage *stage, struct open_run *run)
 	HASH_DEL(stage->runs_by_number, run);
 	stage->run_count--;
 	callers_free(stage, run->callers);
+	kept_clear(stage, run);
+	content_release(run->run.asked);
 	code_release(&stage->codes, run->code);
 	free(run);
 }
@@ -145,12 +147,14 @@ void book_enter_network(struct open_run *run, const struct call_times *times)
 }
 
 /* The call's part of its run is known: counts it, and its time. */
-static void settle_call(struct open_run *run, const struct call *call, bool late)
+static void settle_call(struct run_stage *stage, struct open_run *run, const struct binding *binding)
 {
+	const struct call *call = binding->call;
 	uint64_t end = call_end(call);
 
 	count_call(run, call);
-	if (late)
+	kept_add(stage, run, binding);
+	if (binding->late)
 		return;
 	if (end > run->last)
 		run->last = end;
@@ -180,6 +184,7 @@ static void report(struct run_stage *stage, struct open_run *run)
 		out->ended = out->began;
 	out->network = spans_length(&run->network);
 	out->route = *run->route ? run->route : NULL;
+	kept_order(run);
 	/* It only handed over work, which asked nothing of the network. */
 	if (out->calls || out->connects || out->source == RUN_BY_USDT)
 		stage->sink.ran(stage->sink.context, out);
@@ -212,6 +217,7 @@ void book_merge(struct run_stage *stage, struct open_run *into, struct open_run 
 	if (from->last > into->last)
 		into->last = from->last;
 	spans_merge(&into->network, &from->network);
+	kept_merge(stage, into, from);
 	run_free(stage, from);
 }
 
@@ -250,7 +256,7 @@ static void release_bindings(struct run_stage *stage, struct open_run *run)
 		struct binding *binding = run->bindings;
 
 		DL_DELETE(run->bindings, binding);
-		settle_call(run, binding->call, binding->late);
+		settle_call(stage, run, binding);
 		binding->run = NULL;
 		DL_APPEND(stage->loose, binding);
 	}
@@ -311,7 +317,6 @@ void book_end_call(struct run_stage *stage, const struct call *call)
 {
 	struct binding *binding = call->user;
 	struct open_run *run = binding->run;
-	bool late = binding->late;
 
 	stage->sink.called(stage->sink.context, call, binding->endpoint, binding->site, binding->reason);
 	if (binding == &no_memory)
@@ -322,12 +327,12 @@ void book_end_call(struct run_stage *stage, const struct call *call)
 		return;
 	}
 	DL_DELETE(run->bindings, binding);
-	free(binding);
 	if (call->kind == CALL_CONNECT)
 		run->open_connects--;
 	else
 		run->open_calls--;
-	settle_call(run, call, late);
+	settle_call(stage, run, binding);
+	free(binding);
 	if (run->over && !run->lingers && !run->bindings)
 		report(stage, run);
 }

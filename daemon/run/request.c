@@ -186,14 +186,23 @@ struct request *request_read(const struct lane *lane)
 	return request;
 }
 
-void request_claim(struct lane *lane, char *route)
+const struct call *request_claim(struct lane *lane)
 {
 	struct request *request = request_current(lane);
 
 	if (!request)
-		return;
+		return NULL;
 	request->had_run = true;
-	memcpy(route, request->call->operation, PROTOCOL_OPERATION_SIZE);
+	return request->call;
+}
+
+void request_tell(const struct call *request, struct open_run *run)
+{
+	if (!request)
+		return;
+	memcpy(run->route, request->operation, sizeof(run->route));
+	content_release(run->run.asked);
+	run->run.asked = content_hold(request->content);
 }
 
 struct open_run *request_run(struct run_stage *stage, struct request *request, struct lane *lane, uint32_t pid,
@@ -230,7 +239,7 @@ void request_end_runs(struct run_stage *stage, struct request *request)
 		book_enter_network(run, &call->in_times); /* the response: the end of what was beside */
 		/* Not answered: the client went, or the capture ended, while it was at work. */
 		run->run.partial = !call->in_first;
-		memcpy(run->route, call->operation, sizeof(run->route));
+		request_tell(call, run);
 		book_close(stage, run);
 	}
 }

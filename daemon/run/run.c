@@ -274,6 +274,14 @@ static void on_ended(void *context, struct call *call)
 		book_end_call(stage, call);
 }
 
+static void on_closed(void *context, const struct call_closing *closing)
+{
+	struct run_stage *stage = context;
+
+	if (stage->sink.closed)
+		stage->sink.closed(stage->sink.context, closing);
+}
+
 struct call_sink run_stage_sink(struct run_stage *stage)
 {
 	return (struct call_sink){
@@ -283,6 +291,7 @@ struct call_sink run_stage_sink(struct run_stage *stage)
 	    .answering = on_answering,
 	    .responding = on_responding,
 	    .ended = on_ended,
+	    .closed = on_closed,
 	};
 }
 

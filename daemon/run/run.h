@@ -51,6 +51,25 @@ struct run_backend {
 	uint64_t calls;
 };
 
+#define RUN_MAX_MADE 1024   /* calls of a run that are kept one by one */
+#define RUN_MAX_KEPT 131072 /* likewise of all open runs together */
+
+/* A call or connect of a run that is over. */
+struct run_call {
+	enum call_kind kind; /* CALL_EXCHANGE or CALL_CONNECT */
+	uint64_t connection;
+	struct call_backend where;
+	const char *protocol; /* static */
+	char operation[PROTOCOL_OPERATION_SIZE];
+	uint64_t out_first, out_last, in_first, in_last; /* struct call's */
+	uint64_t bytes_out, bytes_in;
+	uint64_t lane; /* name of what made it: a thread, a task; calls of one lane are made one after the other */
+	const struct run_site *site; /* NULL: not known */
+	bool answered, error, client_error, pooled, round_trip;
+	bool late;		      /* made when the run was over */
+	struct call_content *content; /* NULL: not known */
+};
+
 /* A run that is over, with all its calls ended. Valid during the sink's call. */
 struct run {
 	const struct run_endpoint *endpoint;
@@ -66,6 +85,10 @@ struct run {
 	uint64_t calls, round_trips, errors, connects;
 	size_t backend_count;
 	struct run_backend backends[RUN_MAX_BACKENDS];
+	/* Its calls and connects one by one, in the order in which they began; NULL: they are too many. */
+	struct run_call *made;
+	size_t made_count;
+	struct call_content *asked; /* of the request that it answered; NULL: not known */
 };
 
 /*
@@ -79,6 +102,7 @@ struct run_sink {
 	void (*ran)(void *context, const struct run *run);
 	/* A request to the target was answered, or its connection ended. `had_run`: some run belonged to it. */
 	void (*requested)(void *context, const struct call *request, bool had_run);
+	void (*closed)(void *context, const struct call_closing *closing); /* may be NULL */
 };
 
 #define RUN_MAX_CODES 65536   /* code objects known at once, all targets together */
@@ -89,6 +113,7 @@ struct run_sink {
 struct run_stats {
 	uint64_t stacks_unknown; /* calls whose stack or code never arrived, or had no place */
 	uint64_t handovers_lost; /* beyond RUN_MAX_ORIGINS: for whom that work is done is not known */
+	uint64_t runs_unkept;	 /* runs whose calls were too many to keep: no finding says anything of them */
 	uint64_t runs_refused;	 /* calls of runs beyond RUN_MAX_OPEN, or of threads beyond what is kept: walk_failed */
 };
 

@@ -5,6 +5,7 @@
  *	bind.c     calls and work that is handed over to runs
  *	who.c      who did something: what a record's owner says
  *	book.c     open runs: made, given calls, reported
+ *	kept.c     their calls one by one
  *	lane.c     what does one piece of work at a time
  *	origin.c   work that was handed over
  *	usdt.c     ways to know a run: by the function's entry and return,
@@ -38,7 +39,8 @@ struct binding {
 	const struct run_endpoint *endpoint; /* NULL: unattributed */
 	const struct run_site *site;
 	enum run_reason reason;
-	bool late; /* made when the run was over: it counts, but its time is not the run's */
+	uint64_t lane; /* name of what made it */
+	bool late;     /* made when the run was over: it counts, but its time is not the run's */
 };
 
 /* Whose work it is; numbers of runs and requests, 0 none: they may be over. */
@@ -93,6 +95,8 @@ struct open_run {
 	bool alone;		  /* it has a thread for itself */
 	struct call_times beside; /* what that had spent when no call was under way any more; tid 0: one is */
 	struct callers *callers;  /* by calls only */
+	size_t made_room;	  /* of run.made */
+	bool unkept;		  /* its calls are too many to keep */
 	char route[PROTOCOL_OPERATION_SIZE];
 };
 
@@ -155,6 +159,7 @@ struct run_stage {
 	struct request *requests, *requests_by_number;
 	struct binding *loose; /* bindings without a run */
 	unsigned run_count, lane_count, origin_count;
+	uint64_t kept_count; /* calls of open runs */
 	bool serves;	     /* some target was asked something */
 	uint64_t numbers;    /* given to runs and requests so far */
 	uint32_t generation; /* of the rules and names: verdicts of older ones are found anew */
@@ -246,6 +251,14 @@ void book_end_call(struct run_stage *stage, const struct call *call);
 /* Frees everything without a word. */
 void book_clear(struct run_stage *stage);
 
+/* kept.c. The call is over, or let go. */
+void kept_add(struct run_stage *stage, struct open_run *run, const struct binding *binding);
+/* `from` has none afterwards. */
+void kept_merge(struct run_stage *stage, struct open_run *into, struct open_run *from);
+/* In the order in which they began. */
+void kept_order(struct open_run *run);
+void kept_clear(struct run_stage *stage, struct open_run *run);
+
 /* usdt.c */
 int usdt_feed(struct run_stage *stage, const struct nt_function *record);
 /* The run that is active in this lane with this stack's endpoint; NULL: none. */
@@ -274,8 +287,10 @@ struct open_run *request_run(struct run_stage *stage, struct request *request, s
 			     const struct stack *stack);
 /* Frees them all without a word. */
 void request_clear(struct run_stage *stage);
-/* Tells the request that the thread is answering, if any, that it had a run, and the run its route. */
-void request_claim(struct lane *lane, char *route);
+/* The request that the lane is answering had a run; NULL: none, or which one is not known. */
+const struct call *request_claim(struct lane *lane);
+/* What a request asked is what the run answers; `request` may be NULL. */
+void request_tell(const struct call *request, struct open_run *run);
 void request_leave_lane(struct request *request);
 /* Closes its runs, as of what is known of the response now. */
 void request_end_runs(struct run_stage *stage, struct request *request);

@@ -106,7 +106,7 @@ static enum rank rank_of(const struct run_stage *stage, const struct lane *lane,
 static void end_without_calls(struct run_stage *stage, uint32_t pid, struct lane *lane, const struct active *active,
 			      uint64_t time)
 {
-	char route[PROTOCOL_OPERATION_SIZE] = "";
+	const struct call *request;
 	struct run run = {
 	    .pid = pid,
 	    .tid = lane->tid,
@@ -121,8 +121,8 @@ static void end_without_calls(struct run_stage *stage, uint32_t pid, struct lane
 	run.endpoint = place_endpoint(&stage->places, active->code);
 	if (!run.endpoint)
 		return;
-	request_claim(lane, route);
-	run.route = *route ? route : NULL;
+	request = request_claim(lane);
+	run.route = request && *request->operation ? request->operation : NULL;
 	stage->sink.ran(stage->sink.context, &run);
 }
 
@@ -142,7 +142,7 @@ static void end_run(struct run_stage *stage, struct lane *lane, const struct act
 	run->run.ended = ending->exact ? ending->time : run->last;
 	run->run.exact = ending->exact;
 	book_enter_network(run, &ending->spent);
-	request_claim(lane, run->route);
+	request_tell(request_claim(lane), run);
 	book_close(stage, run);
 }
 
@@ -395,7 +395,7 @@ struct open_run *usdt_run(struct run_stage *stage, struct lane *lane, const stru
 		active->run->run.began = active->began;
 		if (!active->waited)
 			book_leave_network(active->run, &active->began_at);
-		request_claim(lane, active->run->route);
+		request_tell(request_claim(lane), active->run);
 	}
 	return active->run;
 }

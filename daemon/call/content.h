@@ -1,0 +1,58 @@
+/*
+ * content.h: what a call asked and was answered, as far as findings need it: enough to say whether two are the same and
+ * whether a value went from one to another, and not the bytes themselves.
+ *
+ * Filled by content.c from what protocol readers tell (protocol.h, `content` and `item`). Hashes are seeded with the
+ * capture's secret.
+ */
+#ifndef NT_CONTENT_H
+#define NT_CONTENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../protocol/protocol.h"
+
+#define CONTENT_MAX_ITEMS 64	 /* keys of a call that are told apart; calls that name more are `items_cut` */
+#define CONTENT_MAX_VALUES 4096	 /* values of an answer that are looked for; of more, it is cut */
+#define CONTENT_EXAMPLE_SIZE 120 /* bytes of a request that --show-data shows */
+#define CONTENT_MAX_BYTES (UINT64_C(64) << 20) /* of all contents together; calls beyond have none (counted) */
+
+/* One of the keys that a request names, with what was answered for it. */
+struct content_item {
+	uint64_t key;
+	uint64_t answer; /* 0: the answer does not say which part of it is for this key */
+};
+
+/* Shared by those who hold it: nobody changes it when the call has ended. */
+struct call_content {
+	unsigned holders;
+	enum protocol_access access;
+	const char *batch;			/* static; NULL: nothing asks for many at once */
+	char template[PROTOCOL_OPERATION_SIZE]; /* masked */
+	uint64_t request, answer;		/* of all that is told of each, and of its size; 0: nothing was told */
+	uint64_t request_size, answer_size;	/* bytes that were told, holes included */
+	/* Some of it is not there to compare: the sizes and what is there make the hash. */
+	bool request_cut, answer_cut;
+	bool opaque; /* the answer's values are not known, or not all */
+	bool items_cut;
+	uint32_t item_count;
+	struct content_item *items; /* in the request's order */
+	/*
+	 * Values that may be passed on, ascending, each once: hashes of what the request has as data, and of what the
+	 * answer has. One that is in call i's answer and in call j's request may be how j came to know it.
+	 */
+	uint32_t request_value_count, answer_value_count;
+	uint32_t *request_values, *answer_values;
+	char *example; /* beginning of the request as it is, for --show-data; NULL: not asked for */
+};
+
+/* One more holder of it; NULL is one as well. */
+struct call_content *content_hold(struct call_content *content);
+void content_release(struct call_content *content);
+
+/* Is there a value in the answer of `from` that the request of `to` has as well? */
+bool content_passes(const struct call_content *from, const struct call_content *to);
+
+#endif

@@ -1,0 +1,91 @@
+/*
+ * plan.h: what the files of this folder share: how a kind of finding proposes a change of a run, and what becomes of
+ *it.
+ *
+ *	stage.c      one run after the other through all kinds; what is remembered across runs
+ *	table.c      the kinds, in the order in which they are asked
+ *	duplicate.c n_plus_one.c serial.c repeated.c reconnect.c slow_start.c stalled.c
+ *	dependency.c which calls of a run need which others' answers
+ *	schedule.c   the run's timeline, with proposals applied to it
+ *	rules.c      thresholds
+ *
+ * A kind only says which calls, and what would become of them; how much time that saves is for schedule.c to say, for
+ * each proposal alone and for all together.
+ */
+#ifndef NT_FINDING_PLAN_H
+#define NT_FINDING_PLAN_H
+
+#include "finding.h"
+
+enum plan_change {
+	PLAN_REMOVE,   /* the calls are not made: their time goes, and their client library's along with it */
+	PLAN_COLLAPSE, /* the calls become one round trip, where the first one is */
+	PLAN_AT_ONCE,  /* the calls are made at the same time, where the first one is */
+	PLAN_SHORTEN,  /* each takes `less` of its time less */
+};
+
+/* Does call i of the run need the answer of an earlier one? */
+enum dependency {
+	DEPENDENCY_NONE,    /* no data was seen passed on */
+	DEPENDENCY_UNKNOWN, /* an answer is not all there to look at, or cannot be read */
+	DEPENDENCY_SEEN,
+};
+
+struct plan_proposal {
+	enum finding_kind kind;
+	enum plan_change change;
+	const char *operation, *evidence, *remedy; /* struct finding's; operation NULL: the first call's */
+	uint32_t *calls; /* numbers of run->made that it changes, ascending; the plan's memory */
+	uint64_t *less;	 /* PLAN_SHORTEN: ns, one a call; else NULL */
+	uint32_t count;
+	uint32_t
+	    first; /* number of the call that stays and stands for them (COLLAPSE, REMOVE: the one that is repeated) */
+	uint32_t needless;   /* struct finding's */
+	uint32_t candidates; /* likewise */
+	bool sure;	     /* false: it counts in the high end of the range only */
+	bool apart;	     /* it is not among `all together` (repeated: it takes a cache, with what that brings) */
+};
+
+/* A run that is looked at. */
+struct plan {
+	struct finding_stage *stage;
+	const struct run *run;
+	const struct finding_rules *rules;
+	struct plan_proposal *proposals; /* plan_propose() */
+	size_t proposal_count;
+	bool no_memory;
+};
+
+struct finding_type {
+	enum finding_kind kind;
+	bool (*is_on)(const struct finding_rules *rules);
+	void (*find)(struct plan *plan);						 /* adds proposals */
+	void (*closed)(struct finding_stage *stage, const struct call_closing *closing); /* may be NULL */
+	void (*clear)(struct finding_stage *stage); /* frees what it remembers in stage->memory[kind]; may be NULL */
+};
+extern const struct finding_type *const finding_types[]; /* ended by NULL */
+
+/*
+ * stage.c. A proposal with room for `count` calls, filled with zeroes but for that; NULL without memory (noted in the
+ * plan). Those with `count` left at 0 are dropped.
+ */
+struct plan_proposal *plan_propose(struct plan *plan, enum finding_kind kind, enum plan_change change, uint32_t count);
+/* Memory for this plan only; NULL without. */
+void *plan_allocate(struct plan *plan, size_t size);
+/* What a kind remembers across runs: its own to fill and, in `clear`, to free. */
+void **plan_memory(struct finding_stage *stage, enum finding_kind kind);
+struct finding_stats *plan_stats(struct finding_stage *stage);
+
+/*
+ * dependency.c. Between calls i < j of the run, of which j began after i had ended. Dependency shows in the bytes (a
+ * value of i's answer is in j's request and was not known before it), in a connection that keeps its order, in a write
+ * to what both name, and where j asks again what i has asked.
+ */
+enum dependency dependency_between(struct plan *plan, uint32_t i, uint32_t j);
+
+/* schedule.c: what the wall time of the run would be less, with these proposals of the plan applied together. */
+struct finding_saving schedule_saving(struct plan *plan, const struct plan_proposal *const *proposals, size_t count);
+/* Learns what client libraries take around their calls from a run as it was. */
+void schedule_learn(struct plan *plan);
+
+#endif
