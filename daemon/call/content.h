@@ -35,7 +35,8 @@ struct call_content {
 	uint64_t request_size, answer_size;	/* bytes that were told, holes included */
 	/* Some of it is not there to compare: the sizes and what is there make the hash. */
 	bool request_cut, answer_cut;
-	bool opaque; /* the answer's values are not known, or not all */
+	bool missing; /* struct protocol_answer's */
+	bool opaque;  /* the answer's values are not known, or not all */
 	bool items_cut;
 	uint32_t item_count;
 	struct content_item *items; /* in the request's order */

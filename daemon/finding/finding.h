@@ -44,7 +44,7 @@ struct finding_site {
 struct finding {
 	enum finding_kind kind;
 	const char *protocol;	   /* static */
-	struct call_backend where; /* of its first call */
+	struct call_backend where; /* of the call that stands for them */
 	bool many_backends;	   /* its calls go to others as well */
 	const char *operation; /* masked, with the shape of its data; valid during the sink's call, as are all below */
 	const char *example;   /* a request as it is, for --show-data; NULL: not kept */

@@ -17,10 +17,12 @@
 
 #include "finding.h"
 
+#define PLAN_FIRST UINT32_MAX
+
 enum plan_change {
-	PLAN_REMOVE,   /* the calls are not made: their time goes, and their client library's along with it */
-	PLAN_COLLAPSE, /* the calls become one round trip, where the first one is */
-	PLAN_AT_ONCE,  /* the calls are made at the same time, where the first one is */
+	PLAN_REMOVE,   /* none of `calls` is made: their time goes, and their client library's along with it */
+	PLAN_COLLAPSE, /* `calls` become one round trip, where the first of them is */
+	PLAN_AT_ONCE,  /* `calls` are made at the same time, where the first of them is */
 	PLAN_SHORTEN,  /* each takes `less` of its time less */
 };
 
@@ -38,8 +40,11 @@ struct plan_proposal {
 	uint32_t *calls; /* numbers of run->made that it changes, ascending; the plan's memory */
 	uint64_t *less;	 /* PLAN_SHORTEN: ns, one a call; else NULL */
 	uint32_t count;
-	uint32_t
-	    first; /* number of the call that stays and stands for them (COLLAPSE, REMOVE: the one that is repeated) */
+	/*
+	 * Number of the call whose backend, operation and example stand for them, in `calls` or (REMOVE: the one that
+	 * is asked again) not; PLAN_FIRST: calls[0].
+	 */
+	uint32_t shown;
 	uint32_t needless;   /* struct finding's */
 	uint32_t candidates; /* likewise */
 	bool sure;	     /* false: it counts in the high end of the range only */

@@ -143,7 +143,8 @@ struct plan_proposal *plan_propose(struct plan *plan, enum finding_kind kind, en
 	if (!proposal)
 		return NULL;
 	plan->proposal_count++;
-	*proposal = (struct plan_proposal){.kind = kind, .change = change, .calls = calls, .less = less, .sure = true};
+	*proposal = (struct plan_proposal){
+	    .kind = kind, .change = change, .calls = calls, .less = less, .shown = PLAN_FIRST, .sure = true};
 	return proposal;
 }
 
@@ -169,7 +170,8 @@ static const char *operation_of(const struct run_call *call)
 
 static void describe(struct plan *plan, const struct plan_proposal *proposal, struct finding *ret_finding)
 {
-	const struct run_call *made = plan->run->made, *first = &made[proposal->calls[0]];
+	const struct run_call *made = plan->run->made;
+	const struct run_call *first = &made[proposal->shown == PLAN_FIRST ? proposal->calls[0] : proposal->shown];
 
 	*ret_finding = (struct finding){
 	    .kind = proposal->kind,

@@ -62,7 +62,8 @@ struct protocol_answer {
 	bool client_error; /* it says that the request was wrong (HTTP 4xx) */
 	bool interim;	   /* not the answer yet (HTTP 1xx): the request goes on waiting */
 	bool message;	   /* nobody asked (RESP push): no request is answered */
-	bool opaque;	   /* its values cannot be looked for: it is compressed, or in a form that nobody reads */
+	bool missing; /* some of what was asked for is not there: what is done next may be because of that (nil, END) */
+	bool opaque;  /* its values cannot be looked for: it is compressed, or in a form that nobody reads */
 };
 
 /*

@@ -6,11 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define THREAD (UINT64_C(1) << 63) /* no address in user space has this bit */
-
+/* No address in user space has the bit of threads. */
 static uint64_t name_of(uint32_t tid, uint64_t id)
 {
-	return id ? id : THREAD | tid;
+	return id ? id : RUN_LANE_THREAD | tid;
 }
 
 struct lane *lane_find(struct process *process, uint32_t tid, uint64_t id)

@@ -54,6 +54,9 @@ struct run_backend {
 #define RUN_MAX_MADE 1024   /* calls of a run that are kept one by one */
 #define RUN_MAX_KEPT 131072 /* likewise of all open runs together */
 
+/* In the name of a lane: it is a thread; the others are tasks and greenlets that take turns on one. */
+#define RUN_LANE_THREAD (UINT64_C(1) << 63)
+
 /* A call or connect of a run that is over. */
 struct run_call {
 	enum call_kind kind; /* CALL_EXCHANGE or CALL_CONNECT */
