@@ -39,7 +39,7 @@ all: $(BUILD)/nettraced $(BUILD)/nettrace
 
 help:
 	@echo 'make         build/nettraced and build/nettrace'
-	@echo 'make demo    installs what is missing, builds, traces a small shop for ten seconds'
+	@echo 'make demo    installs what is missing, builds, traces a small shop before and after its findings are followed'
 	@echo 'make test    installs what is missing, builds, runs every test'
 	@echo 'make unit | replay | lint | e2e | suites | matrix | vm | bench    one part of it'
 
@@ -111,7 +111,7 @@ packages-%:
 
 demo: packages-demo
 	+$(MAKE) all
-	tests/demo.sh
+	tests/demo.py
 
 test: packages-test
 	+$(MAKE) -j2 all tools

@@ -2,28 +2,35 @@
 
     load.py PORT [THREADS]
 
-Prints "serving" when the first page came, and ends with its standard input or on SIGTERM; the pages
-that failed are counted on standard error.
+Each page is asked for by another user. Prints "serving" when the first page came, and ends with its standard input; the
+pages that failed are counted on standard error.
 """
 
 import http.client
 import os
+import random
 import sys
 import threading
 import time
 
-PAGES = ["/", "/product/7", "/search?q=item", "/", "/cart", "/product/12", "/", "/health", "/about"]
-PAUSE = 0.01  # seconds between two pages of a thread: a bounded load
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "apps"))
+
+from shop import data  # noqa: E402
+
+PAGES = ["homepage", "product", "search", "homepage", "cart", "product", "remember", "homepage", "checkout", "track",
+         "health", "about"]
+PAUSE = 0.02  # seconds between two pages of a thread: a bounded load
 FIRST = 60  # seconds until the first page must have come
 
 stopping = threading.Event()
 failures = []
 
 
-def ask(port, path):
+def ask(port, path, headers):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         answer.read()
         return answer.status
@@ -31,13 +38,14 @@ def ask(port, path):
         connection.close()
 
 
-def work(port, offset):
-    turn = offset
+def work(port, number):
+    draw = random.Random(number)
+    turn = number
     while not stopping.wait(PAUSE):
-        path = PAGES[turn % len(PAGES)]
+        path = data.path(draw, PAGES[turn % len(PAGES)])
         turn += 1
         try:
-            status = ask(port, path)
+            status = ask(port, path, data.cookie(draw))
             if status != 200:
                 failures.append("%s: %d" % (path, status))
         except OSError as problem:
@@ -49,7 +57,7 @@ def wait_for_shop(port):
     deadline = time.monotonic() + FIRST
     while True:
         try:
-            if ask(port, "/health") == 200:
+            if ask(port, "/health", {}) == 200:
                 return
         except OSError:
             pass
@@ -59,7 +67,7 @@ def wait_for_shop(port):
 
 
 def main():
-    port, threads = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 4
+    port, threads = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 2
     wait_for_shop(port)
     print("serving", flush=True)
     workers = [threading.Thread(target=work, args=(port, number), daemon=True) for number in range(threads)]

@@ -6,7 +6,8 @@
 set -eu
 
 build='clang gcc libc6-dev make bpftool libbpf-dev libelf-dev zlib1g-dev libjansson-dev libxxhash-dev uthash-dev'
-demo='python3 redis-server memcached gunicorn python3-flask python3-redis python3-pymemcache python3-requests'
+demo='python3 redis-server memcached gunicorn python3-flask python3-redis python3-pymemcache python3-requests
+      python3-uvicorn python3-fastapi python3-aiohttp'
 test='python3-pytest python3-uvloop libpython3.11 libcmocka-dev clang-format clang-tidy cppcheck groff-base
       qemu-system-x86 mmdebstrap cpio busybox-static e2fsprogs xz-utils zstd lz4'
 

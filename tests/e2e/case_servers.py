@@ -9,29 +9,36 @@ import random
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 
 from compare import compare, lost
 from container import program
-from lab import APPS, Skip, check, check_none, descendants, free_port
+from lab import APPS, Absent, Skip, check, check_none, descendants, free_port
 from loads import check_wall_source
 from registry import case
+
+sys.path.append(APPS)
+
+from shop import data  # noqa: E402
+
+FIXED = os.path.join(APPS, "shop_fixed")
 
 
 class Server:
     """
     gunicorn with an application of apps/, under the witness, and the number of requests that it answered. It can run in
-    a container (container.py).
+    a container (container.py). `path` is searched for modules first.
     """
 
-    def __init__(self, lab, application, *options, environment=(), container=None):
+    def __init__(self, lab, application, *options, environment=(), container=None, path=()):
         lab.need_modules("gunicorn")
         if lab.root != "/":
             raise Skip("gunicorn is run in the root file system only")
         self.lab, self.port, self.requests = lab, free_port(), 0
         variables = dict(os.environ, WITNESS=lab.path("seen"), PYTHONDONTWRITEBYTECODE="1")
-        variables["PYTHONPATH"] = lab.directory + ":" + APPS
+        variables["PYTHONPATH"] = ":".join([*path, lab.directory, APPS])
         variables.update(environment)
         self.network = container.network if container else contextlib.nullcontext
         command = container.inside() if container else []
@@ -46,8 +53,8 @@ class Server:
             check(time.monotonic() < deadline, "gunicorn has no two workers: " + self.child.last_words())
             time.sleep(0.02)
 
-    def load(self, paths, threads=4):
-        """Asks for all paths, on connections that the server may close after each answer."""
+    def load(self, paths, threads=4, headers=dict):
+        """Asks for all paths, on connections that the server may close after each answer; headers() is called for each."""
         parts = [paths[number::threads] for number in range(threads)]
         failures = []
 
@@ -59,7 +66,7 @@ class Server:
             try:
                 for path in part:
                     connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.lab.limit)
-                    connection.request("GET", path)
+                    connection.request("GET", path, headers=headers())
                     answer = connection.getresponse()
                     answer.read()
                     connection.close()
@@ -79,7 +86,7 @@ class Server:
     def stop(self):
         os.kill(self.pid, signal.SIGTERM)
         status, _, err = self.child.wait()
-        check(status == 0, "gunicorn ended with %d: %s" % (status, err.strip()[-300:]))
+        check(status == 0, "the server ended with %d: %s" % (status, err.strip()[-300:]))
 
 
 @case
@@ -127,8 +134,8 @@ def plain_wsgi_under_gunicorn(lab):
     check_requests(summary, server)
 
 
-def start_shop(lab, *worker_options, container=None):
-    """The shop with its backends, filled; some of its connections are open already."""
+def shop_backends(lab):
+    """Starts and fills them, and returns the variables that say where they are."""
     lab.need_modules("flask", "redis", "pymemcache", "requests")
     environment = {
         "SHOP_REDIS_PORT": str(lab.backend("redis")[1]),
@@ -137,32 +144,41 @@ def start_shop(lab, *worker_options, container=None):
     }
     status, _, err = lab.run(*lab.python, "-m", "shop.seed", env=dict(os.environ, PYTHONPATH=APPS, **environment))
     check(status == 0, "the shop could not be filled: " + err[-300:])
-    server = Server(lab, "shop_witnessed:app", *worker_options, environment=environment, container=container)
+    return environment
+
+
+def start_shop(lab, *worker_options, container=None, fixed=False):
+    """The shop with its backends; some of its connections are open already."""
+    environment = shop_backends(lab)
+    server = Server(lab, "shop_witnessed:app", *worker_options, environment=environment, container=container,
+                    path=[FIXED] if fixed else [])
     server.load(["/health"] * 20)
     server.requests = 0
     return server
 
 
-def serve_shop(lab, *worker_options, container=None):
-    server = start_shop(lab, *worker_options, container=container)
+def serve_shop(lab, *worker_options, container=None, fixed=False):
+    server = start_shop(lab, *worker_options, container=container, fixed=fixed)
     tracer = lab.trace(server.pid, "-i", 0, "--python", "stack")
     since = time.monotonic_ns()
     paths = shop_paths(lab)
-    server.load(paths)
+    visit_shop(lab, server, paths)
     summary = tracer.finish()[-1]
     server.stop()
     check_none(compare(summary, lab.truth(since), lab.qualified()))
     check_requests(summary, server)
-    found, true = summary["requests"]["without_endpoint"], paths.count("/about")
-    check(found == true, "%d requests without an endpoint, truly %d" % (found, true))
-    check_documented_calls(summary)
+    check_shop(summary, paths, fixed)
 
 
 def shop_paths(lab):
     draw = random.Random(lab.seed)
-    pages = ["/", "/product/%d", "/search?q=item+%d", "/cart", "/health", "/about"]
-    paths = [draw.choice(pages) for _ in range(lab.number(150))]
-    return [path % draw.randrange(1, 40) if "%" in path else path for path in paths]
+    return [data.path(draw, draw.choice(data.PAGES)) for _ in range(lab.number(150))]
+
+
+def visit_shop(lab, server, paths):
+    """Each page is asked for by another user."""
+    draw = random.Random(lab.seed)
+    server.load(paths, headers=lambda: data.cookie(draw))
 
 
 def stock_service(lab):
@@ -174,23 +190,25 @@ def stock_service(lab):
 ON_CONNECT = ("CLIENT SETINFO", "HELLO")
 
 
-def documented_calls():
+def documented_calls(package="shop", fixed=False):
     """What the shop's views say in their docstrings: endpoint -> {protocol: calls a run}."""
-    with open(os.path.join(APPS, "shop", "views.py")) as source:
+    with open(os.path.join(FIXED if fixed else APPS, package, "views.py")) as source:
         tree = ast.parse(source.read())
     found = {}
     for node in tree.body:
-        text = ast.get_docstring(node) or "" if isinstance(node, ast.FunctionDef) else ""
+        text = ast.get_docstring(node) or "" if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else ""
         if text.startswith("Calls a run: "):
-            found["shop.views." + node.name] = {
+            found["%s.views.%s" % (package, node.name)] = {
                 protocol: int(calls) for protocol, calls in re.findall(r"(\w+) (\d+)", text)
             }
     return found
 
 
-def check_documented_calls(summary):
+def check_shop(summary, paths, fixed, package="shop"):
     """A summary of the shop must agree with the shop's source."""
-    documented = documented_calls()
+    found, true = summary["requests"]["without_endpoint"], paths.count("/about")
+    check(found == true, "%d requests without an endpoint, truly %d" % (found, true))
+    documented = documented_calls(package, fixed)
     for endpoint in summary["endpoints"]:
         found = collections.Counter()
         for backend in endpoint["backends"]:
@@ -210,7 +228,7 @@ def capture_begins_and_ends_under_load(lab):
 
     def work():
         while not stop.is_set():
-            server.load(["/"] * 4)
+            visit_shop(lab, server, ["/"] * 4)
 
     worker = threading.Thread(target=work)
     worker.start()
@@ -250,3 +268,50 @@ def shop_sync_workers(lab):
 @case
 def shop_threaded_workers(lab):
     serve_shop(lab, "-k", "gthread", "--threads", "4")
+
+
+@case
+def shop_as_it_is_fixed(lab):
+    """Its endpoints' threads make their calls at once."""
+    serve_shop(lab, fixed=True)
+
+
+class AsyncShop(Server):
+    """The shop under FastAPI and uvicorn. Its clients know no witness: the source has to do."""
+
+    def __init__(self, lab, fixed):
+        if lab.python != ["/usr/bin/python3"]:
+            raise Absent("the clients of event loops are this machine's only; tests/matrix has the others")
+        lab.need_modules("fastapi", "uvicorn", "aiohttp")
+        self.lab, self.port, self.requests, self.network = lab, free_port(), 0, contextlib.nullcontext
+        path = ":".join([FIXED, APPS] if fixed else [APPS])
+        variables = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", PYTHONPATH=path, **shop_backends(lab))
+        command = lab.python + ["-m", "uvicorn", "--port", str(self.port), "--log-level", "warning", "shop_async.app:app"]
+        self.child = lab.start(command, stdin=subprocess.DEVNULL, env=variables)
+        self.pid = self.child.pid
+        lab.wait_for_port(self.port)
+
+
+def serve_async_shop(lab, fixed):
+    server = AsyncShop(lab, fixed)
+    server.load(["/health"] * 20)
+    server.requests = 0
+    tracer = lab.trace(server.pid, "-i", 0, "--python", "stack")
+    paths = shop_paths(lab)
+    visit_shop(lab, server, paths)
+    summary = tracer.finish()[-1]
+    server.stop()
+    check_requests(summary, server)
+    check_shop(summary, paths, fixed, "shop_async")
+    check(summary["unattributed"]["calls"] == 0, "unattributed: %s" % summary["unattributed"]["reasons"])
+    check_none(lost(summary))
+
+
+@case
+def async_shop(lab):
+    serve_async_shop(lab, fixed=False)
+
+
+@case
+def async_shop_as_it_is_fixed(lab):
+    serve_async_shop(lab, fixed=True)

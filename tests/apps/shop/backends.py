@@ -8,10 +8,10 @@ import redis
 import requests
 
 HOST = "127.0.0.1"
+STOCK = "http://%s:%s" % (HOST, os.environ["SHOP_STOCK_PORT"])
 
 store = redis.Redis(HOST, int(os.environ["SHOP_REDIS_PORT"]), decode_responses=True)
 cache = pymemcache.PooledClient((HOST, int(os.environ["SHOP_MEMCACHE_PORT"])), no_delay=True)
-_stock = "http://%s:%s" % (HOST, os.environ["SHOP_STOCK_PORT"])
 _local = threading.local()
 
 
@@ -23,8 +23,8 @@ def _session():
 
 
 def ask_stock(path):
-    return _session().get(_stock + path, timeout=30).json()
+    return _session().get(STOCK + path, timeout=30).json()
 
 
 def tell_stock(path, message):
-    return _session().post(_stock + path, json=message, timeout=30).json()
+    return _session().post(STOCK + path, json=message, timeout=30).json()

@@ -1,11 +1,11 @@
-"""Products, their prices and what people say of them."""
+"""Products, and what people say of them."""
 
 from shop.backends import cache, store
 
 
-def featured():
-    """11 redis calls: the list of ten products, then a GET for each."""
-    return [store.get("product:" + number) for number in store.lrange("featured", 0, 9)]
+def recommended(user):
+    """11 redis calls: the list of the user's ten products, then a GET for each."""
+    return [store.get("product:" + number) for number in store.lrange("recommended:" + user["number"], 0, 9)]
 
 
 def product(number):
@@ -18,17 +18,17 @@ def reviews(number):
     return store.lrange("reviews:%d" % number, 0, 4)
 
 
+def may_review(number, user):
+    """1 redis SISMEMBER."""
+    return bool(store.sismember("bought:" + user["number"], number))
+
+
 def matching(word):
     """1 redis SRANDMEMBER, then one pipeline of 8 GETs."""
     with store.pipeline(transaction=False) as pipeline:
-        for number in store.srandmember("word:item", 8):
+        for number in store.srandmember("word:" + word, 8):
             pipeline.get("product:" + number)
-        return [name for name in pipeline.execute() if word in name]
-
-
-def fragment(name):
-    """1 memcache get."""
-    return (cache.get("fragment:" + name) or b"").decode()
+        return pipeline.execute()
 
 
 def frame():
