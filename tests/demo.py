@@ -3,9 +3,9 @@
 
     demo.py [SECONDS] [FLAVOUR ...]    of each of the four traces (default 10); flask, fastapi (default both)
 
-For each flavour: traces the shop under load and prints the summary with its findings; traces the shop as it is after they
-were followed (tests/apps/shop_fixed); prints what has changed beside what had been predicted. That goes to standard
-output, everything else to standard error. Whatever ends this script, ends what it started (shops.py).
+For each flavour: traces the shop under load and prints the summary with its findings; traces the shop as it is after
+they were followed (tests/apps/shop_fixed); prints what has changed beside what had been predicted. That goes to
+standard output, everything else to standard error. Whatever ends this script, ends what it started (shops.py).
 """
 
 import contextlib

@@ -2,8 +2,8 @@
 
     delay.py PORT MS    in front of PORT on loopback; prints "port N", and serves until its standard input ends
 
-Each piece is passed on so many milliseconds after it came, so that an answer of several pieces or to a whole pipeline is
-late once, as on a longer wire.
+Each piece is passed on so many milliseconds after it came, so that an answer of several pieces, or to a whole
+pipeline, is late once, as on a longer wire.
 """
 
 import asyncio

@@ -54,7 +54,7 @@ class Server:
             time.sleep(0.02)
 
     def load(self, paths, threads=4, headers=dict):
-        """Asks for all paths, on connections that the server may close after each answer; headers() is called for each."""
+        """Asks for all paths, each with headers(), on connections that the server may close after each answer."""
         parts = [paths[number::threads] for number in range(threads)]
         failures = []
 
@@ -286,7 +286,8 @@ class AsyncShop(Server):
         self.lab, self.port, self.requests, self.network = lab, free_port(), 0, contextlib.nullcontext
         path = ":".join([FIXED, APPS] if fixed else [APPS])
         variables = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", PYTHONPATH=path, **shop_backends(lab))
-        command = lab.python + ["-m", "uvicorn", "--port", str(self.port), "--log-level", "warning", "shop_async.app:app"]
+        command = lab.python + ["-m", "uvicorn", "--port", str(self.port), "--log-level", "warning"]
+        command += ["shop_async.app:app"]
         self.child = lab.start(command, stdin=subprocess.DEVNULL, env=variables)
         self.pid = self.child.pid
         lab.wait_for_port(self.port)
