@@ -2,8 +2,8 @@
  * pipeline.c: the core as one thing (pipeline.h).
  *
  * Each record goes to the stages and to what the pipeline itself keeps: settings, losses, cost, targets. Calls and runs
- * come back through the run stage's sink and are counted in the interval's summary, which is merged into the
- * total when the interval ends.
+ * come back through the run stage's sink, are looked at for findings and counted in the interval's summary, which is
+ * merged into the total when the interval ends.
  */
 #include "pipeline.h"
 
@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "call/call.h"
+#include "finding/finding.h"
 #include "run/run.h"
 
 struct settings {
@@ -25,12 +26,15 @@ struct settings {
 struct pipeline {
 	pipeline_output_fn output;
 	void *context;
+	struct finding_stage *findings;
+	struct finding_report report; /* of the last run */
 	struct run_stage *runs;
 	struct call_stage *calls;
 	struct summary *interval, *total;
 	struct settings settings;
-	struct nt_loss kernel_lost; /* totals, as last reported */
-	struct summary_lost lost;   /* totals when the interval began */
+	struct nt_loss kernel_lost;	      /* totals, as last reported */
+	struct summary_lost lost;	      /* totals when the interval began */
+	struct summary_unanalysed unanalysed; /* likewise */
 	uint64_t malformed;
 	uint64_t began, interval_began; /* monotonic ns */
 	bool started, ended;
@@ -59,7 +63,15 @@ static void take_run(void *context, const struct run *run)
 	/* Of its calls some are not known to be its own. */
 	if (pipeline->settings.walks > 1)
 		part.exact = false;
-	keep(&pipeline->error, summary_add_run(pipeline->interval, &part));
+	keep(&pipeline->error, finding_stage_ran(pipeline->findings, &part, &pipeline->report));
+	keep(&pipeline->error, summary_add_run(pipeline->interval, &part, &pipeline->report));
+}
+
+static void take_closing(void *context, const struct call_closing *closing)
+{
+	struct pipeline *pipeline = context;
+
+	finding_stage_closed(pipeline->findings, closing);
 }
 
 static void take_request(void *context, const struct call *request, bool had_run)
@@ -75,19 +87,24 @@ struct pipeline *pipeline_new(pipeline_output_fn output, void *context)
 
 	if (!pipeline)
 		return NULL;
-	struct run_sink sink = {.context = pipeline, .called = take_call, .ran = take_run, .requested = take_request};
+	struct run_sink sink = {.context = pipeline,
+				.called = take_call,
+				.ran = take_run,
+				.requested = take_request,
+				.closed = take_closing};
 
 	pipeline->output = output;
 	pipeline->context = context;
 	pipeline->interval = summary_new();
 	pipeline->total = summary_new();
+	pipeline->findings = finding_stage_new();
 	pipeline->runs = run_stage_new(&sink);
 	if (pipeline->runs) {
 		struct call_sink call_sink = run_stage_sink(pipeline->runs);
 
 		pipeline->calls = call_stage_new(&call_sink);
 	}
-	if (pipeline->interval && pipeline->total && pipeline->calls)
+	if (pipeline->interval && pipeline->total && pipeline->findings && pipeline->calls)
 		return pipeline;
 	pipeline_free(pipeline);
 	return NULL;
@@ -100,6 +117,7 @@ void pipeline_free(struct pipeline *pipeline)
 	/* From left to right: a stage may hand on what it has left. */
 	call_stage_free(pipeline->calls);
 	run_stage_free(pipeline->runs);
+	finding_stage_free(pipeline->findings);
 	summary_free(pipeline->interval);
 	summary_free(pipeline->total);
 	free(pipeline->settings.version);
@@ -252,6 +270,31 @@ static struct summary_lost count_lost(const struct pipeline *pipeline)
 	};
 }
 
+/* All that had no place to be looked at since the capture began, but for the summary's own tables. */
+static struct summary_unanalysed count_unanalysed(const struct pipeline *pipeline)
+{
+	const struct finding_stats *findings = finding_stage_stats(pipeline->findings);
+
+	return (struct summary_unanalysed){
+	    .runs = run_stage_stats(pipeline->runs)->runs_unkept,
+	    .contents = call_stage_stats(pipeline->calls)->contents_refused,
+	    .findings = findings->findings_refused,
+	    .answers = findings->answers_refused,
+	    .connections = findings->connections_refused,
+	};
+}
+
+static struct summary_unanalysed unanalysed_since(struct summary_unanalysed before, struct summary_unanalysed now)
+{
+	return (struct summary_unanalysed){
+	    .runs = now.runs - before.runs,
+	    .contents = now.contents - before.contents,
+	    .findings = now.findings - before.findings,
+	    .answers = now.answers - before.answers,
+	    .connections = now.connections - before.connections,
+	};
+}
+
 /* What was lost between two counts of it. A total that went down says nothing of its interval. */
 static struct summary_lost lost_since(struct summary_lost before, struct summary_lost now)
 {
@@ -291,6 +334,7 @@ static int set_facts(struct pipeline *pipeline, struct summary *summary, uint64_
 		facts->start_wall = settings->start_wall + (began - pipeline->began);
 	facts->duration = now > began ? now - began : 0;
 	facts->ring_bytes = settings->ring_bytes;
+	facts->rules = *finding_stage_rules(pipeline->findings);
 	return err;
 }
 
@@ -310,14 +354,17 @@ static int take_tick(struct pipeline *pipeline, const struct nt_head *head)
 	struct summary *interval = pipeline->interval;
 	int err = flush(pipeline, head->time, false);
 	struct summary_lost lost = count_lost(pipeline);
+	struct summary_unanalysed unanalysed = count_unanalysed(pipeline);
 
 	keep(&err, set_facts(pipeline, interval, pipeline->interval_began, head->time));
 	interval->facts.lost = lost_since(pipeline->lost, lost);
+	interval->facts.unanalysed = unanalysed_since(pipeline->unanalysed, unanalysed);
 	keep(&err, summary_merge(pipeline->total, interval));
 	summary_sort(interval);
 	keep(&err, pipeline->output(pipeline->context, interval));
 	summary_next(interval);
 	pipeline->lost = lost;
+	pipeline->unanalysed = unanalysed;
 	if (head->time > pipeline->interval_began)
 		pipeline->interval_began = head->time;
 	return err;
@@ -331,6 +378,7 @@ static int take_end(struct pipeline *pipeline, const struct nt_head *head)
 	pipeline->ended = true;
 	keep(&err, set_facts(pipeline, total, pipeline->began, head->time));
 	total->facts.lost = count_lost(pipeline);
+	total->facts.unanalysed = count_unanalysed(pipeline);
 	total->facts.final = true;
 	keep(&err, summary_merge(total, pipeline->interval));
 	summary_sort(total);

@@ -1,7 +1,7 @@
 /*
  * pipeline.h: the core as one thing: records in, summaries out.
  *
- * Wires call/, run/ and summary/ together and handles the records that concern the whole (settings,
+ * Wires call/, run/, finding/ and summary/ together and handles the records that concern the whole (settings,
  * losses, cost, ticks). nettraced feeds it live, nettrace replay from a file, tests from memory: the same
  * records give the same summaries.
  */

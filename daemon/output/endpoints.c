@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "findings.h"
 #include "words.h"
 
 #define MAX_BACKENDS 8	  /* lines under an endpoint */
@@ -433,6 +434,7 @@ void endpoints_put(FILE *stream, const struct summary *summary, const struct out
 		endpoints_put_backends(stream, row, style);
 		if (row->errors)
 			put_errors(stream, row, style);
+		findings_put(stream, summary, row, style);
 		ret_signs->inexact |= row->inexact_runs > 0;
 		ret_signs->partial_runs += row->partial_runs;
 		ret_signs->lower_bound |= is_lower_bound(row);

@@ -142,12 +142,12 @@ static json_t *make_site(const struct summary_site *site)
 		      {"calls", count(site->calls)});
 }
 
-static json_t *make_sites(const struct summary_backend *backend)
+static json_t *make_sites(const struct summary_site *sites, size_t size)
 {
 	json_t *array = json_array();
 
-	for (size_t i = 0; array && i < backend->site_count; i++)
-		array = append(array, make_site(&backend->sites[i]));
+	for (size_t i = 0; array && i < size; i++)
+		array = append(array, make_site(&sites[i]));
 	return array;
 }
 
@@ -160,7 +160,8 @@ static json_t *make_backend(const struct summary_backend *row, uint64_t runs)
 	    {"round_trips", count(row->round_trips)}, {"keys", count(row->keys)}, {"connects", count(row->connects)},
 	    {"bytes_out", count(row->bytes_out)}, {"bytes_in", count(row->bytes_in)}, {"errors", count(row->errors)},
 	    {"client_errors", count(row->client_errors)}, {"latency", distribution(&row->latency)},
-	    {"wait", distribution(&row->wait)}, {"operations", make_operations(row)}, {"where", make_sites(row)});
+	    {"wait", distribution(&row->wait)}, {"operations", make_operations(row)},
+	    {"where", make_sites(row->sites, row->site_count)});
 }
 
 static json_t *make_backends(const struct summary_endpoint *endpoint)
@@ -210,16 +211,69 @@ static json_t *make_time(const struct summary_endpoint *endpoint)
 	return OBJECT({"network", time_of(on_network)}, {"other", time_of(all - on_network)});
 }
 
-/* The findings will say what could be saved: with none, the prediction is the present. */
-static json_t *make_predicted(const struct summary_endpoint *endpoint)
-{
-	bool any = endpoint->wall.count > 0;
-	double now = histogram_quantile(&endpoint->wall, 0.5);
+/* A summary and what of it is shown. */
+struct view {
+	const struct summary *summary;
+	const struct output_style *style;
+};
 
-	return OBJECT({"wall_now", any ? time_of(now) : json_null()}, {"wall_then", any ? time_of(now) : json_null()});
+/* "redis 10.0.0.5:6379" */
+static json_t *make_backend_name(const struct summary_finding *row)
+{
+	char name[SUMMARY_PROTOCOL_SIZE + SUMMARY_ADDRESS_SIZE + 1];
+
+	snprintf(name, sizeof(name), "%s %s", row->backend.protocol, row->address);
+	return text(name);
 }
 
-static json_t *make_endpoint(const struct summary_endpoint *row)
+/* ms of a run that has the finding, in the mean. */
+static json_t *make_saving(const struct summary_finding *row)
+{
+	return OBJECT({"low", mean_of(row->saving.low, row->runs)},
+		      {"expected", mean_of(row->saving.expected, row->runs)},
+		      {"high", mean_of(row->saving.high, row->runs)});
+}
+
+static json_t *make_finding(const struct view *view, const struct summary_endpoint *endpoint,
+			    const struct summary_finding *row)
+{
+	double runs = (double)row->runs, needless = (double)row->needless;
+
+	return OBJECT({"kind", text(finding_kind_names[row->kind])}, {"backend", make_backend_name(row)},
+		      {"other_backends", json_boolean(row->many_backends)}, {"operation", text(row->operation)},
+		      {"runs", count(row->runs)}, {"calls_per_run", quotient((double)row->calls, runs, 3)},
+		      {"needless_calls_per_run", quotient(needless, runs, 3)},
+		      {"needless_share", quotient(needless, (double)row->candidates, 4)}, {"saving", make_saving(row)},
+		      {"saving_total_ms", time_of((double)row->saving.expected)},
+		      {"share", quotient((double)row->saving.expected, (double)endpoint->analysed.now.sum, 4)},
+		      {"evidence", text(row->evidence)}, {"remedy", text(row->remedy)},
+		      {"where", make_sites(row->sites, row->site_count)},
+		      {"example", text(view->style->show_data ? row->example : NULL)});
+}
+
+static json_t *make_findings(const struct view *view, const struct summary_endpoint *endpoint)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; array && i < endpoint->finding_count; i++)
+		if (summary_is_shown(view->summary, endpoint, &endpoint->findings[i]))
+			array = append(array, make_finding(view, endpoint, &endpoint->findings[i]));
+	return array;
+}
+
+/* Of runs that were not analysed nothing is predicted. */
+static json_t *make_predicted(const struct view *view, const struct summary_endpoint *endpoint)
+{
+	struct summary_prediction predicted = summary_predict(view->summary, endpoint);
+	bool any = predicted.runs > 0;
+
+	return OBJECT({"wall_now", any ? time_of(predicted.now) : json_null()},
+		      {"wall_then", any ? time_of(predicted.then) : json_null()},
+		      {"low", any ? time_of(predicted.low) : json_null()},
+		      {"high", any ? time_of(predicted.high) : json_null()}, {"runs", count(predicted.runs)});
+}
+
+static json_t *make_endpoint(const struct view *view, const struct summary_endpoint *row)
 {
 	return OBJECT({"endpoint", text(row->name)}, {"file", text(*row->file ? row->file : NULL)},
 		      {"line", line_number(row->line)}, {"route", text(row->route)}, {"runs", count(row->runs)},
@@ -227,7 +281,13 @@ static json_t *make_endpoint(const struct summary_endpoint *row)
 		      {"wall", distribution(&row->wall)}, {"wall_source", text(wall_source(row))},
 		      {"network", distribution(&row->network)}, {"time", make_time(row)}, {"calls", count(row->calls)},
 		      {"round_trips", count(row->round_trips)}, {"errors", count(row->errors)},
-		      {"backends", make_backends(row)}, {"findings", json_array()}, {"predicted", make_predicted(row)});
+		      {"backends", make_backends(row)}, {"findings", make_findings(view, row)},
+		      {"predicted", make_predicted(view, row)});
+}
+
+static json_t *make_rules(const struct summary *summary)
+{
+	return text(summary->facts.rules.name);
 }
 
 static json_t *make_schema(const struct summary *summary)
@@ -325,6 +385,17 @@ static json_t *make_lost(const struct summary *summary)
 	return object;
 }
 
+static json_t *make_unanalysed(const struct summary *summary)
+{
+	const struct summary_lost_kind *kind = summary_unanalysed_kinds;
+	struct summary_unanalysed unanalysed = summary_unanalysed(summary);
+	json_t *object = json_object();
+
+	for (; object && kind->name; kind++)
+		object = put(object, kind->name, count(summary_unanalysed_count(&unanalysed, kind)));
+	return object;
+}
+
 /* What the probes took is known only where the kernel counted their runs. */
 static json_t *make_cost(const struct summary *summary)
 {
@@ -381,13 +452,14 @@ static int put_value(FILE *stream, json_t *value)
 	return ferror(stream) && errno ? -errno : -ENOMEM;
 }
 
-static int put_endpoints(FILE *stream, const struct summary *summary)
+static int put_endpoints(FILE *stream, const struct view *view)
 {
+	const struct summary *summary = view->summary;
 	int err = 0;
 
 	fputc('[', stream);
 	for (const struct summary_endpoint *row = summary->endpoints; !err && row; row = row->hh.next) {
-		err = put_value(stream, make_endpoint(row));
+		err = put_value(stream, make_endpoint(view, row));
 		if (row->hh.next)
 			fputc(',', stream);
 	}
@@ -410,7 +482,9 @@ static const struct member {
     {"targets", make_targets},
     {"targets_more", make_targets_more},
     {"lost", make_lost},
+    {"unanalysed", make_unanalysed},
     {"cost", make_cost},
+    {"rules", make_rules},
     {"endpoints", NULL},
     {"requests", make_requests},
     {"unattributed", make_unattributed},
@@ -419,16 +493,16 @@ static const struct member {
 
 static int write_json(FILE *stream, const struct summary *summary, const struct output_style *style)
 {
+	struct view view = {summary, style};
 	int err = 0;
 
-	(void)style;
 	errno = 0;
 	for (size_t i = 0; !err && i < sizeof(members) / sizeof(members[0]); i++) {
 		fprintf(stream, "%s\"%s\":", i ? "," : "{", members[i].name);
 		if (members[i].make)
 			err = put_value(stream, members[i].make(summary));
 		else
-			err = put_endpoints(stream, summary);
+			err = put_endpoints(stream, &view);
 	}
 	fputs("}\n", stream);
 	if (fflush(stream) || ferror(stream))

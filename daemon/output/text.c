@@ -243,6 +243,20 @@ static void put_lost_words(FILE *stream, const struct summary *summary)
 	}
 }
 
+/* What findings say nothing of, if anything. */
+static void put_unanalysed(FILE *stream, const struct summary *summary)
+{
+	struct summary_unanalysed unanalysed = summary_unanalysed(summary);
+
+	for (const struct summary_lost_kind *kind = summary_unanalysed_kinds; kind->name; kind++) {
+		uint64_t count = summary_unanalysed_count(&unanalysed, kind);
+
+		if (count)
+			fprintf(stream, "not looked at for findings: %llu %s\n", (unsigned long long)count,
+				kind->words);
+	}
+}
+
 static void grow_cost(struct piece *piece, const struct summary_facts *facts)
 {
 	const struct nt_cost *cost = &facts->cost;
@@ -296,6 +310,13 @@ static void put_reduced(FILE *stream, const struct summary_facts *facts)
 			fprintf(stream, "; one call in %llu has an endpoint", (unsigned long long)facts->walks);
 		fputc('\n', stream);
 	}
+}
+
+/* Findings by other thresholds than ours are not what people are used to. */
+static void put_rules(FILE *stream, const struct finding_rules *rules)
+{
+	if (rules->name && strcmp(rules->name, rules_table[0].name) != 0)
+		fprintf(stream, "findings by the rules of %s\n", rules->name);
 }
 
 static void put_requests(FILE *stream, const struct summary *summary)
@@ -367,6 +388,7 @@ static void put_legend(FILE *stream, const struct summary *summary, const struct
 			(unsigned long long)signs->partial_runs, signs->partial_runs == 1 ? "" : "s");
 	if (summary->truncated)
 		fprintf(stream, "a table was full: what had no place is in %s\n", SUMMARY_OTHER);
+	put_unanalysed(stream, summary);
 	put_lost_words(stream, summary);
 }
 
@@ -378,6 +400,7 @@ static void put_page(FILE *stream, const struct summary *summary, const struct o
 	put_header(stream, summary, style);
 	put_facts(stream, summary, style);
 	put_reduced(stream, &summary->facts);
+	put_rules(stream, &summary->facts.rules);
 	put_requests(stream, summary);
 	fputc('\n', stream);
 	if (summary->endpoints)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "findings.h"
 #include "rows.h"
 
 /* Keeps the first error, so that what can be merged is. */
@@ -108,6 +109,7 @@ static int merge_endpoint(struct summary *summary, struct summary_endpoint *into
 	keep(&err, histogram_merge(&into->wall, &from->wall));
 	keep(&err, histogram_merge(&into->network, &from->network));
 	keep(&err, merge_route(into, from));
+	keep(&err, findings_merge(summary, into, from));
 	for (const struct summary_backend *row = from->backends; row; row = row->hh.next)
 		keep(&err, merge_backend(summary, into, row));
 	return err;
@@ -129,6 +131,7 @@ int summary_merge(struct summary *into, const struct summary *from)
 	into->unattributed_calls += from->unattributed_calls;
 	for (int reason = 0; reason < RUN_REASON_COUNT; reason++)
 		into->reasons[reason] += from->reasons[reason];
+	into->findings_refused += from->findings_refused;
 	into->truncated |= from->truncated;
 	return err;
 }

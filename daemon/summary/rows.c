@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "findings.h"
+
 /* Bytes of a name or a file; the run stage's are shorter, and longer ones lose their end. */
 #define NAME_MAX_SIZE 2048
 
@@ -59,7 +61,7 @@ fail:
 }
 
 /* Has a table of `used` rows a place for one more of its own? If not, "(other)" is what there is. */
-static bool has_place(struct summary *summary, unsigned used, unsigned limit)
+bool row_take_place(struct summary *summary, size_t used, size_t limit)
 {
 	if (used < limit && summary->rows < SUMMARY_MAX_ROWS) {
 		summary->rows++;
@@ -78,7 +80,7 @@ struct summary_endpoint *row_endpoint(struct summary *summary, const char *name,
 	HASH_FIND(hh, summary->endpoints, key.bytes, key.size, row);
 	if (row)
 		return row;
-	if (!has_place(summary, HASH_COUNT(summary->endpoints), SUMMARY_MAX_ENDPOINTS)) {
+	if (!row_take_place(summary, HASH_COUNT(summary->endpoints), SUMMARY_MAX_ENDPOINTS)) {
 		line = 0;
 		make_endpoint_key(&key, SUMMARY_OTHER, "", line);
 		HASH_FIND(hh, summary->endpoints, key.bytes, key.size, row);
@@ -88,7 +90,7 @@ struct summary_endpoint *row_endpoint(struct summary *summary, const char *name,
 	return add_endpoint(summary, &key, line);
 }
 
-static void format_address(const struct call_backend *where, char *ret_text, size_t size)
+void row_format_address(const struct call_backend *where, char *ret_text, size_t size)
 {
 	char host[INET6_ADDRSTRLEN] = "?";
 
@@ -123,7 +125,7 @@ struct summary_backend *row_backend(struct summary *summary, struct summary_endp
 	if (row)
 		return row;
 	memset(&other.where, 0, sizeof(other.where));
-	if (!has_place(summary, HASH_COUNT(endpoint->backends), SUMMARY_MAX_BACKENDS)) {
+	if (!row_take_place(summary, HASH_COUNT(endpoint->backends), SUMMARY_MAX_BACKENDS)) {
 		key = &other;
 		row = find_backend(endpoint, key);
 		if (row)
@@ -133,7 +135,7 @@ struct summary_backend *row_backend(struct summary *summary, struct summary_endp
 	if (!row)
 		return NULL;
 	row->key = *key;
-	format_address(&key->where, row->address, sizeof(row->address));
+	row_format_address(&key->where, row->address, sizeof(row->address));
 	HASH_ADD(hh, endpoint->backends, key, sizeof(row->key), row);
 	if (!row->hh.tbl) {
 		free(row);
@@ -156,7 +158,7 @@ struct summary_operation *row_operation(struct summary *summary, struct summary_
 
 	if (row)
 		return row;
-	if (!has_place(summary, HASH_COUNT(backend->operations), SUMMARY_MAX_OPERATIONS)) {
+	if (!row_take_place(summary, HASH_COUNT(backend->operations), SUMMARY_MAX_OPERATIONS)) {
 		name = SUMMARY_OTHER;
 		row = find_operation(backend, name);
 		if (row)
@@ -240,6 +242,7 @@ void row_clear_endpoint(struct summary_endpoint *endpoint)
 	free_backends(backends);
 	histogram_free(&endpoint->wall);
 	histogram_free(&endpoint->network);
+	findings_clear(endpoint);
 	free(endpoint->route);
 	free(endpoint->key);
 }

@@ -15,6 +15,12 @@ struct summary_backend *row_backend(struct summary *summary, struct summary_endp
 				    const struct summary_backend_key *key);
 struct summary_operation *row_operation(struct summary *summary, struct summary_backend *backend, const char *name);
 
+/* A backend's address as people write it. */
+void row_format_address(const struct call_backend *where, char *ret_text, size_t size);
+
+/* Takes a place in the tables' common bound; false, and the summary is `truncated`: there is none. */
+bool row_take_place(struct summary *summary, size_t used, size_t limit);
+
 /* Counts calls made from a place in the code. 0, also where there are too many places, or -ENOMEM. */
 int row_add_site(struct summary_backend *backend, const char *function, const char *file, uint32_t line,
 		 uint64_t calls);

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "findings.h"
 #include "summary.h"
 
 static int more_first(uint64_t one, uint64_t other)
@@ -64,7 +65,9 @@ static void sort_backends(struct summary_endpoint *endpoint)
 void summary_sort(struct summary *summary)
 {
 	HASH_SORT(summary->endpoints, compare_endpoints);
-	for (struct summary_endpoint *row = summary->endpoints; row; row = row->hh.next)
+	for (struct summary_endpoint *row = summary->endpoints; row; row = row->hh.next) {
 		sort_backends(row);
+		findings_sort(row);
+	}
 	sort_backends(&summary->unattributed);
 }

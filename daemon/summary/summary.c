@@ -1,7 +1,7 @@
 /*
  * summary.c: fills a summary with calls, runs, requests and targets (summary.h).
  *
- * rows.c has its tables, merge.c adds one summary to another, sort.c puts it in order.
+ * rows.c has its tables, findings.c what was found, merge.c adds one summary to another, sort.c puts it in order.
  */
 #include "summary.h"
 
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "findings.h"
 #include "rows.h"
 
 #define LOST(member, said)                                                                                             \
@@ -34,6 +35,20 @@ const struct summary_lost_kind summary_lost_kinds[] = {
     LOST(intents, "delayed sends beyond the table"),
     LOST(malformed, "malformed records"),
     LOST(summaries, "summaries that their reader was too slow for"),
+    {NULL, NULL, 0},
+};
+
+#define UNANALYSED(member, said)                                                                                       \
+	{                                                                                                              \
+#member, said, offsetof(struct summary_unanalysed, member)                                             \
+	}
+
+const struct summary_lost_kind summary_unanalysed_kinds[] = {
+    UNANALYSED(runs, "runs with too many calls to keep"),
+    UNANALYSED(contents, "calls whose content had no place"),
+    UNANALYSED(findings, "findings beyond the tables"),
+    UNANALYSED(answers, "answers beyond those that are remembered from run to run"),
+    UNANALYSED(connections, "connections beyond those that are remembered from run to run"),
     {NULL, NULL, 0},
 };
 
@@ -226,10 +241,10 @@ static void add_spent(struct summary_times *times, const struct run *run)
 	times->other += left;
 }
 
-int summary_add_run(struct summary *summary, const struct run *run)
+int summary_add_run(struct summary *summary, const struct run *run, const struct finding_report *report)
 {
 	struct summary_endpoint *row = find_endpoint(summary, run->endpoint);
-	int err_route = 0, err_calls, err_wall, err_network;
+	int err_route = 0, err_findings = 0, err_calls, err_wall, err_network;
 
 	if (!row)
 		return -ENOMEM;
@@ -246,7 +261,9 @@ int summary_add_run(struct summary *summary, const struct run *run)
 	add_spent(&row->times, run);
 	err_wall = histogram_add(&row->wall, span(run->began, run->ended));
 	err_network = histogram_add(&row->network, run->network);
-	err_calls = err_calls ? err_calls : err_route;
+	if (report && report->analysed)
+		err_findings = findings_add(summary, row, report);
+	err_calls = err_calls ? err_calls : err_route ? err_route : err_findings;
 	return err_calls ? err_calls : err_wall ? err_wall : err_network;
 }
 

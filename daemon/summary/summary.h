@@ -1,7 +1,7 @@
 /*
  * summary.h: counters and distributions per endpoint, bounded and mergeable.
  *
- * Last stage of the core, between run/ and output/. A summary covers an interval or the whole
+ * Last stage of the core, between finding/ and output/. A summary covers an interval or the whole
  * capture; outputs only read it.
  */
 #ifndef NT_SUMMARY_H
@@ -13,13 +13,15 @@
 
 #include <uthash.h>
 
+#include "../finding/finding.h"
 #include "../run/run.h"
 #include "histogram.h"
 
 #define SUMMARY_MAX_ENDPOINTS 4096 /* what has no place goes to the endpoint "(other)" */
 #define SUMMARY_MAX_BACKENDS 256   /* per endpoint; then "(other)" */
 #define SUMMARY_MAX_OPERATIONS 256 /* per backend; then "(other)" */
-#define SUMMARY_MAX_ROWS 8192	   /* endpoints, backends and operations together: a row takes one or two KiB */
+#define SUMMARY_MAX_FINDINGS 32	   /* per endpoint; more are counted in summary_unanalysed.findings */
+#define SUMMARY_MAX_ROWS 8192	   /* of these tables together: a row takes one or two KiB, an endpoint up to six */
 #define SUMMARY_MAX_SITES 16	   /* per backend; the calls of more are in no site */
 #define SUMMARY_MAX_TARGETS 1024   /* listed; of more it is said how many they are */
 
@@ -41,6 +43,7 @@ struct summary_site {
 };
 
 #define SUMMARY_PROTOCOL_SIZE 20
+#define SUMMARY_ADDRESS_SIZE 56 /* as people write it: 10.0.0.5:6379, [::1]:80 */
 
 struct summary_backend_key {
 	char protocol[SUMMARY_PROTOCOL_SIZE]; /* the rest is 0 */
@@ -50,7 +53,7 @@ _Static_assert(sizeof(struct summary_backend_key) == SUMMARY_PROTOCOL_SIZE + 4 +
 
 struct summary_backend {
 	struct summary_backend_key key;
-	char address[56]; /* as people write it: 10.0.0.5:6379, [::1]:80 */
+	char address[SUMMARY_ADDRESS_SIZE];
 	uint64_t calls, round_trips, keys, connects, bytes_out, bytes_in, errors, client_errors;
 	uint64_t run_calls;		/* calls of the endpoint's `runs` */
 	struct histogram latency, wait; /* ns */
@@ -58,6 +61,32 @@ struct summary_backend {
 	struct summary_site *sites;
 	size_t site_count;
 	UT_hash_handle hh; /* by key */
+};
+
+/*
+ * A finding in an endpoint's runs: those of one kind, backend and operation are one; of `serial` that begin at one
+ * place as well. Sums are over the runs that have it.
+ */
+struct summary_finding {
+	enum finding_kind kind;
+	struct summary_backend_key backend; /* of its first call */
+	char address[SUMMARY_ADDRESS_SIZE];
+	bool many_backends;	       /* calls go to others as well */
+	char *operation;	       /* masked */
+	char *example;		       /* not masked, of the first one that had any; or NULL */
+	const char *evidence, *remedy; /* struct finding's: static */
+	uint64_t runs, calls, needless, candidates;
+	struct finding_saving saving; /* ns */
+	struct summary_site first;    /* place of its first call, for `serial`; else zeroes */
+	struct summary_site sites[FINDING_MAX_SITES];
+	size_t site_count;
+	uint64_t last_run; /* number of the run that counted last */
+};
+
+/* Runs that findings were looked for in, as they were and without what was found: distributions of wall time, ns. */
+struct summary_analysed {
+	struct histogram now, then;
+	struct histogram best, worst; /* with the most that can be saved, and with the least */
 };
 
 /* What runs spent their wall time on; of those that had a thread for themselves. ns, sums; the parts add up to `wall`.
@@ -81,6 +110,9 @@ struct summary_endpoint {
 	uint64_t calls, round_trips, errors;
 	struct histogram wall, network; /* ns */
 	struct summary_times times;
+	struct summary_analysed analysed;
+	struct summary_finding *findings;
+	size_t finding_count, finding_room;
 	struct summary_backend *backends;
 	UT_hash_handle hh; /* by key */
 };
@@ -104,7 +136,7 @@ struct summary_lost {
 struct summary_lost_kind {
 	const char *name;  /* key in JSON */
 	const char *words; /* behind the number, for people */
-	size_t offset;	   /* in struct summary_lost */
+	size_t offset;	   /* in struct summary_lost, or summary_unanalysed */
 };
 
 /* Ended by an entry whose name is NULL. */
@@ -115,6 +147,21 @@ static inline uint64_t *summary_lost_count(struct summary_lost *lost, const stru
 	return (uint64_t *)((char *)lost + kind->offset);
 }
 
+/*
+ * What findings say nothing of, because it had no place: counts, named in summary_unanalysed_kinds. No call is missing
+ * from the summary for it.
+ */
+struct summary_unanalysed {
+	uint64_t runs, contents, findings, answers, connections;
+};
+extern const struct summary_lost_kind summary_unanalysed_kinds[];
+
+static inline uint64_t summary_unanalysed_count(const struct summary_unanalysed *unanalysed,
+						const struct summary_lost_kind *kind)
+{
+	return *(const uint64_t *)((const char *)unanalysed + kind->offset);
+}
+
 /* What the summary as a whole says; filled by pipeline.c. */
 struct summary_facts {
 	char *version, *host, *release, *hooks;
@@ -123,8 +170,10 @@ struct summary_facts {
 	uint64_t start_wall; /* ns since the epoch: when this summary's time began; 0: not known */
 	uint64_t duration;   /* ns */
 	bool final;
-	struct summary_lost lost; /* within this summary's time */
-	struct nt_cost cost;	  /* summed over this summary's time; daemon_rss is the highest */
+	struct summary_lost lost;	      /* within this summary's time */
+	struct summary_unanalysed unanalysed; /* likewise, but for what the summary itself had no place for */
+	struct finding_rules rules;	      /* that findings are shown by */
+	struct nt_cost cost;		      /* summed over this summary's time; daemon_rss is the highest */
 	uint64_t ring_bytes;
 };
 
@@ -140,6 +189,7 @@ struct summary {
 	uint64_t unattributed_calls;
 	uint64_t reasons[RUN_REASON_COUNT];
 	struct summary_endpoint unattributed; /* its backends */
+	uint64_t findings_refused;	      /* beyond SUMMARY_MAX_FINDINGS: one a run */
 	bool truncated;			      /* some table was full: "(other)" is in use */
 };
 
@@ -156,7 +206,8 @@ int summary_merge(struct summary *into, const struct summary *from);
 /* Fill it; the arguments are those of struct run_sink. 0 or -ENOMEM. */
 int summary_add_call(struct summary *summary, const struct call *call, const struct run_endpoint *endpoint,
 		     const struct run_site *site, enum run_reason reason);
-int summary_add_run(struct summary *summary, const struct run *run);
+/* `report`: what was found in it; NULL: nothing was looked for. */
+int summary_add_run(struct summary *summary, const struct run *run, const struct finding_report *report);
 void summary_add_request(struct summary *summary, const struct call *request, bool had_run);
 
 /* Adds or updates a target. 0 or -ENOMEM. */
@@ -171,7 +222,25 @@ void summary_next(struct summary *summary);
 /* Calls of all endpoints and unattributed ones. */
 uint64_t summary_calls(const struct summary *summary);
 
-/* Orders endpoints by network time in total, backends and operations by calls, ties by name: outputs read it so. */
+/*
+ * Orders endpoints by network time in total, backends and operations by calls, findings by what they would save in all,
+ * ties by name: outputs read it so.
+ */
 void summary_sort(struct summary *summary);
+
+/* With what the summary's own tables had no place for. */
+struct summary_unanalysed summary_unanalysed(const struct summary *summary);
+
+/* Is it one by the summary's rules, seen over all of its runs? */
+bool summary_is_shown(const struct summary *summary, const struct summary_endpoint *endpoint,
+		      const struct summary_finding *finding);
+
+/* Medians of the wall time of an endpoint's analysed runs, ns. Without `runs` they say nothing. */
+struct summary_prediction {
+	uint64_t runs;
+	double now, then; /* `then`: without all findings but `repeated`; `now` where none of them is shown */
+	double low, high; /* range of `then` */
+};
+struct summary_prediction summary_predict(const struct summary *summary, const struct summary_endpoint *endpoint);
 
 #endif

@@ -7,7 +7,7 @@ from test_replay import GOLDEN, ROOT
 
 PAGE = (ROOT / "docs/output.md").read_text(encoding="utf-8")
 NAME = re.compile(r"`([a-z_0-9]+)`")
-SECTIONS = ("targets", "lost", "cost", "endpoints", "backends", "requests")
+SECTIONS = ("targets", "lost", "unanalysed", "cost", "endpoints", "predicted", "backends", "requests")
 
 
 def summaries():
@@ -43,10 +43,11 @@ def test_tables_have_what_the_objects_have():
     """Key by key: what a section's table has is what its objects have."""
     objects = {name: [] for name in SECTIONS}
     for summary in summaries():
-        for name in ("lost", "cost", "requests"):
+        for name in ("lost", "unanalysed", "cost", "requests"):
             objects[name].append(summary[name])
         for name in ("targets", "endpoints"):
             objects[name] += summary[name]
+        objects["predicted"] += [endpoint["predicted"] for endpoint in summary["endpoints"]]
         for holder in summary["endpoints"] + [summary["unattributed"]]:
             objects["backends"] += holder["backends"]
         assert set(summary) == first_cells(section("The object"))

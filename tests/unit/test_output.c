@@ -93,7 +93,7 @@ static void add_run(struct summary *summary, const struct run_endpoint *endpoint
 {
 	struct run run = make_run(endpoint, source, exact);
 
-	assert_int_equal(summary_add_run(summary, &run), 0);
+	assert_int_equal(summary_add_run(summary, &run, NULL), 0);
 }
 
 /* One of the shop's homepage, with its calls. */
@@ -101,13 +101,14 @@ static void add_homepage_run(struct summary *summary, const struct run_endpoint 
 			     bool exact)
 {
 	struct run run = make_run(endpoint, source, exact);
+	struct finding_report report = {.analysed = exact, .wall = 50 * MS};
 
 	run.calls = 27;
 	run.backend_count = 3;
 	run.backends[0] = (struct run_backend){"redis", make_call("redis", 6379, "", 0).backend, 18};
 	run.backends[1] = (struct run_backend){"http", make_call("http", 8000, "", 0).backend, 6};
 	run.backends[2] = (struct run_backend){"memcache", make_call("memcache", 11211, "", 0).backend, 3};
-	assert_int_equal(summary_add_run(summary, &run), 0);
+	assert_int_equal(summary_add_run(summary, &run, &report), 0);
 }
 
 /* One that the capture's end has cut. */
@@ -115,7 +116,7 @@ static void add_cut_run(struct summary *summary, const struct run_endpoint *endp
 {
 	struct run run = {.endpoint = endpoint, .began = 1000, .ended = 2000, .partial = true, .calls = 2};
 
-	assert_int_equal(summary_add_run(summary, &run), 0);
+	assert_int_equal(summary_add_run(summary, &run, NULL), 0);
 }
 
 static struct summary *make_shop(enum run_source source, bool exact)
@@ -288,11 +289,134 @@ static void test_text_network(void **state)
 	for (int i = 0; i < 10; i++) {
 		run.ended = run.began + (i ? 2 : 82) * MS;
 		run.network = (i ? 1 : 81) * MS;
-		assert_int_equal(summary_add_run(summary, &run), 0);
+		assert_int_equal(summary_add_run(summary, &run, NULL), 0);
 	}
 	char *text = write_out("text", summary, &plain);
 
 	assert_has(text, "2.00ms   82.0ms   1.00ms  90%");
+	free(text);
+	summary_free(summary);
+}
+
+static struct finding make_finding(enum finding_kind kind, const char *protocol, const char *operation,
+				   const struct run_site *site)
+{
+	return (struct finding){
+	    .kind = kind,
+	    .protocol = protocol,
+	    .where = make_call(protocol, 6379, "", 0).backend,
+	    .operation = operation,
+	    .example = "user:7 in the clear",
+	    .evidence = "for a test",
+	    .calls = 6,
+	    .candidates = 8,
+	    .needless = 5,
+	    .saving = {.low = 4 * MS, .expected = 5 * MS, .high = 6 * MS},
+	    .sites = {{site, 6}},
+	    .site_count = 1,
+	};
+}
+
+/* A summary of ten runs of 48.1 ms that could take 22.6; the second finding is in four of them only. */
+static struct summary *make_findings(uint64_t low, uint64_t high)
+{
+	static const struct run_endpoint homepage = {"shop.views.homepage", "/srv/shop/views.py", 12};
+	static const struct run_site session = {"shop.session.current_user", "/srv/shop/session.py", 41};
+	static const struct run_site stock = {"shop.stock.Stock.availability", "/srv/shop/stock.py", 88};
+	struct summary *summary = make_summary();
+	struct run run = make_run(&homepage, RUN_BY_REQUEST, true);
+	struct finding_report report = {.analysed = true, .wall = 48100000};
+
+	run.ended = run.began + report.wall;
+	report.then = (struct finding_saving){.low = low, .expected = 25500000, .high = high};
+	report.findings[0] = make_finding(FINDING_REPEATED, "memcache", "get", &session);
+	report.findings[0].saving.expected = 30 * MS;
+	report.findings[1] = make_finding(FINDING_SERIAL, "http", "GET /stock/?", &stock);
+	report.findings[1].saving.expected = 21300000;
+	report.findings[2] = make_finding(FINDING_DUPLICATE, "redis", "GET user:?", &session);
+	report.findings[2].remedy = "ask once";
+	for (int i = 0; i < 10; i++) {
+		report.count = i < 4 ? 3 : 2;
+		assert_int_equal(summary_add_run(summary, &run, &report), 0);
+	}
+	summary->facts.rules = *rules_find("default");
+	summary_sort(summary);
+	return summary;
+}
+
+/* What saves most comes first, what takes a cache is below the sum that it is not in. */
+static void test_text_findings(void **state)
+{
+	struct summary *summary = make_findings(25 * MS, 26 * MS);
+	char *text = write_out("text", summary, &plain);
+
+	(void)state;
+	assert_has(text, "\n      serial      http GET /stock/?  6.0 in a row, no data seen passed on        -21.3ms  "
+			 "shop/stock.py:88 availability\n"
+			 "      duplicate   redis GET user:?   5.0 needless a run, in 40 % of runs         -5.00ms  "
+			 "shop/session.py:41\n"
+			 "      without these: 48.1 -> 22.6 ms a run (-53 %)\n"
+			 "      repeated    memcache get       5.0 a run that a cache would answer (62 %)  -30.0ms  "
+			 "shop/session.py:41\n");
+	assert_has_not(text, "in the clear");
+	assert_has_not(text, "rules");
+	free(text);
+	for (unsigned columns = 60; columns <= 200; columns += 20) {
+		text = write_out("text", summary, &(struct output_style){.columns = columns});
+		assert_fits(text, columns);
+		free(text);
+	}
+	summary->facts.rules.name = "sentry";
+	summary->facts.unanalysed.runs = 3;
+	text = write_out("text", summary, &plain);
+	assert_has(text, "\nfindings by the rules of sentry\n");
+	assert_has(text, "\nnot looked at for findings: 3 runs with too many calls to keep\n");
+	free(text);
+	summary_free(summary);
+}
+
+/* The range is told where it is wide, and runs that could not be looked at are. */
+static void test_text_prediction(void **state)
+{
+	struct summary *summary = make_findings(10 * MS, 30 * MS);
+	struct run run =
+	    make_run(&(struct run_endpoint){"shop.views.homepage", "/srv/shop/views.py", 12}, RUN_BY_REQUEST, false);
+	char *text = write_out("text", summary, &plain);
+
+	(void)state;
+	assert_has(text, "without these: 48.1 -> 22.6 ms a run (-53 %), 18.1 to 38.1\n");
+	free(text);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(summary_add_run(summary, &run, NULL), 0);
+	text = write_out("text", summary, &plain);
+	assert_has(text, " 18.1 to 38.1, of the 10 runs that could be looked at\n");
+	free(text);
+	summary_free(summary);
+}
+
+/* More findings than there are lines for are counted, and those with hostile or long names steer and wrap nothing. */
+static void test_text_many_findings(void **state)
+{
+	static const struct run_endpoint endpoint = {"m.f", "/srv/m.py", 1};
+	struct summary *summary = make_summary();
+	struct run_site site = {"m.f", "/srv/m.py", 1};
+	struct finding_report report = {.analysed = true, .wall = 50 * MS, .count = 7};
+	struct run run = make_run(&endpoint, RUN_BY_REQUEST, true);
+	char names[7][120];
+
+	(void)state;
+	for (int i = 0; i < 7; i++) {
+		snprintf(names[i], sizeof(names[i]), "GET /\033[2J%0*d", i ? 100 : 1, i);
+		report.findings[i] = make_finding(FINDING_DUPLICATE, "http", names[i], &site);
+		report.findings[i].saving.expected = 0;
+	}
+	assert_int_equal(summary_add_run(summary, &run, &report), 0);
+	char *text = write_out("text", summary, &plain);
+
+	assert_has(text, "\n      and 2 more: see --json\n");
+	assert_has(text, "      duplicate   http GET /?[2J0  ");
+	assert_has_not(text, "\033");
+	assert_fits(text, 120);
 	free(text);
 	summary_free(summary);
 }
@@ -559,10 +683,9 @@ static void test_json_shape(void **state)
 
 	(void)state;
 	assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1); /* one line */
-	assert_keys(
-	    object,
-	    "schema version host final start duration_s kernel targets targets_more lost cost endpoints requests "
-	    "unattributed truncated");
+	assert_keys(object, "schema version host final start duration_s kernel targets targets_more lost unanalysed "
+			    "cost rules endpoints requests "
+			    "unattributed truncated");
 	assert_string_equal(json_string_value(at(object, "schema")), "nettrace.summary/1");
 	assert_string_equal(json_string_value(at(object, "start")), "2026-01-31T12:00:00.123Z");
 	assert_keys(at(object, "kernel"), "release hooks");
@@ -578,6 +701,8 @@ static void test_json_shape(void **state)
 	    endpoint,
 	    "endpoint file line route runs partial_runs runs_exact wall wall_source network time calls round_trips "
 	    "errors backends findings predicted");
+	assert_keys(at(endpoint, "predicted"), "wall_now wall_then low high runs");
+	assert_keys(at(object, "unanalysed"), "runs contents findings answers connections");
 	assert_keys(at(endpoint, "wall"), "count sum mean p50 p95 p99 max");
 	assert_keys(at(endpoint, "time"), "network other");
 	json_t *backend = json_array_get(at(endpoint, "backends"), 0);
@@ -592,6 +717,45 @@ static void test_json_shape(void **state)
 	assert_keys(at(at(object, "unattributed"), "reasons"), "no_python_thread");
 	json_decref(object);
 	free(text);
+	summary_free(summary);
+}
+
+/* Means are over the runs that have it; an example is shown to those who asked for data only. */
+static void test_json_findings(void **state)
+{
+	struct summary *summary = make_findings(10 * MS, 30 * MS);
+	char *masked = write_out("json", summary, &plain);
+	char *shown = write_out("json", summary, &(struct output_style){.show_data = true});
+	json_t *object = json_loads(masked, 0, NULL);
+	json_t *endpoint = json_array_get(json_object_get(object, "endpoints"), 0);
+	json_t *findings = json_object_get(endpoint, "findings"), *finding = json_array_get(findings, 2);
+	json_t *predicted = json_object_get(endpoint, "predicted");
+
+	(void)state;
+	assert_int_equal(json_array_size(findings), 3);
+	assert_string_equal(json_string_value(json_object_get(finding, "kind")), "duplicate");
+	assert_string_equal(json_string_value(json_object_get(finding, "backend")), "redis 10.0.0.5:6379");
+	assert_string_equal(json_string_value(json_object_get(finding, "operation")), "GET user:?");
+	assert_string_equal(json_string_value(json_object_get(finding, "remedy")), "ask once");
+	assert_keys(finding, "kind backend other_backends operation runs calls_per_run needless_calls_per_run "
+			     "needless_share saving saving_total_ms share evidence remedy where example");
+	assert_true(json_is_null(json_object_get(finding, "example")));
+	assert_int_equal(json_integer_value(json_object_get(finding, "runs")), 4);
+	assert_float_equal(json_number_value(json_object_get(finding, "needless_calls_per_run")), 5, 0);
+	assert_float_equal(json_number_value(json_object_get(json_object_get(finding, "saving"), "high")), 6, 0);
+	assert_float_equal(json_number_value(json_object_get(finding, "saving_total_ms")), 20, 0);
+	assert_float_equal(json_number_value(json_object_get(finding, "share")), 20 / 481.0, 0.0001);
+	assert_float_equal(json_number_value(json_object_get(predicted, "wall_now")), 48.1, 0.001);
+	assert_float_equal(json_number_value(json_object_get(predicted, "wall_then")), 22.6, 0.001);
+	assert_float_equal(json_number_value(json_object_get(predicted, "low")), 18.1, 0.001);
+	assert_float_equal(json_number_value(json_object_get(predicted, "high")), 38.1, 0.001);
+	assert_int_equal(json_integer_value(json_object_get(predicted, "runs")), 10);
+	assert_string_equal(json_string_value(json_object_get(object, "rules")), "default");
+	assert_has_not(masked, "in the clear");
+	assert_has(shown, "\"example\":\"user:7 in the clear\"");
+	json_decref(object);
+	free(masked);
+	free(shown);
 	summary_free(summary);
 }
 
@@ -824,17 +988,31 @@ static void test_cuts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_text),	  cmocka_unit_test(test_text_signs),
-	    cmocka_unit_test(test_text_empty),	  cmocka_unit_test(test_text_fits),
-	    cmocka_unit_test(test_hostile_names), cmocka_unit_test(test_json_shape),
-	    cmocka_unit_test(test_json_values),	  cmocka_unit_test(test_json_unknown),
-	    cmocka_unit_test(test_write_errors),  cmocka_unit_test(test_find),
-	    cmocka_unit_test(test_units),	  cmocka_unit_test(test_clean),
-	    cmocka_unit_test(test_cuts),	  cmocka_unit_test(test_command),
-	    cmocka_unit_test(test_text_network),  cmocka_unit_test(test_text_few),
-	    cmocka_unit_test(test_text_room),	  cmocka_unit_test(test_text_header),
-	    cmocka_unit_test(test_text_reduced),  cmocka_unit_test(test_text_hints),
+	    cmocka_unit_test(test_text),
+	    cmocka_unit_test(test_text_signs),
+	    cmocka_unit_test(test_text_empty),
+	    cmocka_unit_test(test_text_fits),
+	    cmocka_unit_test(test_hostile_names),
+	    cmocka_unit_test(test_json_shape),
+	    cmocka_unit_test(test_json_values),
+	    cmocka_unit_test(test_json_unknown),
+	    cmocka_unit_test(test_write_errors),
+	    cmocka_unit_test(test_find),
+	    cmocka_unit_test(test_units),
+	    cmocka_unit_test(test_clean),
+	    cmocka_unit_test(test_cuts),
+	    cmocka_unit_test(test_command),
+	    cmocka_unit_test(test_text_network),
+	    cmocka_unit_test(test_text_few),
+	    cmocka_unit_test(test_text_room),
+	    cmocka_unit_test(test_text_header),
+	    cmocka_unit_test(test_text_reduced),
+	    cmocka_unit_test(test_text_hints),
 	    cmocka_unit_test(test_text_rows),
+	    cmocka_unit_test(test_text_findings),
+	    cmocka_unit_test(test_text_prediction),
+	    cmocka_unit_test(test_text_many_findings),
+	    cmocka_unit_test(test_json_findings),
 	};
 
 	return cmocka_run_group_tests(tests, test_seed, NULL);

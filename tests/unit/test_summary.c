@@ -140,18 +140,18 @@ static void test_runs(void **state)
 
 	(void)state;
 	run.route = "GET /";
-	assert_int_equal(summary_add_run(summary, &run), 0);
+	assert_int_equal(summary_add_run(summary, &run, NULL), 0);
 	run.source = RUN_BY_CALLS;
 	run.exact = false;
 	run.route = "GET /other";
-	assert_int_equal(summary_add_run(summary, &run), 0);
+	assert_int_equal(summary_add_run(summary, &run, NULL), 0);
 	run.route = "GET /";
-	assert_int_equal(summary_add_run(summary, &run), 0);
+	assert_int_equal(summary_add_run(summary, &run, NULL), 0);
 	run.partial = true; /* its calls are told one by one; nothing else of it counts */
 	run.calls = 9;
 	run.route = "GET /cut";
 	for (int i = 0; i < 9; i++)
-		assert_int_equal(summary_add_run(summary, &run), 0);
+		assert_int_equal(summary_add_run(summary, &run, NULL), 0);
 	const struct summary_endpoint *row = summary->endpoints;
 
 	assert_true(row->runs == 3 && row->inexact_runs == 2);
@@ -177,7 +177,7 @@ static void test_calls_of_runs(void **state)
 	run.backends[1] = (struct run_backend){"redis", other.backend, 3};
 	for (int i = 0; i < 3; i++) {
 		run.partial = i == 2;
-		assert_int_equal(summary_add_run(summary, &run), 0);
+		assert_int_equal(summary_add_run(summary, &run, NULL), 0);
 	}
 	summary_sort(summary);
 	const struct summary_endpoint *row = find(summary, homepage.name);
@@ -186,6 +186,187 @@ static void test_calls_of_runs(void **state)
 	assert_true(row->runs == 2 && row->partial_runs == 1 && row->run_calls == 10 && row->calls == 1);
 	assert_true(first->calls == 1 && first->run_calls == 4);
 	assert_true(second->calls == 0 && second->run_calls == 6);
+	summary_free(summary);
+}
+
+/* What a run of `wall` ns could save, with one finding. */
+static struct finding_report make_report(enum finding_kind kind, const char *operation, uint64_t wall, uint64_t saving)
+{
+	struct finding_report report = {
+	    .count = 1,
+	    .analysed = true,
+	    .wall = wall,
+	    .then = {.low = saving / 2, .expected = saving, .high = 2 * saving},
+	};
+
+	report.findings[0] = (struct finding){
+	    .kind = kind,
+	    .protocol = "redis",
+	    .where = make_call(6379, "").backend,
+	    .operation = operation,
+	    .evidence = "for a test",
+	    .calls = 3,
+	    .candidates = 4,
+	    .needless = 2,
+	    .saving = report.then,
+	    .sites = {{&session, 3}},
+	    .site_count = 1,
+	};
+	return report;
+}
+
+static void add_report(struct summary *summary, const struct finding_report *report)
+{
+	struct run run = make_run(&homepage, report->wall, report->wall / 2);
+
+	assert_int_equal(summary_add_run(summary, &run, report), 0);
+}
+
+/* The same finding of many runs is one row, twice in a run it is one run's; what differs in any part is another. */
+static void test_findings(void **state)
+{
+	struct summary *summary = summary_new();
+	struct finding_report report = make_report(FINDING_DUPLICATE, "GET user:?", 50000, 8000);
+	struct finding_report serial = make_report(FINDING_SERIAL, "GET user:?", 50000, 9000);
+	static const struct run_site other_site = {"shop.stock.all", "/srv/shop/stock.py", 7};
+
+	(void)state;
+	report.findings[1] = report.findings[0];
+	report.findings[1].sites[0] = (struct finding_site){&other_site, 5};
+	report.findings[1].example = "GET user:7";
+	report.count = 2;
+	for (int i = 0; i < 3; i++)
+		add_report(summary, &report);
+	report = make_report(FINDING_DUPLICATE, "GET cart:?", 50000, 8000);
+	add_report(summary, &report);
+	add_report(summary, &serial);
+	serial.findings[0].sites[0].site = &other_site;
+	add_report(summary, &serial);
+	report.analysed = false; /* its calls are not known one by one */
+	add_report(summary, &report);
+	summary_sort(summary);
+	const struct summary_endpoint *row = summary->endpoints;
+	const struct summary_finding *first = &row->findings[0];
+
+	assert_true(row->runs == 7 && row->analysed.now.count == 6 && row->finding_count == 4);
+	assert_true(first->kind == FINDING_DUPLICATE && first->runs == 3 && first->calls == 18 &&
+		    first->needless == 12);
+	assert_string_equal(first->operation, "GET user:?");
+	assert_string_equal(first->address, "127.0.0.1:6379");
+	assert_string_equal(first->example, "GET user:7");
+	assert_true(first->saving.expected == 48000 && first->saving.low == 24000 && first->saving.high == 96000);
+	assert_true(first->site_count == 2 && first->sites[0].calls == 15 && first->sites[0].line == 7);
+	assert_true(row->findings[1].kind == FINDING_SERIAL && row->findings[2].kind == FINDING_SERIAL);
+	assert_string_equal(row->findings[3].operation, "GET cart:?");
+	summary_free(summary);
+}
+
+/* Beyond the table they are counted, and the merged summary knows of them too. */
+static void test_findings_bounded(void **state)
+{
+	struct summary *summary = summary_new(), *merged = summary_new();
+	char operation[32];
+
+	(void)state;
+	for (int i = 0; i < 2 * SUMMARY_MAX_FINDINGS; i++) {
+		struct finding_report report = make_report(FINDING_DUPLICATE, operation, 50000, 8000);
+
+		snprintf(operation, sizeof(operation), "GET thing%d:?", i);
+		add_report(summary, &report);
+	}
+	assert_int_equal(summary->endpoints->finding_count, SUMMARY_MAX_FINDINGS);
+	assert_true(summary_unanalysed(summary).findings == SUMMARY_MAX_FINDINGS);
+	summary->facts.unanalysed.findings = 5;
+	assert_true(summary_unanalysed(summary).findings == SUMMARY_MAX_FINDINGS + 5);
+	assert_int_equal(summary_merge(merged, summary), 0);
+	assert_int_equal(merged->endpoints->finding_count, SUMMARY_MAX_FINDINGS);
+	assert_true(summary_unanalysed(merged).findings == SUMMARY_MAX_FINDINGS);
+	summary_free(summary);
+	summary_free(merged);
+}
+
+/* The medians of what runs take, would take, and the range of that. */
+static void test_prediction(void **state)
+{
+	struct summary *summary = summary_new();
+
+	(void)state;
+	for (uint64_t i = 0; i < 101; i++) {
+		struct finding_report report = make_report(FINDING_DUPLICATE, "GET", (100 + i) * 1000, 20000);
+
+		add_report(summary, &report);
+	}
+	struct summary_prediction predicted = summary_predict(summary, summary->endpoints);
+
+	assert_true(predicted.runs == 101);
+	assert_float_equal(predicted.now, 150000, 150000 * 0.006);
+	assert_float_equal(predicted.then, 130000, 130000 * 0.006);
+	assert_float_equal(predicted.low, 110000, 110000 * 0.006);
+	assert_float_equal(predicted.high, 140000, 140000 * 0.006);
+	/* Where no finding counts as one, nothing is saved. */
+	summary->facts.rules.shown.runs = 102;
+	predicted = summary_predict(summary, summary->endpoints);
+	assert_true(predicted.then == predicted.now && predicted.low == predicted.now);
+	summary_free(summary);
+}
+
+/* Nothing is saved by what takes a cache, and a saving longer than the run leaves nothing of it. */
+static void test_prediction_bounds(void **state)
+{
+	struct summary *summary = summary_new();
+	struct finding_report report = make_report(FINDING_REPEATED, "GET", 10000, 9000);
+
+	(void)state;
+	report.then = (struct finding_saving){0};
+	add_report(summary, &report);
+	struct summary_prediction predicted = summary_predict(summary, summary->endpoints);
+
+	assert_true(predicted.runs == 1 && predicted.then == predicted.now);
+	summary_clear(summary);
+	report = make_report(FINDING_DUPLICATE, "GET", 10000, 9000);
+	add_report(summary, &report);
+	predicted = summary_predict(summary, summary->endpoints);
+	assert_true(predicted.low == 0 && predicted.then > 0);
+	summary_free(summary);
+}
+
+/* From when on a finding is one over all runs: each threshold is met exactly, and then missed by the least step. */
+static void test_shown(void **state)
+{
+	struct summary *summary = summary_new();
+	struct finding_rules *rules = &summary->facts.rules;
+	struct finding_report report = make_report(FINDING_REPEATED, "GET", 10000, 500), nothing = report;
+
+	(void)state;
+	nothing.count = 0;
+	for (int i = 0; i < 10; i++)
+		add_report(summary, i < 4 ? &report : &nothing);
+	const struct summary_endpoint *row = summary->endpoints;
+	struct summary_finding *finding = &row->findings[0]; /* in 4 of 10 runs, 8 needless of 16 */
+
+	*rules = (struct finding_rules){.shown = {.runs = 4, .run_share = 0.4}};
+	assert_true(summary_is_shown(summary, row, finding));
+	rules->shown.runs = 5;
+	assert_false(summary_is_shown(summary, row, finding));
+	*rules = (struct finding_rules){.shown = {.run_share = 0.41}};
+	assert_false(summary_is_shown(summary, row, finding));
+	*rules = (struct finding_rules){.repeated = {.least = 8, .share = 0.5}};
+	assert_true(summary_is_shown(summary, row, finding));
+	rules->repeated.least = 9;
+	assert_false(summary_is_shown(summary, row, finding));
+	*rules = (struct finding_rules){.repeated = {.share = 0.51}};
+	assert_false(summary_is_shown(summary, row, finding));
+	finding->kind = FINDING_RECONNECT; /* what holds for one kind says nothing of another */
+	assert_true(summary_is_shown(summary, row, finding));
+	rules->reconnect.share = 0.51;
+	assert_false(summary_is_shown(summary, row, finding));
+	finding->kind = FINDING_SLOW_START;
+	rules->slow_start.share = 0.4;
+	assert_true(summary_is_shown(summary, row, finding));
+	rules->slow_start.share = 0.41;
+	assert_false(summary_is_shown(summary, row, finding));
+	finding->kind = FINDING_DUPLICATE;
+	assert_true(summary_is_shown(summary, row, finding));
 	summary_free(summary);
 }
 
@@ -338,7 +519,10 @@ static void add_random(struct summary *one, struct summary *other)
 	struct run_site site = session;
 	enum run_reason reason = (enum run_reason)test_random_below(RUN_REASON_COUNT);
 	bool error = test_random_below(10) == 0;
+	struct finding_report report = make_report((enum finding_kind)test_random_below(FINDING_KIND_COUNT),
+						   error ? "GET" : "SET", 50000, test_random_below(50000));
 
+	report.analysed = test_random_below(4) > 0;
 	site.line = 1 + (uint32_t)test_random_below(4);
 	run.route = "GET /";
 	run.partial = test_random_below(10) == 0;
@@ -354,7 +538,7 @@ static void add_random(struct summary *one, struct summary *other)
 		assert_int_equal(summary_add_call(summary, &call, endpoint, &site, reason), 0);
 		summary_add_request(summary, &call, !error);
 		if (endpoint)
-			assert_int_equal(summary_add_run(summary, &run), 0);
+			assert_int_equal(summary_add_run(summary, &run, &report), 0);
 	}
 }
 
@@ -394,7 +578,7 @@ static void test_order(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++)
-		assert_int_equal(summary_add_run(summary, &runs[i]), 0);
+		assert_int_equal(summary_add_run(summary, &runs[i], NULL), 0);
 	for (size_t i = 0; i < 5; i++)
 		add(summary, &calls[i], &stock);
 	summary_sort(summary);
@@ -467,12 +651,23 @@ static void test_targets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_counts),	  cmocka_unit_test(test_connects),
-	    cmocka_unit_test(test_unattributed),  cmocka_unit_test(test_runs),
-	    cmocka_unit_test(test_requests),	  cmocka_unit_test(test_same_name),
-	    cmocka_unit_test(test_addresses),	  cmocka_unit_test(test_bounds),
-	    cmocka_unit_test(test_site_bound),	  cmocka_unit_test(test_merge_is_adding_all),
-	    cmocka_unit_test(test_order),	  cmocka_unit_test(test_targets),
+	    cmocka_unit_test(test_counts),
+	    cmocka_unit_test(test_connects),
+	    cmocka_unit_test(test_unattributed),
+	    cmocka_unit_test(test_runs),
+	    cmocka_unit_test(test_findings),
+	    cmocka_unit_test(test_findings_bounded),
+	    cmocka_unit_test(test_prediction),
+	    cmocka_unit_test(test_prediction_bounds),
+	    cmocka_unit_test(test_shown),
+	    cmocka_unit_test(test_requests),
+	    cmocka_unit_test(test_same_name),
+	    cmocka_unit_test(test_addresses),
+	    cmocka_unit_test(test_bounds),
+	    cmocka_unit_test(test_site_bound),
+	    cmocka_unit_test(test_merge_is_adding_all),
+	    cmocka_unit_test(test_order),
+	    cmocka_unit_test(test_targets),
 	    cmocka_unit_test(test_calls_of_runs),
 	};
 
