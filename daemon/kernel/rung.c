@@ -187,7 +187,7 @@ int rung_load(struct kernel *kernel, const struct kernel_options *options, enum 
 	if (!object)
 		return rung_explain("cannot open the BPF object", -errno, why);
 	if (object->rodata->cfg_abi != NT_ABI) {
-		snprintf(why, KERNEL_WHY_SIZE, "the BPF object is of another build (ABI %u, not %u): build again",
+		snprintf(why, KERNEL_WHY_SIZE, "the BPF object is of another build (ABI %u, not %d): build again",
 			 object->rodata->cfg_abi, NT_ABI);
 		nettraced_bpf__destroy(object);
 		return -EPROTO;
