@@ -22,7 +22,11 @@
 /* One of the keys that a request names, with what was answered for it. */
 struct content_item {
 	uint64_t key;
-	uint64_t answer; /* 0: the answer does not say which part of it is for this key */
+	/*
+	 * 0: the answer does not say which part of it is for this key, or the request asks for less than all that the
+	 * key has (a field, a range, its time to live): where it is known, the same key was asked the same.
+	 */
+	uint64_t answer;
 };
 
 /* Shared by those who hold it: nobody changes it when the call has ended. */

@@ -5,6 +5,9 @@
  *	stage.c      one run after the other through all kinds; what is remembered across runs
  *	table.c      the kinds, in the order in which they are asked
  *	duplicate.c n_plus_one.c serial.c repeated.c reconnect.c slow_start.c stalled.c
+ *	group.c      the calls of a run by what they are
+ *	index.c      what is known of a request, a key or a value within a run
+ *	passing.c    where the values of requests came from
  *	dependency.c which calls of a run need which others' answers
  *	schedule.c   the run's timeline, with proposals applied to it
  *	rules.c      thresholds
@@ -59,6 +62,8 @@ struct plan {
 	struct plan_proposal *proposals; /* plan_propose() */
 	size_t proposal_count;
 	bool no_memory;
+	struct group_table *groups; /* group.h, once asked for */
+	struct passing *passing;    /* passing.h, likewise */
 };
 
 struct finding_type {
@@ -69,6 +74,8 @@ struct finding_type {
 	void (*clear)(struct finding_stage *stage); /* frees what it remembers in stage->memory[kind]; may be NULL */
 };
 extern const struct finding_type *const finding_types[]; /* ended by NULL */
+extern const struct finding_type finding_duplicate, finding_n_plus_one, finding_serial, finding_repeated,
+    finding_reconnect, finding_slow_start, finding_stalled;
 
 /*
  * stage.c. A proposal with room for `count` calls, filled with zeroes but for that; NULL without memory (noted in the

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plan.h"
+#include "group.h"
 
 #define BLOCK_SIZE 65536 /* bytes of memory for a plan that are asked for at once */
 
@@ -163,11 +163,6 @@ static void add_site(struct finding *finding, const struct run_site *site)
 	finding->sites[i].calls++;
 }
 
-static const char *operation_of(const struct run_call *call)
-{
-	return call->content && *call->content->template ? call->content->template : call->operation;
-}
-
 static void describe(struct plan *plan, const struct plan_proposal *proposal, struct finding *ret_finding)
 {
 	const struct run_call *made = plan->run->made;
@@ -177,7 +172,7 @@ static void describe(struct plan *plan, const struct plan_proposal *proposal, st
 	    .kind = proposal->kind,
 	    .protocol = first->protocol,
 	    .where = first->where,
-	    .operation = proposal->operation ? proposal->operation : operation_of(first),
+	    .operation = proposal->operation ? proposal->operation : group_operation(first),
 	    .example = first->content ? first->content->example : NULL,
 	    .evidence = proposal->evidence,
 	    .remedy = proposal->remedy,

@@ -4,5 +4,7 @@
 #include "plan.h"
 
 const struct finding_type *const finding_types[] = {
+    &finding_duplicate,
+    &finding_n_plus_one,
     NULL,
 };

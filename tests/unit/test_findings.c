@@ -1,0 +1,651 @@
+/*
+ * test_findings.c: the kinds of findings, each on runs made by hand: the sin, and its innocent twins that differ in the
+ * one thing that matters.
+ */
+#include "made_run.h"
+
+static struct finding_stage *stage;
+static struct finding_report report;
+static struct made_run made;
+
+static int begin(void **state)
+{
+	(void)state;
+	stage = finding_stage_new();
+	made_begin(&made);
+	return stage ? 0 : -1;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	finding_stage_free(stage);
+	return 0;
+}
+
+static void look(void)
+{
+	assert_int_equal(finding_stage_ran(stage, &made.run, &report), 0);
+}
+
+static size_t count_of(enum finding_kind kind)
+{
+	size_t count = 0;
+
+	look();
+	for (size_t i = 0; i < report.count; i++)
+		count += report.findings[i].kind == kind;
+	return count;
+}
+
+/* The only one of its kind. */
+static const struct finding *only(enum finding_kind kind)
+{
+	assert_int_equal(count_of(kind), 1);
+	for (size_t i = 0; i < report.count; i++)
+		if (report.findings[i].kind == kind)
+			return &report.findings[i];
+	return NULL;
+}
+
+static void some_call(void)
+{
+	made_http(&made, "GET /news", made_number(), made_number());
+}
+
+/* The same key twice, with something else between. */
+static struct run_call *ask_twice(void)
+{
+	uint64_t key = made_number(), answer = made_number();
+
+	made_get(&made, key, answer);
+	some_call();
+	return made_get(&made, key, answer);
+}
+
+static void test_duplicate(void **state)
+{
+	struct run_call *again = ask_twice();
+	const struct finding *found;
+
+	(void)state;
+	again->site = &made_sites[1];
+	found = only(FINDING_DUPLICATE);
+	assert_int_equal(found->needless, 1);
+	assert_int_equal(found->calls, 1);
+	assert_int_equal(found->candidates, 2);
+	assert_string_equal(found->operation, "GET user:?");
+	assert_string_equal(found->protocol, "redis");
+	assert_string_equal(found->evidence, "same request and answer within one run");
+	/* The place is that of the one that need not be made. */
+	assert_int_equal(found->site_count, 1);
+	assert_ptr_equal(found->sites[0].site, &made_sites[1]);
+}
+
+static void test_duplicates_of_two_keys(void **state)
+{
+	uint64_t a = made_number(), b = made_number(), answer = made_number();
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		made_get(&made, a, answer);
+		made_get(&made, b, answer ^ 2);
+	}
+	assert_int_equal(only(FINDING_DUPLICATE)->needless, 4);
+}
+
+static void test_duplicate_without_keys(void **state)
+{
+	uint64_t request = made_number(), answer = made_number();
+
+	(void)state;
+	made_http(&made, "GET /price/?", request, answer)->client_error = true;
+	made_http(&made, "GET /price/?", request, answer)->client_error = true;
+	assert_int_equal(only(FINDING_DUPLICATE)->needless, 1);
+}
+
+static void test_duplicates_at_once(void **state)
+{
+	uint64_t key = made_number(), answer = made_number();
+
+	(void)state;
+	made_get(&made, key, answer)->lane = 5;
+	made_overlap(made_get(&made, key, answer));
+	assert_int_equal(only(FINDING_DUPLICATE)->needless, 1);
+}
+
+static void test_other_answer(void **state)
+{
+	uint64_t key = made_number(), answer = made_number();
+
+	(void)state;
+	made_get(&made, key, answer);
+	made_get(&made, key, answer ^ 2);
+	made_get(&made, key, answer);
+	assert_int_equal(count_of(FINDING_DUPLICATE), 0);
+}
+
+static void test_other_backend(void **state)
+{
+	(void)state;
+	ask_twice()->where.address[3]++;
+	assert_int_equal(count_of(FINDING_DUPLICATE), 0);
+}
+
+static void test_other_key(void **state)
+{
+	(void)state;
+	made_get(&made, made_number(), 9);
+	made_get(&made, made_number(), 9);
+	assert_int_equal(count_of(FINDING_DUPLICATE), 0);
+}
+
+/* Asked again because the first time it went wrong. */
+static void test_retries(void **state)
+{
+	struct run_call *again = ask_twice();
+
+	(void)state;
+	made.calls[0].error = true;
+	assert_int_equal(count_of(FINDING_DUPLICATE), 0);
+	made.calls[0].error = false;
+	made.calls[0].answered = false;
+	assert_int_equal(count_of(FINDING_DUPLICATE), 0);
+	made.calls[0].answered = true;
+	again->error = true;
+	assert_int_equal(count_of(FINDING_DUPLICATE), 0);
+}
+
+static void test_posts(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		made_add(&made, "http", "POST /charge", PROTOCOL_OTHER, 9, 11);
+	assert_int_equal(count_of(FINDING_DUPLICATE), 0);
+}
+
+static void test_connection_talk(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		made_add(&made, "redis", "PING", PROTOCOL_CONTROL, 9, 11);
+	assert_int_equal(count_of(FINDING_DUPLICATE), 0);
+}
+
+static void test_write_between(void **state)
+{
+	uint64_t key = made_number(), answer = made_number();
+
+	(void)state;
+	made_get(&made, key, answer);
+	made_set(&made, key);
+	made_get(&made, key, answer);
+	assert_int_equal(count_of(FINDING_DUPLICATE), 0);
+	made_get(&made, key, answer); /* from the write on, it counts anew */
+	assert_int_equal(only(FINDING_DUPLICATE)->needless, 1);
+}
+
+static void test_write_of_another_key(void **state)
+{
+	uint64_t key = made_number(), answer = made_number();
+
+	(void)state;
+	made_get(&made, key, answer);
+	made_set(&made, made_number());
+	made_get(&made, key, answer);
+	assert_int_equal(only(FINDING_DUPLICATE)->needless, 1);
+}
+
+/* It began before the first read, and nobody knows whether that saw it. */
+static void test_write_during_the_first(void **state)
+{
+	uint64_t key = made_number(), answer = made_number();
+	struct run_call *write = made_set(&made, key);
+
+	(void)state;
+	made_get(&made, key, answer);
+	write->in_last = made.now;
+	made_get(&made, key, answer);
+	assert_int_equal(count_of(FINDING_DUPLICATE), 0);
+}
+
+static void test_write_before_both(void **state)
+{
+	uint64_t key = made_number(), answer = made_number();
+
+	(void)state;
+	made_set(&made, key);
+	made_get(&made, key, answer);
+	made_get(&made, key, answer);
+	assert_int_equal(only(FINDING_DUPLICATE)->needless, 1);
+}
+
+/* What a command does is not known, or not even which it was: it may have changed anything there. */
+static void test_unknown_between(void **state)
+{
+	uint64_t key = made_number(), answer = made_number();
+	struct run_call *between;
+
+	(void)state;
+	made_get(&made, key, answer);
+	between = made_add(&made, "redis", "EVALSHA", PROTOCOL_OTHER, 9, 9);
+	made_get(&made, key, answer);
+	assert_int_equal(count_of(FINDING_DUPLICATE), 0);
+	between->content = NULL;
+	assert_int_equal(count_of(FINDING_DUPLICATE), 0);
+	between->where.port++;
+	assert_int_equal(only(FINDING_DUPLICATE)->needless, 1);
+}
+
+/* A read that names no keys may read what any write writes. */
+static void test_write_before_read_without_keys(void **state)
+{
+	uint64_t request = made_number(), answer = made_number();
+
+	(void)state;
+	made_add(&made, "redis", "DBSIZE", PROTOCOL_READ, request, answer);
+	made_set(&made, made_number());
+	made_add(&made, "redis", "DBSIZE", PROTOCOL_READ, request, answer);
+	assert_int_equal(count_of(FINDING_DUPLICATE), 0);
+}
+
+static void add_multi_get(const uint64_t *keys, size_t count)
+{
+	struct run_call *call = made_add(&made, "redis", "MGET user:?", PROTOCOL_READ, made_number(), made_number());
+
+	for (size_t i = 0; i < count; i++)
+		made_add_key(call, keys[i], keys[i] ^ 4);
+}
+
+static void test_multi_get_of_known_keys(void **state)
+{
+	uint64_t keys[3] = {made_number(), made_number(), made_number()};
+	const struct finding *found;
+
+	(void)state;
+	add_multi_get(keys, 2);
+	made_get(&made, keys[2], keys[2] ^ 4);
+	add_multi_get(keys, 3);
+	found = only(FINDING_DUPLICATE);
+	assert_int_equal(found->needless, 3);
+	assert_int_equal(found->calls, 1);
+	assert_string_equal(found->operation, "MGET user:?");
+	assert_string_equal(found->evidence, "same request and answer within one run");
+}
+
+static void test_get_of_what_a_multi_get_had(void **state)
+{
+	uint64_t keys[2] = {made_number(), made_number()};
+
+	(void)state;
+	add_multi_get(keys, 2);
+	made_get(&made, keys[1], keys[1] ^ 4);
+	assert_string_equal(only(FINDING_DUPLICATE)->operation, "GET user:?");
+}
+
+static void test_multi_get_of_some_known_keys(void **state)
+{
+	uint64_t keys[3] = {made_number(), made_number(), made_number()};
+	const struct finding *found;
+
+	(void)state;
+	add_multi_get(keys, 2);
+	add_multi_get(keys + 1, 2);
+	found = only(FINDING_DUPLICATE);
+	assert_int_equal(found->needless, 1);
+	assert_string_equal(found->evidence,
+			    "some keys of it were asked for before within one run, with the same answer");
+	assert_int_equal(found->saving.high, 0);
+}
+
+static void test_multi_get_of_new_keys(void **state)
+{
+	uint64_t keys[4] = {made_number(), made_number(), made_number(), made_number()};
+
+	(void)state;
+	keys[3] = keys[2]; /* twice in one request is its own affair */
+	add_multi_get(keys, 2);
+	add_multi_get(keys + 2, 2);
+	assert_int_equal(count_of(FINDING_DUPLICATE), 0);
+}
+
+static void test_pipelined(void **state)
+{
+	struct run_call *again = ask_twice();
+
+	(void)state;
+	again->round_trip = false;
+	assert_string_equal(only(FINDING_DUPLICATE)->evidence, "same request and answer within one run, in pipelines");
+}
+
+static void test_least_duplicates(void **state)
+{
+	struct finding_rules rules = *finding_stage_rules(stage);
+	uint64_t key = made_number(), answer = made_number();
+
+	(void)state;
+	rules.duplicate.least = 3;
+	finding_stage_set_rules(stage, &rules);
+	made_get(&made, key, answer);
+	made_get(&made, key, answer);
+	assert_int_equal(count_of(FINDING_DUPLICATE), 0);
+	made_get(&made, key, answer);
+	assert_int_equal(only(FINDING_DUPLICATE)->needless, 2);
+}
+
+static void test_answers_that_do_not_matter(void **state)
+{
+	struct finding_rules rules = *finding_stage_rules(stage);
+	uint64_t key = made_number();
+
+	(void)state;
+	rules.duplicate.same_answer = false;
+	finding_stage_set_rules(stage, &rules);
+	made_get(&made, key, made_number());
+	made_get(&made, key, made_number());
+	assert_int_equal(only(FINDING_DUPLICATE)->needless, 1);
+}
+
+/* ---- n_plus_one ---- */
+
+static uint32_t some_value(void)
+{
+	return (uint32_t)made_number();
+}
+
+/* An answer with `count` ids, and a request for each of them. */
+static void fan_out(uint32_t count)
+{
+	struct run_call *source = made_http(&made, "GET /basket", made_number(), made_number());
+	uint32_t ids[MADE_MAX];
+
+	for (uint32_t i = 0; i < count; i++)
+		made_answers_with(source, ids[i] = some_value());
+	for (uint32_t i = 0; i < count; i++)
+		made_asks_with(made_get(&made, made_number(), made_number()), ids[i]);
+}
+
+static void test_n_plus_one(void **state)
+{
+	uint32_t count = 4 + (uint32_t)test_random_below(20);
+	const struct finding *found;
+
+	(void)state;
+	fan_out(count);
+	found = only(FINDING_N_PLUS_ONE);
+	assert_int_equal(found->calls, count);
+	assert_int_equal(found->needless, count - 1);
+	assert_string_equal(found->operation, "GET user:?");
+	assert_string_equal(found->remedy, "MGET");
+	assert_string_equal(found->evidence, "one request for each value of an earlier answer");
+	assert_int_equal(report.count, 1);
+}
+
+static void test_too_few(void **state)
+{
+	(void)state;
+	fan_out(3);
+	assert_int_equal(count_of(FINDING_N_PLUS_ONE), 0);
+}
+
+static void test_n_plus_one_of_no_origin(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 6; i++)
+		made_asks_with(made_get(&made, made_number(), made_number()), some_value());
+	assert_string_equal(only(FINDING_N_PLUS_ONE)->evidence, "many requests of one kind in a run");
+}
+
+static void test_n_plus_one_over_http(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		made_http(&made, "GET /stock/?", made_number(), made_number());
+	assert_string_equal(only(FINDING_N_PLUS_ONE)->remedy, "a batch path, or all at once");
+}
+
+/* Different requests whose paths have no data: nothing could ask for them together. */
+static void test_paths_without_data(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		made_http(&made, "GET /stock", made_number(), made_number());
+	assert_int_equal(count_of(FINDING_N_PLUS_ONE), 0);
+}
+
+static void test_no_batch(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		made_get(&made, made_number(), made_number())->content->batch = NULL;
+	assert_int_equal(count_of(FINDING_N_PLUS_ONE), 0);
+}
+
+/* In a loop of gather() or threads: many calls, and no time in a row. */
+static void test_at_once(void **state)
+{
+	(void)state;
+	fan_out(9);
+	for (size_t i = 2; i < made.run.made_count; i++)
+		made_overlap(&made.calls[i]);
+	assert_int_equal(count_of(FINDING_N_PLUS_ONE), 0);
+}
+
+/* The same again and again is duplicate's. */
+static void test_same_requests(void **state)
+{
+	uint64_t keys[3] = {made_number(), made_number(), made_number()};
+
+	(void)state;
+	for (int i = 0; i < 12; i++)
+		made_get(&made, keys[i % 3], 9);
+	assert_int_equal(count_of(FINDING_N_PLUS_ONE), 0);
+	assert_int_equal(only(FINDING_DUPLICATE)->needless, 9);
+}
+
+static void test_same_among_different(void **state)
+{
+	uint64_t keys[5];
+
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		keys[i % 5] = i < 5 ? made_number() : keys[i % 5];
+		made_get(&made, keys[i % 5], 9);
+	}
+	assert_int_equal(only(FINDING_N_PLUS_ONE)->calls, 5);
+	assert_int_equal(only(FINDING_DUPLICATE)->needless, 5);
+}
+
+/* Each answer says what to ask for next. */
+static void walk_list(bool through_others)
+{
+	uint32_t id = some_value();
+
+	for (int i = 0; i < 6; i++) {
+		struct run_call *call = made_get(&made, made_number(), made_number());
+
+		made_asks_with(call, id);
+		made_answers_with(call, id = some_value());
+		if (!through_others)
+			continue;
+		call = made_http(&made, "GET /next", made_number(), made_number());
+		made_asks_with(call, id);
+		made_answers_with(call, id = some_value());
+	}
+}
+
+static void test_linked_list(void **state)
+{
+	(void)state;
+	walk_list(false);
+	assert_int_equal(count_of(FINDING_N_PLUS_ONE), 0);
+}
+
+static void test_linked_list_through_others(void **state)
+{
+	(void)state;
+	walk_list(true);
+	assert_int_equal(count_of(FINDING_N_PLUS_ONE), 0);
+}
+
+/* The answers have each other's ids, but those were known before. */
+static void test_answers_that_name_known_ids(void **state)
+{
+	(void)state;
+	fan_out(6);
+	for (size_t i = 1; i + 1 < made.run.made_count; i++)
+		made_answers_with(&made.calls[i], made.calls[i + 1].content->request_values[0]);
+	assert_int_equal(only(FINDING_N_PLUS_ONE)->calls, 6);
+}
+
+/* A root and its children: the children are one level. */
+static void test_tree(void **state)
+{
+	uint32_t ids[7];
+	struct run_call *root = made_get(&made, made_number(), made_number());
+
+	(void)state;
+	for (int i = 0; i < 7; i++)
+		made_answers_with(root, ids[i] = some_value());
+	for (int i = 0; i < 7; i++)
+		made_asks_with(made_get(&made, made_number(), made_number()), ids[i]);
+	assert_int_equal(only(FINDING_N_PLUS_ONE)->calls, 7);
+}
+
+/* Two loops in one: for each value a GET, and with its answer a path. */
+static void test_two_in_one_loop(void **state)
+{
+	uint32_t ids[5], next;
+	struct run_call *source = made_http(&made, "GET /basket", made_number(), made_number()), *call;
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		made_answers_with(source, ids[i] = some_value());
+	for (int i = 0; i < 5; i++) {
+		call = made_get(&made, made_number(), made_number());
+		made_asks_with(call, ids[i]);
+		made_answers_with(call, next = some_value());
+		made_asks_with(made_http(&made, "GET /price/?", made_number(), made_number()), next);
+	}
+	assert_int_equal(count_of(FINDING_N_PLUS_ONE), 2);
+}
+
+/* The answers cannot be read, and what is asked next was never seen: perhaps it is in them. */
+static void test_unknown_answers(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 6; i++) {
+		struct run_call *call = made_get(&made, made_number(), made_number());
+
+		made_asks_with(call, some_value());
+		call->content->opaque = true;
+	}
+	assert_string_equal(only(FINDING_N_PLUS_ONE)->evidence,
+			    "many requests of one kind in a run; some answers are not known");
+}
+
+static void test_unknown_answers_of_known_ids(void **state)
+{
+	(void)state;
+	fan_out(6);
+	for (size_t i = 1; i < made.run.made_count; i++)
+		made.calls[i].content->opaque = true;
+	assert_string_equal(only(FINDING_N_PLUS_ONE)->evidence, "one request for each value of an earlier answer");
+}
+
+static void test_failed_members(void **state)
+{
+	(void)state;
+	fan_out(6);
+	for (size_t i = 1; i < 5; i++)
+		made.calls[i].error = true;
+	assert_int_equal(count_of(FINDING_N_PLUS_ONE), 0);
+}
+
+static void test_other_rules(void **state)
+{
+	struct finding_rules rules = *finding_stage_rules(stage);
+
+	(void)state;
+	fan_out(6);
+	rules.n_plus_one.keyed = false;
+	finding_stage_set_rules(stage, &rules);
+	assert_int_equal(count_of(FINDING_N_PLUS_ONE), 0);
+	rules.n_plus_one.keyed = true;
+	rules.n_plus_one.time = 1000 * MADE_MS;
+	finding_stage_set_rules(stage, &rules);
+	assert_int_equal(count_of(FINDING_N_PLUS_ONE), 0);
+	rules.n_plus_one.time = 0;
+	rules.n_plus_one.within = 1;
+	finding_stage_set_rules(stage, &rules);
+	assert_int_equal(count_of(FINDING_N_PLUS_ONE), 0);
+	rules.n_plus_one.within = 1000 * MADE_MS;
+	rules.n_plus_one.source = true;
+	finding_stage_set_rules(stage, &rules);
+	assert_int_equal(count_of(FINDING_N_PLUS_ONE), 1);
+	made.calls[0].in_last = made.calls[1].in_last; /* nothing had ended before them */
+	assert_int_equal(count_of(FINDING_N_PLUS_ONE), 0);
+}
+
+/* What nobody can tell apart is not looked at. */
+static void test_run_that_is_not_exact(void **state)
+{
+	(void)state;
+	ask_twice();
+	made.run.exact = false;
+	look();
+	assert_false(report.analysed);
+	assert_int_equal(report.count, 0);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    CASE(test_duplicate),
+	    CASE(test_duplicates_of_two_keys),
+	    CASE(test_duplicate_without_keys),
+	    CASE(test_duplicates_at_once),
+	    CASE(test_other_answer),
+	    CASE(test_other_backend),
+	    CASE(test_other_key),
+	    CASE(test_retries),
+	    CASE(test_posts),
+	    CASE(test_connection_talk),
+	    CASE(test_write_between),
+	    CASE(test_write_of_another_key),
+	    CASE(test_write_during_the_first),
+	    CASE(test_write_before_both),
+	    CASE(test_unknown_between),
+	    CASE(test_write_before_read_without_keys),
+	    CASE(test_multi_get_of_known_keys),
+	    CASE(test_get_of_what_a_multi_get_had),
+	    CASE(test_multi_get_of_some_known_keys),
+	    CASE(test_multi_get_of_new_keys),
+	    CASE(test_pipelined),
+	    CASE(test_least_duplicates),
+	    CASE(test_answers_that_do_not_matter),
+	    CASE(test_n_plus_one),
+	    CASE(test_too_few),
+	    CASE(test_n_plus_one_of_no_origin),
+	    CASE(test_n_plus_one_over_http),
+	    CASE(test_paths_without_data),
+	    CASE(test_no_batch),
+	    CASE(test_at_once),
+	    CASE(test_same_requests),
+	    CASE(test_same_among_different),
+	    CASE(test_linked_list),
+	    CASE(test_linked_list_through_others),
+	    CASE(test_answers_that_name_known_ids),
+	    CASE(test_tree),
+	    CASE(test_two_in_one_loop),
+	    CASE(test_unknown_answers),
+	    CASE(test_unknown_answers_of_known_ids),
+	    CASE(test_failed_members),
+	    CASE(test_other_rules),
+	    CASE(test_run_that_is_not_exact),
+	};
+
+	return cmocka_run_group_tests(tests, test_seed, NULL);
+}
