@@ -7,13 +7,13 @@ every time: somebody has always just bought one.
 """
 
 import argparse
+import asyncio
 import hashlib
-import http.server
 import itertools
 import json
-import os
-import threading
-import time
+import selectors
+import socket
+import sys
 import urllib.parse
 
 TOWNS = ("aarhus", "bremen", "coimbra", "debrecen", "eindhoven", "freiburg", "granada", "helsinki")
@@ -60,35 +60,45 @@ POST = {
 }
 
 
-class Stock(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = 65536  # head and body leave in one piece
-    disable_nagle_algorithm = True
+class Stock(asyncio.Protocol):
+    """A client's connection: HTTP/1.1, one request after the other."""
 
-    def do_GET(self):
-        url = urllib.parse.urlsplit(self.path)
+    delay = 0  # seconds
+
+    def connection_made(self, transport):
+        self.transport, self.data = transport, b""
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def data_received(self, data):
+        self.data += data
+        head, end, body = self.data.partition(b"\r\n\r\n")
+        if not end:
+            return
+        first, *lines = head.decode().split("\r\n")
+        headers = dict(line.lower().split(": ", 1) for line in lines)
+        length = int(headers.get("content-length", 0))
+        if len(body) >= length:
+            self.data = body[length:]
+            asyncio.get_running_loop().call_later(self.delay, self.answer, first, body[:length])
+
+    def answer(self, first, body):
+        method, target, _ = first.split(" ")
+        url = urllib.parse.urlsplit(target)
         kind, _, rest = url.path.strip("/").partition("/")
-        self._answer(GET.get(kind), rest, urllib.parse.parse_qs(url.query))
-
-    def do_POST(self):
-        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self._answer(POST.get(self.path.strip("/")), message)
-
-    def _answer(self, make, *asked):
-        time.sleep(self.server.delay)
-        body = json.dumps(make(*asked) if make else {}).encode()
-        self.send_response(200 if make else 404)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+        asked = (json.loads(body),) if method == "POST" else (rest, urllib.parse.parse_qs(url.query))
+        make = {"GET": GET, "POST": POST}[method].get(kind)
+        status = "200 OK" if make else "404 Not Found"
+        text = json.dumps(make(*asked) if make else {})
+        head = "HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (status, len(text))
+        self.transport.write((head + text).encode())
 
 
-class Server(http.server.ThreadingHTTPServer):
-    request_queue_size = 128
+async def serve(port, delay):
+    Stock.delay = delay
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Stock, "127.0.0.1", port, backlog=128)
+    print("port %d" % server.sockets[0].getsockname()[1], flush=True)
+    await loop.run_in_executor(None, sys.stdin.read)
 
 
 def main():
@@ -96,12 +106,9 @@ def main():
     parser.add_argument("port", type=int)
     parser.add_argument("--delay", type=float, default=2, metavar="MS", help="what its own database would take")
     options = parser.parse_args()
-    server = Server(("127.0.0.1", options.port), Stock)
-    server.delay = options.delay / 1e3
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    print("port %d" % server.server_address[1], flush=True)
-    while os.read(0, 4096):
-        pass
+    # epoll rounds timers up to whole milliseconds, select does not.
+    loop = asyncio.SelectorEventLoop(selectors.SelectSelector())
+    loop.run_until_complete(serve(options.port, options.delay / 1e3))
 
 
 if __name__ == "__main__":
