@@ -143,6 +143,7 @@ vm: all $(BUILD)/nettraced.static $(BUILD)/nettrace.static $(BUILD)/verify.stati
 bench: all
 	/usr/bin/python3 -B tests/bench/run.py --json $(BUILD)/bench.json
 	/usr/bin/python3 -B tests/bench/shapes.py --json $(BUILD)/bench-shapes.json
+	/usr/bin/python3 -B tests/bench/predict.py --json $(BUILD)/bench-predict.json
 
 lint:
 	tests/lint.sh
