@@ -9,7 +9,9 @@
  *	index.c      what is known of a request, a key or a value within a run
  *	passing.c    where the values of requests came from
  *	dependency.c which calls of a run need which others' answers
- *	schedule.c   the run's timeline, with proposals applied to it
+ *	timeline.c   the run's calls as they lie in time, lane by lane
+ *	library.c    what client libraries take around their calls
+ *	schedule.c   what the timeline would be with proposals applied to it
  *	rules.c      thresholds
  *
  * A kind only says which calls, and what would become of them; how much time that saves is for schedule.c to say, for
@@ -19,6 +21,11 @@
 #define NT_FINDING_PLAN_H
 
 #include "finding.h"
+
+struct dependencies;
+struct library_table;
+struct schedule;
+struct timeline;
 
 #define PLAN_FIRST UINT32_MAX
 
@@ -48,10 +55,12 @@ struct plan_proposal {
 	 * is asked again) not; PLAN_FIRST: calls[0].
 	 */
 	uint32_t shown;
-	uint32_t needless;   /* struct finding's */
-	uint32_t candidates; /* likewise */
-	bool sure;	     /* false: it counts in the high end of the range only */
-	bool apart;	     /* it is not among `all together` (repeated: it takes a cache, with what that brings) */
+	uint32_t needless;	      /* struct finding's */
+	uint32_t candidates;	      /* likewise */
+	bool sure;		      /* false: it counts in the high end of the range only */
+	struct finding_saving saving; /* alone; stage.c's, unless who proposes has asked for it (`weighed`) */
+	bool weighed;
+	bool apart; /* it is not among `all together` (repeated: it takes a cache, with what that brings) */
 };
 
 /* A run that is looked at. */
@@ -61,6 +70,10 @@ struct plan {
 	const struct finding_rules *rules;
 	struct plan_proposal *proposals; /* plan_propose() */
 	size_t proposal_count;
+	/* Made when they are asked for first: */
+	struct timeline *timeline;
+	struct dependencies *dependencies;
+	struct schedule *schedule;
 	bool no_memory;
 	struct group_table *groups; /* group.h, once asked for */
 	struct passing *passing;    /* passing.h, likewise */
@@ -97,7 +110,15 @@ enum dependency dependency_between(struct plan *plan, uint32_t i, uint32_t j);
 
 /* schedule.c: what the wall time of the run would be less, with these proposals of the plan applied together. */
 struct finding_saving schedule_saving(struct plan *plan, const struct plan_proposal *const *proposals, size_t count);
-/* Learns what client libraries take around their calls from a run as it was. */
-void schedule_learn(struct plan *plan);
+
+/*
+ * library.c. What a client library takes around a call to this backend: its own time before the first byte and after
+ * the last one together, in ns; 0 while that is not known.
+ */
+uint64_t library_time(struct plan *plan, const char *protocol, const struct call_backend *where);
+/* Learns that from a run as it was. */
+void library_learn(struct plan *plan);
+void library_free(struct library_table *table);
+struct library_table **plan_libraries(struct finding_stage *stage); /* stage.c: library.c's to fill */
 
 #endif

@@ -1,19 +1,471 @@
 /*
  * schedule.c: what a run would take with some calls left out, put together or made at once. See plan.h.
+ *
+ * A block of the timeline (timeline.h) is moved by what released it: it begins as long after that as it did, since what
+ * lies between is the target's own Python, which stays where it is. But for a part of it: the client library's time
+ * before and after a call, its *margins* (library.c), goes where the call goes.
+ *
+ * Each saving is worked out three times. The low end takes no margins along, and makes the backend pay for what is
+ * asked of it at once; the high end takes the margins to be twice what was learned, and everything to go as well as it
+ * can.
  */
-#include "plan.h"
+#include <stdlib.h>
+#include <string.h>
+
+#include "timeline.h"
+
+/* What a call costs that is given to another thread, or to a task of its own: to start it, and to take its result. */
+#define THREAD_COST 100000 /* ns */
+#define TASK_COST 30000
+#define PARSED 8     /* of the library's time for n answers, one in so many stays when they come in one */
+#define CONTENTION 7 /* low end: a backend that is asked many things at once takes one in so many longer */
+
+#define NOT_FIXED UINT64_MAX
+
+enum level { LOW, EXPECTED, HIGH, LEVELS };
+
+struct margins {
+	uint64_t before, after; /* ns, inside the gaps around a block */
+};
+
+/* A call among those that are made at once. */
+struct job {
+	uint64_t before, wait, after; /* ns; `before` and `after` on the one CPU that Python has */
+};
+
+/* A plan's, made once; below `lengths` it is an evaluation's. */
+struct schedule {
+	const struct timeline *timeline;
+	uint32_t call_count;
+	struct margins *margins[LEVELS]; /* of each block */
+	uint64_t *lengths;		 /* of each call as it was */
+	uint64_t *now;			 /* of each call */
+	bool *gone, *taken;		 /* calls: not made any more; stands for others that are gone */
+	uint64_t *fixed;		 /* blocks: length with margins; NOT_FIXED: what its calls take */
+	uint64_t *left_over;		 /* blocks: library's time of calls that have gone into this one */
+	uint64_t *ended, *finished;	 /* blocks: without and with the margin after it */
+	struct job *jobs;
+};
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t most(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Of a block of several calls, their library is the first one's. */
+static uint64_t library_of(struct plan *plan, const struct timeline *timeline, const struct timeline_block *block)
+{
+	uint32_t i = block->call != TIMELINE_NONE ? block->call : timeline->order[block->first];
+	const struct run_call *call = &plan->run->made[i];
+
+	return call->kind == CALL_EXCHANGE ? library_time(plan, call->protocol, &call->where) : 0;
+}
+
+/* Two that want parts of a gap have what they want, or else shares of it. */
+static void share_gap(const struct timeline_block *block, struct margins *of_block, struct margins *of_releaser)
+{
+	uint64_t wanted = of_releaser->after + of_block->before;
+
+	if (wanted <= block->gap)
+		return;
+	of_releaser->after = block->gap * of_releaser->after / wanted;
+	of_block->before = block->gap - of_releaser->after;
+}
+
+/* `parts` halves of what the library takes on either side of each block, as far as there is room. */
+static void set_margins(const struct timeline *timeline, struct margins *margins, const uint64_t *libraries,
+			unsigned parts)
+{
+	for (uint32_t i = 0; i < timeline->block_count; i++) {
+		margins[i].before = least(libraries[i] * parts / 2, timeline->blocks[i].gap);
+		margins[i].after = least(libraries[i] * parts / 2, timeline->blocks[i].gap_after);
+	}
+	for (uint32_t i = 0; i < timeline->block_count; i++) {
+		const struct timeline_block *block = &timeline->blocks[i];
+
+		if (block->released_by != TIMELINE_NONE)
+			share_gap(block, &margins[i], &margins[block->released_by]);
+	}
+}
+
+static bool find_margins(struct plan *plan, struct schedule *schedule)
+{
+	const struct timeline *timeline = schedule->timeline;
+	uint64_t *libraries = plan_allocate(plan, timeline->block_count * sizeof(*libraries));
+
+	for (unsigned level = LOW; level < LEVELS; level++) {
+		size_t size = timeline->block_count * sizeof(*schedule->margins[level]);
+
+		schedule->margins[level] = plan_allocate(plan, size);
+		if (!schedule->margins[level] || !libraries)
+			return false;
+	}
+	for (uint32_t i = 0; i < timeline->block_count; i++)
+		libraries[i] = library_of(plan, timeline, &timeline->blocks[i]);
+	set_margins(timeline, schedule->margins[EXPECTED], libraries, 1);
+	set_margins(timeline, schedule->margins[HIGH], libraries, 2);
+	return true;
+}
+
+static uint64_t call_start(const struct timeline *timeline, const struct run_call *call)
+{
+	return most(call->out_first, timeline->began);
+}
+
+static void measure_calls(const struct plan *plan, struct schedule *schedule)
+{
+	const struct timeline *timeline = schedule->timeline;
+
+	for (uint32_t i = 0; i < schedule->call_count; i++) {
+		const struct run_call *call = &plan->run->made[i];
+		uint64_t start = call_start(timeline, call), end = least(timeline_call_end(call), timeline->ended);
+
+		schedule->lengths[i] = end > start ? end - start : 0;
+	}
+}
+
+static bool allocate(struct plan *plan, struct schedule *schedule)
+{
+	size_t calls = plan->run->made_count, blocks = schedule->timeline->block_count;
+
+	schedule->lengths = plan_allocate(plan, calls * sizeof(*schedule->lengths));
+	schedule->now = plan_allocate(plan, calls * sizeof(*schedule->now));
+	schedule->gone = plan_allocate(plan, calls * sizeof(*schedule->gone));
+	schedule->taken = plan_allocate(plan, calls * sizeof(*schedule->taken));
+	schedule->fixed = plan_allocate(plan, blocks * sizeof(*schedule->fixed));
+	schedule->left_over = plan_allocate(plan, blocks * sizeof(*schedule->left_over));
+	schedule->ended = plan_allocate(plan, blocks * sizeof(*schedule->ended));
+	schedule->finished = plan_allocate(plan, blocks * sizeof(*schedule->finished));
+	schedule->jobs = plan_allocate(plan, blocks * sizeof(*schedule->jobs));
+	return schedule->lengths && schedule->now && schedule->gone && schedule->taken && schedule->fixed &&
+	       schedule->left_over && schedule->ended && schedule->finished && schedule->jobs;
+}
+
+/* NULL without memory. */
+static struct schedule *get_schedule(struct plan *plan)
+{
+	struct schedule *schedule = plan->schedule;
+
+	if (schedule)
+		return schedule;
+	schedule = plan_allocate(plan, sizeof(*schedule));
+	if (!schedule)
+		return NULL;
+	schedule->timeline = timeline_get(plan);
+	schedule->call_count = (uint32_t)plan->run->made_count;
+	if (!schedule->timeline || !allocate(plan, schedule) || !find_margins(plan, schedule))
+		return NULL;
+	measure_calls(plan, schedule);
+	plan->schedule = schedule;
+	return schedule;
+}
+
+static void start_over(struct schedule *schedule)
+{
+	size_t calls = schedule->call_count, blocks = schedule->timeline->block_count;
+
+	memcpy(schedule->now, schedule->lengths, calls * sizeof(*schedule->now));
+	memset(schedule->gone, 0, calls * sizeof(*schedule->gone));
+	memset(schedule->taken, 0, calls * sizeof(*schedule->taken));
+	memset(schedule->fixed, 0xff, blocks * sizeof(*schedule->fixed));
+	memset(schedule->left_over, 0, blocks * sizeof(*schedule->left_over));
+}
+
+/* --- one block --- */
+
+/* How long it takes from its beginning to where the last call that is still made ends; false: none is. */
+static bool measure_block(const struct plan *plan, const struct schedule *schedule, uint32_t number,
+			  uint64_t *ret_length)
+{
+	const struct timeline *timeline = schedule->timeline;
+	const struct timeline_block *block = &timeline->blocks[number];
+	uint64_t saved = 0, end = 0, connected = 0;
+	bool made = false, connects = false, exchanges = false;
+
+	for (uint32_t k = 0; k < block->count; k++) {
+		uint32_t i = timeline->order[block->first + k];
+		const struct run_call *call = &plan->run->made[i];
+		uint64_t after = call_start(timeline, call) - block->began;
+		uint64_t now = schedule->gone[i] ? 0 : schedule->now[i];
+
+		after -= least(after, saved);
+		if (call->kind == CALL_CONNECT) {
+			connects |= !schedule->gone[i];
+			connected = most(connected, after + now);
+			saved += schedule->lengths[i] - now;
+			continue;
+		}
+		exchanges = true;
+		made |= !schedule->gone[i];
+		if (!schedule->gone[i])
+			end = most(end, after + now);
+	}
+	/* A connection that nobody uses any more is not made either. */
+	if (!made && (!connects || (exchanges && block->connects)))
+		return false;
+	*ret_length = made ? end : connected;
+	return true;
+}
+
+/* --- one change --- */
+
+static void remove_calls(struct schedule *schedule, const struct plan_proposal *proposal)
+{
+	for (uint32_t k = 0; k < proposal->count; k++)
+		schedule->gone[proposal->calls[k]] = true;
+}
+
+static void shorten_calls(struct schedule *schedule, const struct plan_proposal *proposal)
+{
+	for (uint32_t k = 0; k < proposal->count; k++) {
+		uint64_t *now = &schedule->now[proposal->calls[k]];
+
+		*now -= least(*now, proposal->less[k]);
+	}
+}
+
+/* Is it there to be put together with others? */
+static bool is_free(const struct schedule *schedule, uint32_t i)
+{
+	return !schedule->gone[i] && !schedule->taken[i] && schedule->timeline->block_of[i] != TIMELINE_NONE;
+}
+
+struct round_trip {
+	uint32_t first, count;
+	uint64_t shortest, longest, sum;
+};
+
+static struct round_trip measure_round_trip(const struct schedule *schedule, const struct plan_proposal *proposal)
+{
+	struct round_trip trip = {.shortest = UINT64_MAX};
+
+	for (uint32_t k = 0; k < proposal->count; k++) {
+		uint32_t i = proposal->calls[k];
+
+		if (!is_free(schedule, i))
+			continue;
+		if (!trip.count++)
+			trip.first = i;
+		trip.shortest = least(trip.shortest, schedule->now[i]);
+		trip.longest = most(trip.longest, schedule->now[i]);
+		trip.sum += schedule->now[i];
+	}
+	return trip;
+}
+
+/*
+ * What is common to all calls is paid once, as the shortest shows. What others take beyond that may be chance, or the
+ * backend's work: likely the longest one's, at worst half of all.
+ */
+static uint64_t round_trip_length(const struct round_trip *trip, enum level level)
+{
+	if (level == HIGH)
+		return trip->shortest;
+	if (level == EXPECTED)
+		return trip->longest;
+	return most(trip->longest, trip->shortest + (trip->sum - trip->count * trip->shortest) / 2);
+}
+
+static void collapse_calls(struct schedule *schedule, const struct plan_proposal *proposal, enum level level)
+{
+	const struct timeline *timeline = schedule->timeline;
+	struct round_trip trip = measure_round_trip(schedule, proposal);
+	uint64_t library = 0;
+
+	if (trip.count < 2)
+		return;
+	for (uint32_t k = 0; k < proposal->count; k++) {
+		uint32_t i = proposal->calls[k];
+		const struct margins *margins;
+
+		if (i == trip.first || !is_free(schedule, i))
+			continue;
+		margins = &schedule->margins[level][timeline->block_of[i]];
+		library += margins->before + margins->after;
+		schedule->gone[i] = true;
+	}
+	schedule->taken[trip.first] = true;
+	schedule->now[trip.first] = round_trip_length(&trip, level);
+	if (level != HIGH)
+		schedule->left_over[timeline->block_of[trip.first]] += library / PARSED;
+}
+
+/* Its block has no other call, and is not one of several at once yet. */
+static bool can_be_moved(const struct schedule *schedule, uint32_t i)
+{
+	uint32_t block = schedule->timeline->block_of[i];
+
+	return !schedule->gone[i] && block != TIMELINE_NONE && schedule->timeline->blocks[block].call == i &&
+	       schedule->fixed[block] == NOT_FIXED;
+}
+
+static int by_wait(const void *left, const void *right)
+{
+	const struct job *a = left, *b = right;
+
+	return a->wait < b->wait ? -1 : a->wait > b->wait;
+}
+
+/*
+ * All are sent one after the other, since Python does one thing at a time, then their answers are taken as they come.
+ * `wait` becomes when that is.
+ */
+static uint64_t make_jobs(struct job *jobs, uint32_t count, uint64_t cost)
+{
+	uint64_t now = 0;
+
+	for (uint32_t k = 0; k < count; k++) {
+		now += cost + jobs[k].before;
+		jobs[k].wait += now;
+	}
+	qsort(jobs, count, sizeof(*jobs), by_wait);
+	for (uint32_t k = 0; k < count; k++)
+		now = most(now, jobs[k].wait) + jobs[k].after;
+	return now;
+}
+
+static uint64_t job_cost(const struct timeline_block *block, enum level level)
+{
+	uint64_t cost = block->lane & RUN_LANE_THREAD ? THREAD_COST : TASK_COST;
+
+	return level == LOW ? 2 * cost : level == HIGH ? 0 : cost;
+}
+
+static void overlap_calls(const struct plan *plan, struct schedule *schedule, const struct plan_proposal *proposal,
+			  enum level level)
+{
+	const struct timeline *timeline = schedule->timeline;
+	uint32_t first = TIMELINE_NONE, count = 0;
+
+	for (uint32_t k = 0; k < proposal->count; k++) {
+		uint32_t i = proposal->calls[k], block = timeline->block_of[i];
+		const struct margins *margins;
+		struct job *job = &schedule->jobs[count];
+
+		if (!can_be_moved(schedule, i))
+			continue;
+		margins = &schedule->margins[level][block];
+		*job = (struct job){.before = margins->before, .after = margins->after + schedule->left_over[block]};
+		measure_block(plan, schedule, block, &job->wait);
+		if (level == LOW)
+			job->wait += job->wait / CONTENTION;
+		if (count++)
+			schedule->gone[i] = true;
+		else
+			first = block;
+	}
+	if (count > 1)
+		schedule->fixed[first] = make_jobs(schedule->jobs, count, job_cost(&timeline->blocks[first], level));
+}
+
+static void apply(const struct plan *plan, struct schedule *schedule, const struct plan_proposal *proposal,
+		  enum level level)
+{
+	switch (proposal->change) {
+	case PLAN_SHORTEN:
+		shorten_calls(schedule, proposal);
+		break;
+	case PLAN_REMOVE:
+		remove_calls(schedule, proposal);
+		break;
+	case PLAN_COLLAPSE:
+		collapse_calls(schedule, proposal, level);
+		break;
+	case PLAN_AT_ONCE:
+		overlap_calls(plan, schedule, proposal, level);
+		break;
+	}
+}
+
+/* --- the timeline with all changes --- */
+
+/* When its first byte leaves: all that it waits for is over, and Python has done what it does in between. */
+static uint64_t block_start(const struct schedule *schedule, uint32_t number, const struct margins *margins,
+			    uint64_t before)
+{
+	const struct timeline *timeline = schedule->timeline;
+	const struct timeline_block *block = &timeline->blocks[number];
+	bool released = block->released_by != TIMELINE_NONE;
+	uint64_t start = released ? schedule->finished[block->released_by] : timeline->began;
+	uint64_t between = block->gap - margins[number].before - (released ? margins[block->released_by].after : 0);
+
+	start += between + before;
+	if (block->before != TIMELINE_NONE)
+		start = most(start, schedule->ended[block->before]);
+	for (uint32_t k = 0; k < block->join_count; k++) {
+		const struct timeline_block *other = &timeline->blocks[timeline->by_end[block->joined + k]];
+
+		if (other->lane != block->lane && other->began >= timeline->blocks[block->before].ended)
+			start = most(start, schedule->ended[timeline->by_end[block->joined + k]] + between + before);
+	}
+	return start;
+}
+
+static void place_block(const struct plan *plan, struct schedule *schedule, uint32_t number, enum level level)
+{
+	const struct margins *margins = schedule->margins[level];
+	struct margins own = margins[number];
+	uint64_t length = 0;
+
+	if (schedule->fixed[number] != NOT_FIXED) {
+		own = (struct margins){0};
+		length = schedule->fixed[number];
+	} else if (measure_block(plan, schedule, number, &length)) {
+		own.after += schedule->left_over[number];
+	} else {
+		own = (struct margins){0};
+	}
+	schedule->ended[number] = block_start(schedule, number, margins, own.before) + length;
+	schedule->finished[number] = schedule->ended[number] + own.after;
+}
+
+static uint64_t place_blocks(const struct plan *plan, struct schedule *schedule, enum level level)
+{
+	const struct timeline *timeline = schedule->timeline;
+	uint64_t end = timeline->began, tail = timeline->tail - schedule->margins[level][timeline->last].after;
+
+	for (uint32_t k = 0; k < timeline->block_count; k++) {
+		place_block(plan, schedule, timeline->by_begin[k], level);
+		end = most(end, schedule->ended[timeline->by_begin[k]]);
+	}
+	return most(end, schedule->finished[timeline->last]) + tail - timeline->began;
+}
+
+/* What is done with calls that others have an eye on as well: not made at all, made together, made at once. */
+static const enum plan_change order_of_changes[] = {PLAN_SHORTEN, PLAN_REMOVE, PLAN_COLLAPSE, PLAN_AT_ONCE};
+
+#define CHANGES (sizeof(order_of_changes) / sizeof(*order_of_changes))
+
+/* What is not sure has more calls than what is, and comes first where it counts. */
+static uint64_t save(const struct plan *plan, struct schedule *schedule, const struct plan_proposal *const *proposals,
+		     size_t count, enum level level)
+{
+	uint64_t before = schedule->timeline->ended - schedule->timeline->began, after;
+
+	start_over(schedule);
+	for (size_t change = 0; change < CHANGES; change++)
+		for (unsigned sure = level == HIGH ? 0 : 1; sure < 2; sure++)
+			for (size_t k = 0; k < count; k++)
+				if (proposals[k]->change == order_of_changes[change] && proposals[k]->sure == sure)
+					apply(plan, schedule, proposals[k], level);
+	after = place_blocks(plan, schedule, level);
+	return after < before ? before - after : 0;
+}
 
 struct finding_saving schedule_saving(struct plan *plan, const struct plan_proposal *const *proposals, size_t count)
 {
+	struct schedule *schedule = get_schedule(plan);
 	struct finding_saving saving = {0};
 
-	(void)plan;
-	(void)proposals;
-	(void)count;
+	if (!schedule || !schedule->timeline->block_count)
+		return saving;
+	saving.expected = save(plan, schedule, proposals, count, EXPECTED);
+	saving.low = least(save(plan, schedule, proposals, count, LOW), saving.expected);
+	saving.high = most(save(plan, schedule, proposals, count, HIGH), saving.expected);
 	return saving;
-}
-
-void schedule_learn(struct plan *plan)
-{
-	(void)plan;
 }

@@ -29,6 +29,7 @@ struct finding_stage {
 	struct block *blocks;
 	struct plan plan;
 	size_t proposal_room;
+	struct library_table *libraries;
 };
 
 struct finding_stage *finding_stage_new(void)
@@ -59,6 +60,7 @@ void finding_stage_free(struct finding_stage *stage)
 	for (size_t i = 0; finding_types[i]; i++)
 		if (finding_types[i]->clear)
 			finding_types[i]->clear(stage);
+	library_free(stage->libraries);
 	free_blocks(stage, true);
 	free(stage->plan.proposals);
 	free(stage);
@@ -87,6 +89,11 @@ struct finding_stats *plan_stats(struct finding_stage *stage)
 void **plan_memory(struct finding_stage *stage, enum finding_kind kind)
 {
 	return &stage->memory[kind];
+}
+
+struct library_table **plan_libraries(struct finding_stage *stage)
+{
+	return &stage->libraries;
 }
 
 static bool add_block(struct finding_stage *stage, size_t size)
@@ -179,7 +186,8 @@ static void describe(struct plan *plan, const struct plan_proposal *proposal, st
 	    .calls = proposal->count,
 	    .candidates = proposal->candidates,
 	    .needless = proposal->needless,
-	    .saving = schedule_saving(plan, &(const struct plan_proposal *){proposal}, 1),
+	    .saving = proposal->weighed ? proposal->saving
+					: schedule_saving(plan, &(const struct plan_proposal *){proposal}, 1),
 	};
 	for (uint32_t i = 0; i < proposal->count; i++) {
 		const struct run_call *call = &made[proposal->calls[i]];
@@ -237,6 +245,7 @@ int finding_stage_ran(struct finding_stage *stage, const struct run *run, struct
 		return 0;
 	*plan = (struct plan){.stage = stage, .run = run, .rules = &stage->rules, .proposals = plan->proposals};
 	free_blocks(stage, false);
+	library_learn(plan);
 	for (size_t i = 0; finding_types[i]; i++)
 		if (finding_types[i]->is_on(&stage->rules))
 			finding_types[i]->find(plan);
@@ -247,7 +256,6 @@ int finding_stage_ran(struct finding_stage *stage, const struct run *run, struct
 		add_finding(stage, ret_report, &finding);
 	}
 	ret_report->then = save_together(plan);
-	schedule_learn(plan);
 	return plan->no_memory ? -ENOMEM : 0;
 }
 

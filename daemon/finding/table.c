@@ -6,5 +6,6 @@
 const struct finding_type *const finding_types[] = {
     &finding_duplicate,
     &finding_n_plus_one,
+    &finding_serial,
     NULL,
 };
