@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../daemon/config.h"
+#include "../daemon/finding/rules.h"
 #include "../daemon/output/output.h"
 #include "../daemon/pipeline.h"
 #include "../daemon/recording.h"
@@ -28,6 +30,8 @@ struct replay {
 	const char *output_path; /* NULL: standard output */
 	const struct output *output;
 	struct output_style style;
+	bool other_rules; /* `rules` instead of the recording's */
+	struct finding_rules rules;
 	double interval; /* seconds between summaries; 0: only the last one; AS_RECORDED */
 	FILE *stream;
 	struct pipeline *pipeline;
@@ -44,6 +48,8 @@ static const char usage[] =
     "      --json              short for --format json\n"
     "  -o, --output FILE       write there instead of standard output\n"
     "  -i, --interval SECONDS  a summary this often, instead of as recorded (0: only the last one)\n"
+    "      --rules NAME        thresholds of the findings, instead of as recorded: default, sentry, perf-sentinel,\n"
+    "                          or a JSON file of them\n"
     "      --show-data         show keys, paths and statements as they are; without it data is masked\n";
 
 static bool parse_interval(const char *text, double *ret_seconds)
@@ -55,6 +61,20 @@ static bool parse_interval(const char *text, double *ret_seconds)
 		return false;
 	*ret_seconds = strtod(text, &end);
 	return !*end && *ret_seconds <= MOST_SECONDS;
+}
+
+static bool take_rules(struct replay *replay)
+{
+	char why[256] = "out of memory", *text = NULL;
+	int error = config_read_rules(optarg, &text, why, sizeof(why));
+
+	if (!error)
+		error = rules_parse(text, &replay->rules, why, sizeof(why));
+	free(text);
+	replay->other_rules = true;
+	if (error)
+		cli_say("%s", why);
+	return !error;
 }
 
 /* What one option says. False, having said why, where it makes no sense. */
@@ -77,6 +97,8 @@ static bool take_option(struct replay *replay, int option, const char *word)
 			return true;
 		cli_say("--interval '%s': it is a number of seconds, 0 for the last summary only", optarg);
 		return false;
+	case 'r':
+		return take_rules(replay);
 	case 's':
 		replay->style.show_data = true;
 		return true;
@@ -92,13 +114,10 @@ static bool take_option(struct replay *replay, int option, const char *word)
 static bool parse(int argc, char **argv, struct replay *replay)
 {
 	static const struct option options[] = {
-	    {"format", required_argument, NULL, 'f'},
-	    {"json", no_argument, NULL, 'j'},
-	    {"output", required_argument, NULL, 'o'},
-	    {"show-data", no_argument, NULL, 's'},
-	    {"interval", required_argument, NULL, 'i'},
-	    {"help", no_argument, NULL, 'h'},
-	    {NULL, 0, NULL, 0},
+	    {"format", required_argument, NULL, 'f'}, {"json", no_argument, NULL, 'j'},
+	    {"output", required_argument, NULL, 'o'}, {"rules", required_argument, NULL, 'r'},
+	    {"show-data", no_argument, NULL, 's'},    {"interval", required_argument, NULL, 'i'},
+	    {"help", no_argument, NULL, 'h'},	      {NULL, 0, NULL, 0},
 	};
 	int option;
 
@@ -254,6 +273,8 @@ enum cli_status cli_replay(int argc, char **argv)
 	if (!open_output(&replay))
 		goto out;
 	replay.pipeline = pipeline_new(put_summary, &replay);
+	if (replay.pipeline && replay.other_rules)
+		pipeline_set_rules(replay.pipeline, &replay.rules);
 	if (replay.pipeline)
 		status = replay_all(&replay, reader);
 	else

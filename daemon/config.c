@@ -14,7 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "finding/rules.h"
+
 #define CONFIG_MAX_BYTES (1 << 20) /* a thousand times what anybody writes */
+#define RULES_MAX_BYTES 2000	   /* without spaces; all thresholds together take half of it */
 
 struct config {
 	char *path, *text;
@@ -145,19 +148,35 @@ static unsigned find_line(const char *text, size_t option, bool list, size_t ind
 	return line;
 }
 
-/* Numbers are given on as the text that the command line would have. Keeps it in the value's place. */
-static json_t *as_text(json_t *parent, const char *name, size_t index, json_t *value)
+static json_t *number_as_text(json_t *value)
 {
 	char text[64];
-	json_t *string;
 
-	if (!json_is_number(value))
-		return value;
 	if (json_is_integer(value))
 		snprintf(text, sizeof(text), "%lld", (long long)json_integer_value(value));
 	else
 		snprintf(text, sizeof(text), "%.15g", json_real_value(value));
-	string = json_string(text);
+	return json_string(text);
+}
+
+static json_t *object_as_text(json_t *value)
+{
+	char *text = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(15));
+	json_t *string = text ? json_string(text) : NULL;
+
+	free(text);
+	return string;
+}
+
+/* Numbers and objects are given on as the text that the command line would have. Keeps it in the value's place. */
+static json_t *as_text(json_t *parent, const char *name, size_t index, json_t *value)
+{
+	bool object = json_is_object(value) && !json_is_array(parent);
+	json_t *string;
+
+	if (!json_is_number(value) && !object)
+		return value;
+	string = object ? object_as_text(value) : number_as_text(value);
 	if (!string || (json_is_array(parent) ? json_array_set_new(parent, index, string)
 					      : json_object_set_new(parent, name, string)))
 		return NULL;
@@ -178,6 +197,7 @@ static int walk_value(const struct walk *walk, json_t *parent, const char *name,
 {
 	struct config_value found = {.name = name, .listed = json_is_array(parent), .truth = json_is_true(value)};
 
+	found.object = json_is_object(value);
 	found.line = find_line(walk->config->text, walk->option, found.listed, index);
 	value = as_text(parent, name, index, value);
 	if (!value)
@@ -223,5 +243,53 @@ int config_each(struct config *config, int (*each)(void *context, const struct c
 			break;
 		walk.option++;
 	}
+	return error;
+}
+
+/* As short as it can be: it goes into recordings. */
+static char *compact(const char *text)
+{
+	json_t *object = json_loads(text, 0, NULL);
+	char *line = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(15));
+
+	json_decref(object);
+	return line;
+}
+
+/* `name` is where the text is from. */
+static int take_rules(const char *name, const char *text, char **ret_text, char *why, size_t size)
+{
+	struct finding_rules rules;
+	char problem[192];
+
+	if (rules_parse(text, &rules, problem, sizeof(problem))) {
+		say(why, size, "%.60s: %s", name, problem);
+		return -EINVAL;
+	}
+	*ret_text = *text == '{' || !rules_find(text) ? compact(text) : strdup(text);
+	if (!*ret_text)
+		return -ENOMEM;
+	if (strlen(*ret_text) <= RULES_MAX_BYTES)
+		return 0;
+	free(*ret_text);
+	say(why, size, "%.60s: it is longer than rules can be", name);
+	return -EINVAL;
+}
+
+int config_read_rules(const char *word, char **ret_text, char *why, size_t size)
+{
+	char *text = NULL;
+	size_t length;
+	int error;
+
+	if (*word == '{' || rules_find(word))
+		return take_rules("--rules", word, ret_text, why, size);
+	error = read_text(word, &text, &length);
+	if (error)
+		say(why, size, "--rules '%.80s': no preset (default, sentry, perf-sentinel) and no file: %s", word,
+		    strerror(-error));
+	else
+		error = take_rules(word, text, ret_text, why, size);
+	free(text);
 	return error;
 }

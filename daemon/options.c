@@ -263,13 +263,16 @@ static int take_capture(const struct taking *taking)
 	return 0;
 }
 
-/* Other thresholds come with the findings. */
 static int take_rules(const struct taking *taking)
 {
-	if (!strcmp(taking->value, "default"))
-		return 0;
-	refuse(taking, "--rules '%s': only the default rules are supported yet", taking->value);
-	return -ENOTSUP;
+	char *rules;
+	int err = config_read_rules(taking->value, &rules, taking->why, OPTIONS_WHY_SIZE);
+
+	if (err)
+		return err == -ENOMEM ? err : -EINVAL;
+	free(taking->options->rules);
+	taking->options->rules = rules;
+	return 0;
 }
 
 /* Whether it is a row is run/'s to say; here it is only looked at, so that the user hears of it. */
@@ -391,7 +394,8 @@ static const struct row rows[] = {
      "of a CPU that the probes may take: beyond, they do less, step by step, and say so"},
     {"capture", 0, 0, "BYTES", take_capture, "payload kept per message, at most: " CAPTURE_RANGE " (default 65536)"},
     {"record", 0, 0, "FILE", take_record, "keep the event stream as well, for nettrace replay; it holds payload"},
-    {"rules", 0, 0, "NAME", take_rules, "thresholds of the findings: default"},
+    {"rules", 0, 0, "NAME", take_rules,
+     "thresholds of the findings: default, sentry, perf-sentinel, or a JSON file of them"},
     {"show-data", 0, 0, NULL, take_show_data, "show keys, paths and statements as they are; without it data is masked"},
     {"config", 0, NOT_IN_FILE, "FILE", take_config,
      "read options from this file as well, JSON: {\"command\": [\"gunicorn\"], \"interval\": 5}"},
@@ -473,6 +477,8 @@ static int take_value(struct taking *taking, const struct config_value *found)
 		return refuse_name(taking, found->name);
 	if (found->listed && !(row->flags & REPEATABLE))
 		return refuse(taking, "%s takes one value, no list", row->name);
+	if (found->object && row->take != take_rules)
+		return refuse(taking, "%s takes no object", row->name);
 	if (row->argument && !found->text)
 		return refuse(taking, "%s needs a value: %s", row->name, row->argument);
 	if (!row->argument && found->text)
@@ -616,6 +622,7 @@ void options_free(struct options *options)
 	free(options->cgroups.words);
 	free(options->endpoints.words);
 	free(options->dispatchers.words);
+	free(options->rules);
 	for (size_t i = 0; i < options->config_count; i++)
 		config_free(options->configs[i]);
 	free(options->configs);

@@ -38,7 +38,8 @@ struct pipeline {
 	uint64_t malformed;
 	uint64_t began, interval_began; /* monotonic ns */
 	bool started, ended;
-	int error; /* the first one of what a sink could not report */
+	bool other_rules; /* than the records name */
+	int error;	  /* the first one of what a sink could not report */
 };
 
 static void keep(int *err, int other)
@@ -156,6 +157,26 @@ static int add_dispatcher(struct pipeline *pipeline, const char *row)
 	return err && err != -ENOMEM ? -EBADMSG : err;
 }
 
+/* Those of a capture that was made by a later version may be none that we know. */
+static int set_rules(struct pipeline *pipeline, const char *text)
+{
+	struct finding_rules rules;
+	char why[256];
+
+	if (pipeline->other_rules)
+		return 0;
+	if (rules_parse(text, &rules, why, sizeof(why)))
+		return -EBADMSG;
+	finding_stage_set_rules(pipeline->findings, &rules);
+	return 0;
+}
+
+void pipeline_set_rules(struct pipeline *pipeline, const struct finding_rules *rules)
+{
+	finding_stage_set_rules(pipeline->findings, rules);
+	pipeline->other_rules = true;
+}
+
 static int set(struct pipeline *pipeline, uint64_t time, const char *name, char **value)
 {
 	struct settings *settings = &pipeline->settings;
@@ -174,6 +195,8 @@ static int set(struct pipeline *pipeline, uint64_t time, const char *name, char 
 		return run_stage_add_pattern(pipeline->runs, *value);
 	if (!strcmp(name, "dispatcher"))
 		return add_dispatcher(pipeline, *value);
+	if (!strcmp(name, "rules"))
+		return set_rules(pipeline, *value);
 	if (!strcmp(name, "walks"))
 		settings->walks = parse_number(*value);
 	if (!strcmp(name, "ring"))

@@ -29,6 +29,9 @@ void pipeline_free(struct pipeline *pipeline);
  */
 int pipeline_feed(struct pipeline *pipeline, const void *record, size_t size);
 
+/* Rules of findings from now on, whatever those are that the records name. */
+void pipeline_set_rules(struct pipeline *pipeline, const struct finding_rules *rules);
+
 /* Calls that summaries have or will have, until now. */
 uint64_t pipeline_calls(const struct pipeline *pipeline);
 

@@ -70,6 +70,8 @@ static int put_settings(struct capture *capture)
 	error = error ? error : stream_put_setting(capture->stream, "show-data", options->show_data ? "1" : "0");
 	snprintf(text, sizeof(text), "%g", options->interval);
 	error = error ? error : stream_put_setting(capture->stream, "interval", text);
+	if (options->rules && !error)
+		error = stream_put_setting(capture->stream, "rules", options->rules);
 	for (size_t i = 0; i < options->endpoints.count && !error; i++)
 		error = stream_put_setting(capture->stream, "endpoint", options->endpoints.words[i]);
 	for (size_t i = 0; i < options->dispatchers.count && !error; i++)

@@ -11,8 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define RULES_CUSTOM "custom" /* name of what no preset is */
+
 struct finding_rules {
-	const char *name; /* static, or the file's */
+	const char *name; /* static: a preset's, or RULES_CUSTOM */
 	struct {
 		bool on;
 		bool same_answer; /* it must have had the same answer */
@@ -69,8 +71,8 @@ const struct finding_rules *rules_find(const char *name);
 extern const struct finding_rules rules_table[];
 
 /*
- * Reads rules from a JSON text: {"preset":"default","serial":{"least":3,"saving_ms":1.0},...}: what is not there is as
- * in the preset. 0; -EINVAL with one line in `why` (of `size` bytes); -ENOMEM.
+ * Reads rules from a preset's name or a JSON text: {"preset":"default","serial":{"least":3,"saving_ms":1.0},...}: what
+ * is not there is as in the preset, by default our own. 0, or -EINVAL with one line in `why` (of `size` bytes).
  */
 int rules_parse(const char *text, struct finding_rules *ret_rules, char *why, size_t size);
 

@@ -64,7 +64,7 @@ static void test_all(void **state)
 {
 	struct options options =
 	    parse_good("--pid=1 --pid 2 --pid 1 -d 2.5 --interval 0 -e a.* --endpoint *.py:view -f json "
-		       "-o out.json --hooks tracepoint --python usdt --capture 64 --record r.nt --rules default "
+		       "-o out.json --hooks tracepoint --python usdt --capture 64 --record r.nt --rules sentry "
 		       "--show-data");
 
 	(void)state;
@@ -76,6 +76,7 @@ static void test_all(void **state)
 	assert_string_equal(options.format, "json");
 	assert_string_equal(options.output, "out.json");
 	assert_string_equal(options.record, "r.nt");
+	assert_string_equal(options.rules, "sentry");
 	assert_int_equal(options.capture, 64);
 	assert_string_equal(options_hooks_name(options.hooks), "tracepoint");
 	assert_string_equal(options_python_name(options.python), "usdt");
@@ -167,7 +168,9 @@ static void test_refused(void **state)
 	    {"--pid 1 -z", -EINVAL, "'-z'", "--help"},
 	    {"--pid 1 -d", -EINVAL, "--duration needs a value", "SECONDS"},
 	    {"--pid 1 --json=yes", -EINVAL, "--json", "no value"},
-	    {"--pid 1 --rules sentry", -ENOTSUP, "'sentry'", "only the default rules are supported yet"},
+	    {"--pid 1 --rules lenient", -EINVAL, "--rules 'lenient'", "no preset (default, sentry, perf-sentinel)"},
+	    {"--pid 1 --rules /dev/null", -EINVAL, "/dev/null: line 1", ""},
+	    {"--pid 1 --rules {\"serial\":{\"last\":1}}", -EINVAL, "serial has no 'last'", "least"},
 	    {"--command ''", -EINVAL, "--command ''", "name"},
 	    {"--command /usr/bin/python3", -EINVAL, "'/usr/bin/python3'", "without directories"},
 	    {"--cgroup ''", -EINVAL, "--cgroup ''", "/sys/fs/cgroup"},
@@ -247,6 +250,27 @@ static void test_file(void **state)
 	options_free(&options);
 }
 
+/* Rules are a preset, a file of them, or stand in the file of options; what is kept of them is short. */
+static void test_rules(void **state)
+{
+	static const char rules[] = "{\"preset\": \"sentry\",\n \"serial\": {\"least\": 2, \"gap_ms\": 1.5}}";
+	char why[OPTIONS_WHY_SIZE], content[128];
+	struct options options = parse_with_file(rules, "--pid 1 --rules sentry --rules " FILE_NAME, 0, why);
+
+	(void)state;
+	assert_string_equal(options.rules, "{\"preset\":\"sentry\",\"serial\":{\"least\":2,\"gap_ms\":1.5}}");
+	options_free(&options);
+	snprintf(content, sizeof(content), "{\"rules\": %s, \"pid\": 1}", rules);
+	options = parse_with_file(content, "--config " FILE_NAME, 0, why);
+	assert_string_equal(options.rules, "{\"preset\":\"sentry\",\"serial\":{\"least\":2,\"gap_ms\":1.5}}");
+	options_free(&options);
+	options = parse_with_file("{\"rules\": \"perf-sentinel\"}", "--pid 1 --config " FILE_NAME, 0, why);
+	assert_string_equal(options.rules, "perf-sentinel");
+	options_free(&options);
+	parse_with_file("{\"serial\": {\"least\": true}}", "--pid 1 --rules " FILE_NAME, -EINVAL, why);
+	assert_string_equal(why, FILE_NAME ": serial.least: it is a whole number from 0");
+}
+
 /* The message has the file, the line and what is allowed. */
 static void test_file_refused(void **state)
 {
@@ -263,12 +287,16 @@ static void test_file_refused(void **state)
 	    {"{\"all\": \"yes\"}", " line 1: all", "true or false"},
 	    {"{\"endpoint\":\n[\"a\",\n[\"b\"]]}", " line 3: 'endpoint'", "a list of them"},
 	    {"{\"pid\": null}", " line 1: 'pid'", "a text, a number"},
-	    {"{\"pid\": {\"a\": 1}}", " line 1: 'pid'", "a text, a number"},
+	    {"{\"pid\": {\"a\": 1}}", " line 1: pid", "no object"},
+	    {"{\"pid\": [{\"a\": 1}]}", " line 1: 'pid'", "a text, a number"},
 	    {"{\"check\": true}", " line 1: 'check'", "pid"},
 	    {"{\"config\": \"x\"}", " line 1: 'config'", "pid"},
 	    {"{\"pid\": 1,\n\"pid\": 2}", " line 2", "duplicate"},
 	    {"{\"pid\": 1,\n\"all\" true}", " line 2", "':' expected"},
 	    {"[1]", " line 1", "JSON object"},
+	    {"{\"pid\": 1,\n\"output\": {\"a\": 1}}", " line 2: output", "no object"},
+	    {"{\"pid\": 1,\n\"rules\": {\"shown\": {\"run_share\": 2}}}", " line 2: --rules: shown.run_share",
+	     "0 to 1"},
 	    {"", " line 1", "expected"},
 	    {"{\"dispatcher\": \"one\"}", " line 1: dispatcher 'one'", "qualified name"},
 	    {"{\"dispatcher\": \"a b specific\"}", " line 1: dispatcher 'a b specific'", "generic"},
@@ -322,9 +350,11 @@ static void test_help(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_defaults), cmocka_unit_test(test_many_processes), cmocka_unit_test(test_all),
-	    cmocka_unit_test(test_actions),  cmocka_unit_test(test_refused),	    cmocka_unit_test(test_long_value),
-	    cmocka_unit_test(test_costs),    cmocka_unit_test(test_file),	    cmocka_unit_test(test_file_refused),
+	    cmocka_unit_test(test_defaults), cmocka_unit_test(test_many_processes),
+	    cmocka_unit_test(test_all),	     cmocka_unit_test(test_actions),
+	    cmocka_unit_test(test_refused),  cmocka_unit_test(test_long_value),
+	    cmocka_unit_test(test_costs),    cmocka_unit_test(test_file),
+	    cmocka_unit_test(test_rules),    cmocka_unit_test(test_file_refused),
 	    cmocka_unit_test(test_help),
 	};
 

@@ -187,6 +187,30 @@ static void test_intervals(void **state)
 	assert_non_null(strstr(outputs->json[2], "\"host\":\"web-3\""));
 }
 
+/* Rules are those of the records, in every summary, unless others were set before. */
+static void test_rules(void **state)
+{
+	struct outputs *outputs = *state;
+	union record record;
+
+	feed_start(outputs);
+	assert_int_equal(feed_mark(outputs, NT_TICK, BEGIN + SECOND), 0);
+	feed_setting(outputs, "rules", "sentry");
+	assert_int_equal(feed_mark(outputs, NT_TICK, BEGIN + 2 * SECOND), 0);
+	record_setting(&record, BEGIN, "rules", "{\"serial\":{\"last\":1}}");
+	assert_int_equal(pipeline_feed(outputs->pipeline, &record, record.head.size), -EBADMSG);
+	feed_setting(outputs, "rules", "{\"serial\":{\"least\":9}}");
+	assert_int_equal(feed_mark(outputs, NT_TICK, BEGIN + 3 * SECOND), 0);
+	pipeline_set_rules(outputs->pipeline, rules_find("perf-sentinel"));
+	feed_setting(outputs, "rules", "sentry");
+	assert_int_equal(feed_mark(outputs, NT_END, BEGIN + 4 * SECOND), 0);
+	assert_string_equal(outputs->facts[0].rules.name, "default");
+	assert_string_equal(outputs->facts[1].rules.name, "sentry");
+	assert_true(outputs->facts[2].rules.serial.least == 9 && outputs->facts[2].rules.repeated.on);
+	assert_string_equal(outputs->facts[3].rules.name, "perf-sentinel");
+	assert_non_null(strstr(outputs->json[1], "\"rules\":\"sentry\""));
+}
+
 static void test_endpoint(void **state)
 {
 	struct outputs *outputs = *state;
@@ -676,7 +700,7 @@ int main(void)
 	    WITH_PIPELINE(test_after_the_end),	 WITH_PIPELINE(test_malformed_is_counted),
 	    WITH_PIPELINE(test_odd_times),	 cmocka_unit_test(test_check_sizes),
 	    cmocka_unit_test(test_check_values), WITH_PIPELINE(test_damage),
-	    WITH_PIPELINE(test_nonsense),
+	    WITH_PIPELINE(test_nonsense),	 WITH_PIPELINE(test_rules),
 	};
 
 	return cmocka_run_group_tests(tests, test_seed, NULL);
