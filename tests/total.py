@@ -1,15 +1,17 @@
 #!/usr/bin/python3
-"""total.py SUITE...: runs `make SUITE` for each, and sums up what they report.
+"""total.py LANE...: runs `make SUITE` for the suites of each lane, and sums up what they report.
 
-A suite prints one or more lines `NAME: N passed, N failed, N skipped`. One that prints none, or that ends with an error
-although it reports no failure, counts as a failed test. A last test of our own, `leftovers`, is that the suites left the
-machine as they found it. The last line is the sum; the exit status is 0 if nothing failed.
+A lane is names of suites with commas between, which run one after another; lanes run side by side, and a line then begins
+with the suite that it is of. A suite prints one or more lines `NAME: N passed, N failed, N skipped`. One that prints none, or
+that ends with an error although it reports no failure, counts as a failed test. A last test of our own, `leftovers`, is
+that the suites left the machine as they found it. The last line is the sum; the exit status is 0 if nothing failed.
 """
 
 import argparse
 import contextlib
 import ctypes
 import glob
+import multiprocessing
 import os
 import re
 import signal
@@ -20,7 +22,7 @@ import time
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RESULT = re.compile(r"[\w.-]+: (\d+) passed, (\d+) failed, (\d+) skipped")
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 class Tally:
@@ -142,7 +144,7 @@ def suite_environment():
     return environment
 
 
-def start_suite(name, results):
+def start_suite(name, results, say):
     """Starts make, and a thread that passes its output on and picks the results from it."""
     make = subprocess.Popen(
         ["make", "--no-print-directory", "-C", CHECKOUT, name],
@@ -156,7 +158,7 @@ def start_suite(name, results):
 
     def stream():
         for line in make.stdout:
-            print(line, end="", flush=True)
+            say(line.rstrip("\n"))
             match = RESULT.fullmatch(line.rstrip())
             if match:
                 results.append([int(number) for number in match.groups()])
@@ -166,12 +168,12 @@ def start_suite(name, results):
     return make, reader
 
 
-def run_suite(name, limit, tally):
-    """Runs one suite and adds its results to the tally. Returns the processes that it left, by pid."""
-    results, left, trouble = [], {}, None
-    print(f"==> {name}", flush=True)
+def run_suite(name, limit, say):
+    """Runs one suite. Returns its Tally, and the processes that it left, by pid."""
+    results, left, trouble, tally = [], {}, None, Tally()
+    say(f"==> {name}")
     start = time.monotonic()
-    make, reader = start_suite(name, results)
+    make, reader = start_suite(name, results, say)
     try:
         make.returncode = wait_for(make.pid, limit)
         trouble = f"make ended with status {make.returncode}" if make.returncode else None
@@ -187,11 +189,57 @@ def run_suite(name, limit, tally):
         tally.add(*numbers)
     if not results:
         trouble = trouble or "it reported nothing"
-    if trouble and not any(failed for _, failed, _ in results):
+    if trouble and not tally.failed:
         tally.add(0, 1, 0)
-        print(f"not ok {name} {trouble}")
-    print(f"<== {name}: {time.monotonic() - start:.0f} s", flush=True)
-    return left
+        say(f"not ok {name} {trouble}")
+    say(f"<== {name}: {time.monotonic() - start:.0f} s")
+    return tally, left
+
+
+class Lane:
+    """Runs suites one after another, in a process of its own: whose orphans are whose shows by who adopts them."""
+
+    def __init__(self, suites, width, limit):
+        self.suites, self.width, self.limit = suites, width, limit
+        self.results, self.to_parent = multiprocessing.Pipe(duplex=False)
+        self.process = multiprocessing.Process(target=self._run)
+        self.process.start()
+        self.to_parent.close()
+
+    def _run(self):
+        """A tally that did not arrive says that the lane came to a bad end."""
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        prctl(PR_SET_CHILD_SUBREAPER, 1)
+        try:
+            for suite in self.suites:
+                tally, left = run_suite(suite, self.limit, lambda line, suite=suite: self._say(suite, line))
+                self.to_parent.send((tally, [(suite, pid, command) for pid, command in left.items()]))
+        finally:
+            end_descendants()
+
+    def _say(self, suite, line):
+        """One write a line, so that those of other lanes do not get into it."""
+        label = f"{suite:{self.width}}| " if self.width else ""
+        sys.stdout.write(f"{label}{line}\n")
+        sys.stdout.flush()
+
+    def collect(self, tally):
+        """Waits for the suites, and returns what they left."""
+        left = []
+        for suite in self.suites:
+            try:
+                found, of_suite = self.results.recv()
+            except EOFError:
+                print(f"not ok {suite} its lane ended before it did")
+                tally.add(0, 1, 0)
+                continue
+            tally.add(found.passed, found.failed, found.skipped)
+            left += of_suite
+        return left
+
+    def close(self):
+        self.process.terminate()
+        self.process.join()
 
 
 def report_leftovers(before, left, tally):
@@ -203,20 +251,29 @@ def report_leftovers(before, left, tally):
         print(f"    {item}")
 
 
+def prctl(option, value):
+    if ctypes.CDLL(None).prctl(option, value, 0, 0, 0):
+        sys.exit(f"total.py: prctl {option} failed")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("suites", nargs="+", metavar="SUITE")
-    parser.add_argument("--limit", type=float, default=1800, help="seconds that a suite may take")
+    parser.add_argument("lanes", nargs="+", metavar="LANE", type=lambda word: word.split(","))
+    parser.add_argument("--limit", type=float, default=2400, help="seconds that a suite may take")
     options = parser.parse_args()
-    if ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
-        sys.exit("total.py: cannot become the subreaper of the suites' processes")
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, lambda number, frame: sys.exit(128 + number))
-    tally, left, before = Tally(), [], residue()
+    width = max(len(suite) for lane in options.lanes for suite in lane) + 1 if len(options.lanes) > 1 else 0
+    tally, left, lanes, before = Tally(), [], [], residue()
     try:
-        for suite in options.suites:
-            left += [(suite, pid, command) for pid, command in run_suite(suite, options.limit, tally).items()]
+        for suites in options.lanes:
+            lanes.append(Lane(suites, width, options.limit))
+        for lane in lanes:
+            left += lane.collect(tally)
     finally:
+        for lane in lanes:
+            lane.close()
         end_descendants()
     report_leftovers(before, left, tally)
     print(tally)

@@ -182,6 +182,7 @@ class Tracer(Child):
     def __init__(self, command, limit, hooks="auto", **options):
         self.out = tempfile.TemporaryFile()
         self.hooks = hooks
+        self.lost = {}
         super().__init__(command, limit, stdout=self.out, **options)
 
     def wait(self):
@@ -204,6 +205,7 @@ class Tracer(Child):
         status, out, err = self.wait()
         check(status == 0, "nettraced ended with %d: %s" % (status, err.strip()))
         lines = summaries(out)
+        self.lost = lines[-1]["lost"]
         used = lines[-1]["kernel"]["hooks"]
         check(self.hooks in ("auto", used), "it used %s hooks, not %s" % (used, self.hooks))
         return lines
@@ -244,6 +246,7 @@ class Lab:
         self.facts = None
         self.session = contextlib.ExitStack()
         self.case = contextlib.ExitStack()
+        self.tracers = []
         self.addresses = {}
         self.directory = None
 
@@ -265,6 +268,12 @@ class Lab:
     def end_case(self):
         self.case.close()
         self.case = contextlib.ExitStack()
+        self.tracers = []
+
+    def events_lost(self):
+        """What the case's tracers counted of events that the kernel or the ring had no room for."""
+        found = [(name, tracer.lost.get(name)) for tracer in self.tracers for name in ("probes", "records")]
+        return ["lost.%s is %d" % one for one in found if one[1]]
 
     def number(self, size, least=1):
         """The size of a load, scaled."""
@@ -298,6 +307,8 @@ class Lab:
     def start(self, command, kind=Child, stack=None, **options):
         child = kind(command, self.limit, **options)
         (stack or self.case).callback(child.close)
+        if isinstance(child, Tracer):
+            self.tracers.append(child)
         return child
 
     def backend(self, kind):

@@ -14,13 +14,13 @@ def case(function):
 
 def attempt(lab, name):
     """
-    Runs a case. Where the kernel or the ring had no room for an event, which is counted and shown as it should be, the
-    machine was too busy to tell anything else: then once more, and that counts.
+    Runs a case. Where it fails and the kernel or the ring had no room for an event, which is counted and shown as it
+    should be, the machine was too busy to tell anything else: then once more, and that counts.
     """
     try:
         CASES[name](lab)
-    except Failure as reason:
-        lost = [problem for problem in str(reason).split("; ") if problem.startswith(("lost.probes", "lost.records"))]
+    except Failure:
+        lost = lab.events_lost()
         if not lost:
             raise
         print("again %s %s" % (name, "; ".join(lost)), flush=True)

@@ -271,7 +271,7 @@ def main():
         try:
             said.update(run_row(lab, rows[sys.argv[1]]), result="ok")
         except Failure as reason:
-            said.update(result="not ok", reason=" ".join(str(reason).split()))
+            said.update(result="not ok", reason=" ".join(str(reason).split()), lost=lab.events_lost())
         except Exception as problem:
             traceback.print_exc()
             said.update(result="not ok", reason=repr(problem))

@@ -8,9 +8,9 @@
     none VERSION/ROW why there is no such pair: decided by package lists and modules, never because a row failed
 
 RESULTS has what was found and noted with --write, and a complete run is compared with it: a pair that comes or goes is
-a failure. README's table is made from it (results.py). Two rows run at a time. A row that
-fails is asked once more when all others are done, alone: on a busy machine the kernel can leave out a probe, which shows in
-`lost` and fails the row. Both answers are printed; what fails twice has failed.
+a failure. README's table is made from it (results.py). Two rows run at a time. On a busy machine the kernel can leave out a
+probe, which is counted in `lost` and fails the row: such a row is asked once more when all others are done, alone. Both
+answers are printed, and the second one counts. A row that fails without such a loss has failed.
 """
 
 import argparse
@@ -19,8 +19,10 @@ import concurrent.futures
 import fnmatch
 import json
 import os
+import random
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 
@@ -33,9 +35,20 @@ import table  # noqa: E402
 AT_ONCE = 2
 LIMIT = 180  # seconds that a row may take; what hangs inside it is mostly ended earlier
 
-PORT = 20000  # each row's server has one from here on: those that are given to anybody begin at 32768
+PORTS = range(10000, 32000)  # of the rows' servers: below those that the kernel gives to anybody
 
 Result = collections.namedtuple("Result", "place row state said")
+
+
+def ports():
+    """Free ones, none twice, in an order of chance: another matrix on this machine hardly takes them at the same time."""
+    for port in random.sample(PORTS, len(PORTS)):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        yield port
 
 
 def run(where, row, port):
@@ -68,20 +81,21 @@ def line_of(result):
     return "%s %s %s%s" % (result.state, name, said["reason"], seed)
 
 
-def again(result, port):
-    """A row that has failed, alone."""
-    second = run(result.place, result.row, port)
-    if second.state == "ok":
-        print("again %s/%s: it failed with %s" % (result.place.version, result.row.name, result.said["reason"][:200]))
-        print(line_of(second), flush=True)
+def again(result, free):
+    """A row that has failed and that events are missing from, alone."""
+    lost = result.state == "not ok" and result.said.get("lost")
+    if not lost:
+        return result
+    print("again %s/%s %s" % (result.place.version, result.row.name, "; ".join(lost)))
+    second = run(result.place, result.row, next(free))
+    print(line_of(second), flush=True)
     return second
 
 
 def run_all(places, rows):
-    found = []
+    found, free = [], ports()
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        pairs = [(where, row) for where in places for row in rows]
-        tasks = [pool.submit(run, where, row, PORT + number) for number, (where, row) in enumerate(pairs)]
+        tasks = [pool.submit(run, where, row, next(free)) for where in places for row in rows]
         try:
             for task in tasks:
                 found.append(task.result())
@@ -89,8 +103,7 @@ def run_all(places, rows):
         finally:
             for task in tasks:
                 task.cancel()
-    return [again(result, PORT + len(pairs) + number) if result.state == "not ok" else result
-            for number, result in enumerate(found)]
+    return [again(result, free) for result in found]
 
 
 def look_at_all(wanted):
