@@ -50,8 +50,12 @@ struct finding {
 	const char *example;   /* a request as it is, for --show-data; NULL: not kept */
 	const char *evidence;  /* static: why it is one, in a few words */
 	const char *remedy;    /* static: what would do instead, `MGET`; NULL: depends */
-	uint32_t calls;	       /* that it is about */
-	uint32_t candidates; /* that it could have been about: all of this operation in the run (repeated, reconnect) */
+	uint32_t calls;	       /* that it is about; 0: none in this run, which only tells the candidates */
+	/*
+	 * That it could have been about: all of this operation in the run (repeated, reconnect: and in earlier ones
+	 * that have not told theirs, so that `needless` is a share of all).
+	 */
+	uint32_t candidates;
 	uint32_t
 	    needless; /* calls (of a multi-get: keys) that the run could do without; serial: that could be at once */
 	struct finding_saving saving;

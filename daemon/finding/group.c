@@ -39,14 +39,15 @@ const struct group_table *group_calls(struct plan *plan)
 	if (!table->groups || !table->next)
 		return NULL;
 	for (uint32_t i = 0; i < count; i++) {
-		struct index_entry *entry = index_get(&index, group_id(&plan->run->made[i]));
+		uint64_t id = group_id(&plan->run->made[i]);
+		struct index_entry *entry = index_get(&index, id);
 		struct call_group *group;
 
 		table->next[i] = GROUP_NO_CALL;
 		if (!entry->known) {
 			entry->known = true;
 			entry->call = table->count;
-			table->groups[table->count++] = (struct call_group){.first = i, .last = i};
+			table->groups[table->count++] = (struct call_group){.id = id, .first = i, .last = i};
 		}
 		group = &table->groups[entry->call];
 		if (group->count++)

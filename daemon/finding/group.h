@@ -10,6 +10,7 @@
 #define GROUP_NO_CALL UINT32_MAX
 
 struct call_group {
+	uint64_t id;	      /* of the operation at this backend: the same in all runs */
 	uint32_t first, last; /* numbers in run->made */
 	uint32_t count;
 };

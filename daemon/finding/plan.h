@@ -7,7 +7,10 @@
  *	duplicate.c n_plus_one.c serial.c repeated.c reconnect.c slow_start.c stalled.c
  *	group.c      the calls of a run by what they are
  *	index.c      what is known of a request, a key or a value within a run
+ *	question.c   reads as questions that may be asked again, and what writes change of their answers
  *	passing.c    where the values of requests came from
+ *	remember.c   bounded tables across runs
+ *	share.c      what counts as a share of the calls that could have been it
  *	dependency.c which calls of a run need which others' answers
  *	timeline.c   the run's calls as they lie in time, lane by lane
  *	library.c    what client libraries take around their calls
@@ -92,7 +95,8 @@ extern const struct finding_type finding_duplicate, finding_n_plus_one, finding_
 
 /*
  * stage.c. A proposal with room for `count` calls, filled with zeroes but for that; NULL without memory (noted in the
- * plan). Those with `count` left at 0 are dropped.
+ * plan). Those with `count` left at 0 are dropped, unless they have candidates, and `shown` that stands for them: then
+ * they tell only how many there were.
  */
 struct plan_proposal *plan_propose(struct plan *plan, enum finding_kind kind, enum plan_change change, uint32_t count);
 /* Memory for this plan only; NULL without. */

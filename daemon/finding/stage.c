@@ -186,8 +186,9 @@ static void describe(struct plan *plan, const struct plan_proposal *proposal, st
 	    .calls = proposal->count,
 	    .candidates = proposal->candidates,
 	    .needless = proposal->needless,
-	    .saving = proposal->weighed ? proposal->saving
-					: schedule_saving(plan, &(const struct plan_proposal *){proposal}, 1),
+	    .saving = proposal->weighed || !proposal->count
+			  ? proposal->saving
+			  : schedule_saving(plan, &(const struct plan_proposal *){proposal}, 1),
 	};
 	for (uint32_t i = 0; i < proposal->count; i++) {
 		const struct run_call *call = &made[proposal->calls[i]];
@@ -226,6 +227,11 @@ static struct finding_saving save_together(struct plan *plan)
 	return count ? schedule_saving(plan, together, count) : (struct finding_saving){0};
 }
 
+static bool says_anything(const struct plan_proposal *proposal)
+{
+	return proposal->count || (proposal->candidates && proposal->shown != PLAN_FIRST);
+}
+
 /* Nothing can be said of a run that may be several, or whose calls are not all here. */
 static bool can_be_looked_at(const struct run *run)
 {
@@ -250,7 +256,7 @@ int finding_stage_ran(struct finding_stage *stage, const struct run *run, struct
 		if (finding_types[i]->is_on(&stage->rules))
 			finding_types[i]->find(plan);
 	for (size_t i = 0; i < plan->proposal_count; i++) {
-		if (!plan->proposals[i].count)
+		if (!says_anything(&plan->proposals[i]))
 			continue;
 		describe(plan, &plan->proposals[i], &finding);
 		add_finding(stage, ret_report, &finding);

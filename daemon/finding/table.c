@@ -4,8 +4,5 @@
 #include "plan.h"
 
 const struct finding_type *const finding_types[] = {
-    &finding_duplicate,
-    &finding_n_plus_one,
-    &finding_serial,
-    NULL,
+    &finding_duplicate, &finding_n_plus_one, &finding_serial, &finding_repeated, NULL,
 };

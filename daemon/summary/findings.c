@@ -150,8 +150,10 @@ static int add_finding(struct summary *summary, struct summary_endpoint *endpoin
 		summary->findings_refused++;
 	if (refused)
 		return refused < 0 ? refused : 0;
-	row->runs += row->last_run != run;
-	row->last_run = run;
+	if (finding->calls) {
+		row->runs += row->last_run != run;
+		row->last_run = run;
+	}
 	row->many_backends |= finding->many_backends;
 	row->evidence = finding->evidence;
 	row->remedy = finding->remedy;
