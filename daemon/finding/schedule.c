@@ -184,7 +184,7 @@ static bool measure_block(const struct plan *plan, const struct schedule *schedu
 {
 	const struct timeline *timeline = schedule->timeline;
 	const struct timeline_block *block = &timeline->blocks[number];
-	uint64_t saved = 0, end = 0, connected = 0;
+	uint64_t saved = 0, end = 0;
 	bool made = false, connects = false, exchanges = false;
 
 	for (uint32_t k = 0; k < block->count; k++) {
@@ -194,21 +194,20 @@ static bool measure_block(const struct plan *plan, const struct schedule *schedu
 		uint64_t now = schedule->gone[i] ? 0 : schedule->now[i];
 
 		after -= least(after, saved);
-		if (call->kind == CALL_CONNECT) {
-			connects |= !schedule->gone[i];
-			connected = most(connected, after + now);
-			saved += schedule->lengths[i] - now;
-			continue;
-		}
-		exchanges = true;
-		made |= !schedule->gone[i];
 		if (!schedule->gone[i])
 			end = most(end, after + now);
+		if (call->kind == CALL_CONNECT) {
+			connects |= !schedule->gone[i];
+			saved += schedule->lengths[i] - now;
+		} else {
+			exchanges = true;
+			made |= !schedule->gone[i];
+		}
 	}
 	/* A connection that nobody uses any more is not made either. */
 	if (!made && (!connects || (exchanges && block->connects)))
 		return false;
-	*ret_length = made ? end : connected;
+	*ret_length = end;
 	return true;
 }
 
