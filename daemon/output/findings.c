@@ -37,11 +37,11 @@ struct table {
 	size_t what, words;  /* widths */
 };
 
-/* What a run has of a finding: "%.1f" and these words. */
+/* What a run has of a finding: "%.1f" and these words; NULL: its evidence. */
 static const char *const kind_words[FINDING_KIND_COUNT] = {
     [FINDING_DUPLICATE] = "needless a run",
     [FINDING_N_PLUS_ONE] = "needless a run",
-    [FINDING_SERIAL] = "in a row, no data seen passed on",
+    [FINDING_SERIAL] = NULL,
     [FINDING_REPEATED] = "a run that a cache would answer",
     [FINDING_RECONNECT] = "needless connections a run",
     [FINDING_SLOW_START] = "slow starts a run",
@@ -74,9 +74,10 @@ static void fill_words(struct cells *cells, const struct summary_finding *row, u
 	double amount = (double)(calls ? row->calls : row->needless) / (double)row->runs;
 	double share = runs ? (double)row->runs / (double)runs : 1;
 
-	snprintf(cells->words, sizeof(cells->words), "%.1f %s", amount, kind_words[row->kind]);
-	if (row->kind == FINDING_N_PLUS_ONE && row->remedy)
-		append(cells->words, sizeof(cells->words), ", %s asks once", row->remedy);
+	snprintf(cells->words, sizeof(cells->words), "%.1f %s", amount,
+		 kind_words[row->kind] ? kind_words[row->kind] : row->evidence);
+	if (row->kind == FINDING_N_PLUS_ONE && row->remedy && !strchr(row->remedy, ' ')) /* a command's name */
+		append(cells->words, sizeof(cells->words), ", %s instead", row->remedy);
 	if (row->kind == FINDING_REPEATED && row->candidates)
 		append(cells->words, sizeof(cells->words), " (%.0f %%)",
 		       100 * (double)row->needless / (double)row->candidates);
