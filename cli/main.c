@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../daemon/summary/condition.h"
 #include "cli.h"
 
 const struct cli_verb cli_verbs[] = {
@@ -35,6 +36,32 @@ void cli_say(const char *format, ...)
 	vfprintf(stderr, format, arguments);
 	va_end(arguments);
 	fputc('\n', stderr);
+}
+
+bool cli_add_condition(struct conditions **conditions, const char *text, bool changes)
+{
+	char why[512] = "out of memory";
+
+	if (!*conditions)
+		*conditions = conditions_new();
+	if (*conditions && !conditions_add(*conditions, text, changes, why, sizeof(why)))
+		return true;
+	cli_say("%s", why);
+	return false;
+}
+
+static void say_line(void *context, const char *line)
+{
+	(void)context;
+	cli_say("%s", line);
+}
+
+enum cli_status cli_judge(const struct conditions *conditions)
+{
+	static const enum cli_status statuses[] = {
+	    [CONDITIONS_PASSED] = CLI_DONE, [CONDITIONS_MET] = CLI_MET, [CONDITIONS_UNASKED] = CLI_FAILED};
+
+	return conditions ? statuses[conditions_result(conditions, say_line, NULL)] : CLI_DONE;
 }
 
 static const struct cli_verb *find_verb(const char *name)

@@ -20,6 +20,7 @@
 #include "../daemon/output/output.h"
 #include "../daemon/pipeline.h"
 #include "../daemon/recording.h"
+#include "../daemon/summary/condition.h"
 #include "cli.h"
 
 #define AS_RECORDED -1.0
@@ -32,7 +33,8 @@ struct replay {
 	struct output_style style;
 	bool other_rules; /* `rules` instead of the recording's */
 	struct finding_rules rules;
-	double interval; /* seconds between summaries; 0: only the last one; AS_RECORDED */
+	struct conditions *fail_on; /* NULL: none */
+	double interval;	    /* seconds between summaries; 0: only the last one; AS_RECORDED */
 	FILE *stream;
 	struct pipeline *pipeline;
 	bool help;
@@ -50,6 +52,8 @@ static const char usage[] =
     "  -i, --interval SECONDS  a summary this often, instead of as recorded (0: only the last one)\n"
     "      --rules NAME        thresholds of the findings, instead of as recorded: default, sentry, perf-sentinel,\n"
     "                          or a JSON file of them\n"
+    "      --fail-on CONDITION exit with 3 if the last summary is so: 'ENDPOINT METRIC OP VALUE', like\n"
+    "                          'shop.views.* calls_per_run > 10'; repeatable\n"
     "      --show-data         show keys, paths and statements as they are; without it data is masked\n";
 
 static bool parse_interval(const char *text, double *ret_seconds)
@@ -97,6 +101,8 @@ static bool take_option(struct replay *replay, int option, const char *word)
 			return true;
 		cli_say("--interval '%s': it is a number of seconds, 0 for the last summary only", optarg);
 		return false;
+	case 'c':
+		return cli_add_condition(&replay->fail_on, optarg, false);
 	case 'r':
 		return take_rules(replay);
 	case 's':
@@ -114,10 +120,15 @@ static bool take_option(struct replay *replay, int option, const char *word)
 static bool parse(int argc, char **argv, struct replay *replay)
 {
 	static const struct option options[] = {
-	    {"format", required_argument, NULL, 'f'}, {"json", no_argument, NULL, 'j'},
-	    {"output", required_argument, NULL, 'o'}, {"rules", required_argument, NULL, 'r'},
-	    {"show-data", no_argument, NULL, 's'},    {"interval", required_argument, NULL, 'i'},
-	    {"help", no_argument, NULL, 'h'},	      {NULL, 0, NULL, 0},
+	    {"format", required_argument, NULL, 'f'},
+	    {"json", no_argument, NULL, 'j'},
+	    {"output", required_argument, NULL, 'o'},
+	    {"rules", required_argument, NULL, 'r'},
+	    {"fail-on", required_argument, NULL, 'c'},
+	    {"show-data", no_argument, NULL, 's'},
+	    {"interval", required_argument, NULL, 'i'},
+	    {"help", no_argument, NULL, 'h'},
+	    {NULL, 0, NULL, 0},
 	};
 	int option;
 
@@ -140,6 +151,8 @@ static int put_summary(void *context, struct summary *summary)
 	struct replay *replay = context;
 	int err = replay->output->write(replay->stream, summary, &replay->style);
 
+	if (summary->facts.final && replay->fail_on)
+		conditions_ask_all(replay->fail_on, summary);
 	replay->output_failed |= err < 0;
 	return err;
 }
@@ -254,37 +267,47 @@ static bool open_output(struct replay *replay)
 	return true;
 }
 
-enum cli_status cli_replay(int argc, char **argv)
+/* The options are good: does it. */
+static enum cli_status run(struct replay *replay)
 {
-	struct replay replay = {.output = output_find("text"), .interval = AS_RECORDED};
 	struct recording_reader *reader = NULL;
 	enum cli_status status = CLI_FAILED;
-	int err;
+	int err = recording_open(replay->path, &reader);
 
-	if (!parse(argc, argv, &replay))
-		return CLI_USAGE;
-	if (replay.help)
-		return fputs(usage, stdout) == EOF || fflush(stdout) ? CLI_FAILED : CLI_DONE;
-	err = recording_open(replay.path, &reader);
 	if (err) {
-		cli_say("cannot replay %s: %s", replay.path, recording_problem(err));
+		cli_say("cannot replay %s: %s", replay->path, recording_problem(err));
 		return CLI_FAILED;
 	}
-	if (!open_output(&replay))
+	if (!open_output(replay))
 		goto out;
-	replay.pipeline = pipeline_new(put_summary, &replay);
-	if (replay.pipeline && replay.other_rules)
-		pipeline_set_rules(replay.pipeline, &replay.rules);
-	if (replay.pipeline)
-		status = replay_all(&replay, reader);
+	replay->pipeline = pipeline_new(put_summary, replay);
+	if (replay->pipeline && replay->other_rules)
+		pipeline_set_rules(replay->pipeline, &replay->rules);
+	if (replay->pipeline)
+		status = replay_all(replay, reader);
 	else
 		cli_say("out of memory");
-	if (replay.output_path && fclose(replay.stream) && status == CLI_DONE) {
-		cli_say("cannot write %s: %s", replay.output_path, strerror(errno));
+	if (replay->output_path && fclose(replay->stream) && status == CLI_DONE) {
+		cli_say("cannot write %s: %s", replay->output_path, strerror(errno));
 		status = CLI_FAILED;
 	}
 out:
-	pipeline_free(replay.pipeline);
+	pipeline_free(replay->pipeline);
 	recording_reader_free(reader);
+	return status == CLI_DONE ? cli_judge(replay->fail_on) : status;
+}
+
+enum cli_status cli_replay(int argc, char **argv)
+{
+	struct replay replay = {.output = output_find("text"), .interval = AS_RECORDED};
+	enum cli_status status;
+
+	if (!parse(argc, argv, &replay))
+		status = CLI_USAGE;
+	else if (replay.help)
+		status = fputs(usage, stdout) == EOF || fflush(stdout) ? CLI_FAILED : CLI_DONE;
+	else
+		status = run(&replay);
+	conditions_free(replay.fail_on);
 	return status;
 }

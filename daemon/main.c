@@ -20,12 +20,13 @@
 #include "output/sink.h"
 #include "output/words.h"
 #include "recording.h"
+#include "summary/condition.h"
 
 #define RING_BYTES (8u << 20) /* stated in the summary, beside the daemon's own memory */
 #define WHY_SIZE 256
 #define NICE -10 /* see go_first() */
 
-enum exit_status { EXIT_DONE = 0, EXIT_CANNOT = 1, EXIT_USAGE = 2 };
+enum exit_status { EXIT_DONE = 0, EXIT_CANNOT = 1, EXIT_USAGE = 2, EXIT_MET = 3 };
 
 _Static_assert(WHY_SIZE >= OPTIONS_WHY_SIZE && WHY_SIZE >= KERNEL_WHY_SIZE && WHY_SIZE >= TARGET_WHY_SIZE,
 	       "one buffer serves all");
@@ -57,6 +58,8 @@ static int write_summary(void *context, struct summary *summary)
 {
 	struct nettraced *daemon = context;
 
+	if (summary->facts.final && daemon->options.fail_on)
+		conditions_ask_all(daemon->options.fail_on, summary);
 	return sink_put(daemon->sink, summary);
 }
 
@@ -294,6 +297,15 @@ static void end(struct nettraced *daemon)
 		close(daemon->stop_fd);
 }
 
+/* What the conditions say of a capture that went well. One that could not be asked has not passed. */
+static int judge(const struct options *options)
+{
+	static const int statuses[] = {
+	    [CONDITIONS_PASSED] = EXIT_DONE, [CONDITIONS_MET] = EXIT_MET, [CONDITIONS_UNASKED] = EXIT_CANNOT};
+
+	return options->fail_on ? statuses[conditions_result(options->fail_on, show_note, NULL)] : EXIT_DONE;
+}
+
 static int trace(const struct options *options)
 {
 	struct nettraced daemon = {.options = *options, .stop_fd = -1};
@@ -308,7 +320,7 @@ static int trace(const struct options *options)
 	end(&daemon);
 	if (error)
 		complain("%s", why);
-	return error ? EXIT_CANNOT : EXIT_DONE;
+	return error ? EXIT_CANNOT : judge(options);
 }
 
 int main(int argc, char **argv)

@@ -16,6 +16,7 @@
 #include "config.h"
 #include "output/output.h"
 #include "run/dispatcher.h"
+#include "summary/condition.h"
 
 #define DEFAULT_INTERVAL 10
 #define DEFAULT_CAPTURE 65536
@@ -275,6 +276,16 @@ static int take_rules(const struct taking *taking)
 	return 0;
 }
 
+static int take_fail_on(const struct taking *taking)
+{
+	struct options *options = taking->options;
+
+	if (!options->fail_on)
+		options->fail_on = conditions_new();
+	return options->fail_on ? conditions_add(options->fail_on, taking->value, false, taking->why, OPTIONS_WHY_SIZE)
+				: -ENOMEM;
+}
+
 /* Whether it is a row is run/'s to say; here it is only looked at, so that the user hears of it. */
 static int take_dispatcher(const struct taking *taking)
 {
@@ -396,6 +407,9 @@ static const struct row rows[] = {
     {"record", 0, 0, "FILE", take_record, "keep the event stream as well, for nettrace replay; it holds payload"},
     {"rules", 0, 0, "NAME", take_rules,
      "thresholds of the findings: default, sentry, perf-sentinel, or a JSON file of them"},
+    {"fail-on", 0, REPEATABLE, "CONDITION", take_fail_on,
+     "exit with 3 if the last summary is so: 'ENDPOINT METRIC OP VALUE', like\n"
+     "'shop.views.* calls_per_run > 10'; repeatable"},
     {"show-data", 0, 0, NULL, take_show_data, "show keys, paths and statements as they are; without it data is masked"},
     {"config", 0, NOT_IN_FILE, "FILE", take_config,
      "read options from this file as well, JSON: {\"command\": [\"gunicorn\"], \"interval\": 5}"},
@@ -623,6 +637,7 @@ void options_free(struct options *options)
 	free(options->endpoints.words);
 	free(options->dispatchers.words);
 	free(options->rules);
+	conditions_free(options->fail_on);
 	for (size_t i = 0; i < options->config_count; i++)
 		config_free(options->configs[i]);
 	free(options->configs);
@@ -660,7 +675,8 @@ void options_help(FILE *stream)
 	for (size_t i = 0; i < COUNT(rows); i++)
 		if (rows[i].help)
 			put_row(stream, &rows[i]);
-	fprintf(stream, "\nExit status: 0 done; 1 could not do it; 2 wrong usage.\n");
+	fprintf(stream,
+		"\nExit status: 0 done; 1 could not do it; 2 wrong usage; 3 a condition of --fail-on is met.\n");
 }
 
 const char *options_hooks_name(enum options_hooks hooks)

@@ -25,6 +25,7 @@ struct options_list {
 };
 
 struct config;
+struct conditions;
 
 /* Strings are those of argv and of the files of --config. */
 struct options {
@@ -45,8 +46,9 @@ struct options {
 	double usdt_on, usdt_period; /* seconds that function probes are on of so many; 0 and 0: always */
 	double max_cost;	     /* percent of a CPU that the probes may take; 0: whatever they take */
 	bool show_data;
-	char *rules;		 /* of findings, for rules_parse(); NULL: the default */
-	struct config **configs; /* whose strings are in use */
+	char *rules;		    /* of findings, for rules_parse(); NULL: the default */
+	struct conditions *fail_on; /* NULL: none */
+	struct config **configs;    /* whose strings are in use */
 	size_t config_count;
 };
 

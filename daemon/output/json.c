@@ -280,9 +280,11 @@ static json_t *make_endpoint(const struct view *view, const struct summary_endpo
 		      {"partial_runs", count(row->partial_runs)}, {"runs_exact", json_boolean(!row->inexact_runs)},
 		      {"wall", distribution(&row->wall)}, {"wall_source", text(wall_source(row))},
 		      {"network", distribution(&row->network)}, {"time", make_time(row)}, {"calls", count(row->calls)},
-		      {"round_trips", count(row->round_trips)}, {"errors", count(row->errors)},
-		      {"backends", make_backends(row)}, {"findings", make_findings(view, row)},
-		      {"predicted", make_predicted(view, row)});
+		      {"round_trips", count(row->round_trips)},
+		      {"calls_per_run", quotient((double)row->run_calls, (double)row->runs, 3)},
+		      {"round_trips_per_run", quotient((double)row->run_round_trips, (double)row->runs, 3)},
+		      {"errors", count(row->errors)}, {"backends", make_backends(row)},
+		      {"findings", make_findings(view, row)}, {"predicted", make_predicted(view, row)});
 }
 
 static json_t *make_rules(const struct summary *summary)

@@ -99,6 +99,7 @@ static int merge_endpoint(struct summary *summary, struct summary_endpoint *into
 	into->runs += from->runs;
 	into->inexact_runs += from->inexact_runs;
 	into->run_calls += from->run_calls;
+	into->run_round_trips += from->run_round_trips;
 	into->partial_runs += from->partial_runs;
 	for (int source = 0; source <= RUN_BY_CALLS; source++)
 		into->runs_by[source] += from->runs_by[source];

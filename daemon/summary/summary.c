@@ -202,6 +202,7 @@ static int vote_route(struct summary_endpoint *row, const char *route)
 static int add_run_calls(struct summary *summary, struct summary_endpoint *row, const struct run *run)
 {
 	row->run_calls += run->calls;
+	row->run_round_trips += run->round_trips;
 	for (size_t i = 0; i < run->backend_count; i++) {
 		struct summary_backend_key key = backend_key(run->backends[i].protocol, &run->backends[i].where);
 		struct summary_backend *backend = row_backend(summary, row, &key);

@@ -104,7 +104,8 @@ struct summary_endpoint {
 	uint64_t route_votes; /* see summary_add_run() */
 	uint64_t runs;	      /* whole ones: the rest, and what is of runs, is of these */
 	uint64_t inexact_runs;
-	uint64_t run_calls;    /* calls of them; all calls are in `calls` */
+	uint64_t run_calls; /* calls of them; all calls are in `calls` */
+	uint64_t run_round_trips;
 	uint64_t partial_runs; /* that the capture's beginning or end has cut */
 	uint64_t runs_by[3];   /* by enum run_source */
 	uint64_t calls, round_trips, errors;

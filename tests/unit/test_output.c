@@ -700,7 +700,7 @@ static void test_json_shape(void **state)
 
 	assert_keys(
 	    endpoint,
-	    "endpoint file line route runs partial_runs runs_exact wall wall_source network time calls round_trips "
+	    "endpoint file line route runs partial_runs runs_exact wall wall_source network time calls round_trips calls_per_run round_trips_per_run "
 	    "errors backends findings predicted");
 	assert_keys(at(endpoint, "predicted"), "wall_now wall_then low high runs");
 	assert_keys(at(object, "unanalysed"), "runs contents findings answers connections");
