@@ -67,6 +67,7 @@ struct plan_proposal *group_propose(struct plan *plan, const struct call_group *
 	for (uint32_t i = group->first; i != GROUP_NO_CALL; i = plan->groups->next[i])
 		if (marks[i])
 			proposal->calls[proposal->count++] = i;
+	proposal->shown = group->first;
 	proposal->candidates = group->count;
 	return proposal;
 }

@@ -159,10 +159,13 @@ static void propose(const struct search *search, const struct call_group *group)
 		hits += search->marks[i];
 		candidates += search->first[i];
 	}
-	proposal = share_propose(search->plan, &search->cache->shares, group, FINDING_REPEATED, PLAN_REMOVE,
-				 search->marks, hits, candidates);
+	if (!share_tell(search->plan, &search->cache->shares, group, hits, &candidates))
+		return;
+	proposal = group_propose(search->plan, group, FINDING_REPEATED, PLAN_REMOVE, search->marks, hits);
 	if (!proposal)
 		return;
+	proposal->needless = hits;
+	proposal->candidates = candidates;
 	proposal->evidence = "same answer as in an earlier run";
 	proposal->remedy = "a cache";
 	proposal->apart = true;

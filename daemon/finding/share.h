@@ -8,15 +8,16 @@
 #include "group.h"
 #include "remember.h"
 
-#define SHARE_MAX 16384 /* operations of endpoints, the size for a table of them */
+#define SHARE_MAX 16384 /* operations of endpoints: the size of a table of them */
+
+/* A number for the group's operation in the run's endpoint, the same in all runs. */
+uint64_t share_id(const struct plan *plan, const struct call_group *group);
 
 /*
- * A proposal of the group's `hits` marked calls out of `candidates`; with no hits one that only tells the candidates,
- * or, as long as there was never any, none: the candidates are kept for the first. `table` is the kind's own. NULL
- * where there is nothing to tell, or no memory.
+ * `hits` of the group's calls are one, out of `candidates` that could have been. Should the run tell so? Not as long as
+ * there was never any: then the candidates wait for the first one, and are added to its. `table` is the kind's own.
  */
-struct plan_proposal *share_propose(struct plan *plan, struct remember_table *table, const struct call_group *group,
-				    enum finding_kind kind, enum plan_change change, const bool *marks, uint32_t hits,
-				    uint32_t candidates);
+bool share_tell(struct plan *plan, struct remember_table *table, const struct call_group *group, uint32_t hits,
+		uint32_t *candidates);
 
 #endif

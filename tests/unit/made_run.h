@@ -163,6 +163,17 @@ static inline void made_answers_with(struct run_call *call, uint32_t value)
 	made_insert(call->content->answer_values, &call->content->answer_value_count, value);
 }
 
+/* The next calls on this connection are redis's. */
+static inline struct run_call *made_connect(struct made_run *made, uint64_t connection)
+{
+	struct run_call *call = made_add_bare(made, "redis", "connect");
+
+	call->kind = CALL_CONNECT;
+	call->connection = connection;
+	call->out_last = call->in_first = 0;
+	return call;
+}
+
 /* Begins as the one before did: at the same time. */
 static inline void made_overlap(struct run_call *call)
 {

@@ -768,6 +768,125 @@ static void test_repeated_bounds(void **state)
 	assert_int_equal(hits_of(), 1);
 }
 
+/* ---- reconnect ---- */
+
+static void close_connection(uint64_t connection, uint64_t requests, bool by_peer)
+{
+	finding_stage_closed(stage,
+			     &(struct call_closing){
+				 .connection = connection, .when = made.now, .requests = requests, .by_peer = by_peer});
+}
+
+/* A connect with a greeting, and a call. */
+static struct run_call *call_alone(uint64_t connection)
+{
+	made_connect(&made, connection);
+	made_add(&made, "redis", "HELLO", PROTOCOL_CONTROL, 3, 3)->connection = connection;
+	made_get(&made, made_number(), 9)->connection = connection;
+	return &made.calls[made.run.made_count - 1];
+}
+
+static void test_reconnect(void **state)
+{
+	uint64_t connection = made_number();
+	const struct finding *found;
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++) {
+		call_alone(connection + i);
+		close_connection(connection + i, 1, i == 1);
+	}
+	found = only(FINDING_RECONNECT);
+	assert_int_equal(found->needless, 3);
+	assert_int_equal(found->candidates, 3);
+	assert_int_equal(found->calls, 6); /* with what is said at the beginning */
+	assert_string_equal(found->operation, "connect");
+	assert_string_equal(found->evidence, "a connection for each call");
+	assert_true(found->saving.expected > 0);
+}
+
+static void test_reconnect_because_of_the_backend(void **state)
+{
+	(void)state;
+	call_alone(5);
+	close_connection(5, 1, true);
+	assert_string_equal(only(FINDING_RECONNECT)->evidence, "a connection for each call, closed by the backend");
+}
+
+/* A pool fills: connections stay open, or carry more. */
+static void test_pool(void **state)
+{
+	(void)state;
+	for (uint64_t i = 0; i < 4; i++)
+		call_alone(100 + i);
+	close_connection(100, 2, false);
+	close_connection(101, 7, true);
+	assert_int_equal(count_of(FINDING_RECONNECT), 0);
+	/* That they are closed later, with all that they carried, changes nothing. */
+	close_connection(102, 9, false);
+	close_connection(103, 2, false);
+	next_run(made_time());
+	call_alone(200);
+	assert_int_equal(count_of(FINDING_RECONNECT), 0);
+}
+
+static void test_one_of_a_pool(void **state)
+{
+	const struct finding *found;
+
+	(void)state;
+	for (uint64_t i = 0; i < 4; i++)
+		call_alone(100 + i);
+	close_connection(102, 1, false);
+	found = only(FINDING_RECONNECT);
+	assert_int_equal(found->needless, 1);
+	assert_int_equal(found->candidates, 4);
+	assert_int_equal(found->calls, 2);
+}
+
+/* Each is closed when its run was told of already. */
+static void test_closed_late(void **state)
+{
+	const struct finding *found;
+
+	(void)state;
+	for (uint64_t i = 0; i < 3; i++) {
+		call_alone(100 + i);
+		assert_int_equal(count_of(FINDING_RECONNECT), 0);
+		close_connection(100 + i, 1, false);
+		made_begin(&made);
+	}
+	call_alone(103);
+	found = only(FINDING_RECONNECT);
+	assert_int_equal(found->needless, 1);
+	assert_int_equal(found->candidates, 4); /* with the first three, of which nobody knew */
+}
+
+static void test_failed_connects(void **state)
+{
+	(void)state;
+	for (uint64_t i = 0; i < 4; i++) {
+		struct run_call *call = made_connect(&made, 100 + i);
+
+		call->answered = false;
+		call->error = true;
+		close_connection(100 + i, 0, false);
+	}
+	assert_int_equal(count_of(FINDING_RECONNECT), 0);
+}
+
+static void test_reconnect_bounds(void **state)
+{
+	(void)state;
+	for (uint64_t i = 0; i < 16384 + 7; i++)
+		close_connection(100 + i, 1, false);
+	assert_int_equal(finding_stage_stats(stage)->connections_refused, 7);
+	call_alone(106);
+	assert_int_equal(count_of(FINDING_RECONNECT), 0);
+	call_alone(107);
+	assert_int_equal(only(FINDING_RECONNECT)->needless, 1);
+}
+
 /* What nobody can tell apart is not looked at. */
 static void test_run_that_is_not_exact(void **state)
 {
@@ -833,6 +952,13 @@ int main(void)
 	    CASE(test_repeated_keys_of_a_multi_get),
 	    CASE(test_repeated_beside),
 	    CASE(test_repeated_bounds),
+	    CASE(test_reconnect),
+	    CASE(test_reconnect_because_of_the_backend),
+	    CASE(test_pool),
+	    CASE(test_one_of_a_pool),
+	    CASE(test_closed_late),
+	    CASE(test_failed_connects),
+	    CASE(test_reconnect_bounds),
 	    CASE(test_run_that_is_not_exact),
 	};
 
