@@ -150,6 +150,11 @@ int call_stage_feed(struct call_stage *stage, const struct nt_head *record);
  */
 void call_stage_flush(struct call_stage *stage, uint64_t now, bool at_end);
 
+/* What hashes of contents are seeded with; without it, and before, 0 is. */
+void call_stage_set_secret(struct call_stage *stage, const void *secret, size_t size);
+/* Contents have an example of the request from now on, which is data as it is. */
+void call_stage_keep_examples(struct call_stage *stage, bool keep);
+
 const struct call_stats *call_stage_stats(const struct call_stage *stage);
 
 #endif

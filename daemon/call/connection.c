@@ -63,6 +63,8 @@ void connection_remove(struct call_stage *stage, struct connection *connection)
 		stage->recent = NULL;
 	HASH_DEL(stage->connections, connection);
 	intent_forget(stage, connection);
+	content_drop(stage->contents, &connection->gathering[PROTOCOL_REQUEST]);
+	content_drop(stage->contents, &connection->gathering[PROTOCOL_ANSWER]);
 	free(connection->reader);
 	free(connection);
 }

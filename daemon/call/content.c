@@ -1,9 +1,115 @@
 /*
  * content.c: what calls asked and were answered, see content.h.
+ *
+ * Below pair.c. What a reader tells of a message is gathered in a struct gathering, one for each side of a connection
+ * that is in a message; when the message has ended, it becomes part of its call's struct call_content. values.c finds
+ * the values on the way. Every byte is hashed once, by the hash of the message or, if it is a key's or a value's, by
+ * that one's, whose result the message's hash takes in.
  */
 #include "content.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+#include "values.h"
+
+#define LEVELS 8     /* of a path that are told apart; what is deeper is taken for what is at the last one */
+#define MAX_SPARE 64 /* gatherings kept for the next messages */
+#define NO_PART 0xff
+#define NO_VALUE UINT64_C(0x6e6f76616c7565) /* that there is none is an answer, too */
+
+struct gathering {
+	struct gathering *next;
+	XXH64_state_t whole; /* of the message */
+	XXH64_state_t part;  /* of the key, or of the value in an answer, that is being told */
+	uint64_t size;	     /* bytes that were told */
+	uint64_t levels[LEVELS];
+	uint8_t level_count;
+	uint8_t last; /* enum protocol_part of the last piece */
+	bool in_key, in_value, keyed, cut, items_cut;
+	uint32_t item_count, item_room;
+	struct content_item *items;
+	uint64_t key;	/* of an answer: the one that was told with the value */
+	size_t counted; /* bytes of memory that the budget knows of */
+	uint8_t example_size;
+	bool example_ended;
+	char example[CONTENT_EXAMPLE_SIZE];
+	struct values values;
+};
+
+/* How much memory contents take, which live as long as somebody holds them. */
+struct content_budget {
+	uint64_t bytes;
+	uint64_t holders; /* contents, and the stage */
+};
+
+struct content_pool {
+	struct content_budget *budget;
+	struct gathering *spare;
+	unsigned spare_count;
+	uint64_t seed;
+	bool examples;
+	struct values_common common;
+};
+
+struct content_pool *content_pool_new(void)
+{
+	struct content_pool *pool = calloc(1, sizeof(*pool));
+
+	if (!pool)
+		return NULL;
+	pool->budget = calloc(1, sizeof(*pool->budget));
+	if (!pool->budget) {
+		free(pool);
+		return NULL;
+	}
+	pool->budget->holders = 1;
+	values_fill_common(&pool->common);
+	return pool;
+}
+
+static void release_budget(struct content_budget *budget, size_t size)
+{
+	budget->bytes -= size;
+	if (--budget->holders == 0)
+		free(budget);
+}
+
+static void free_gathering(struct gathering *gathering)
+{
+	free(gathering->items);
+	free(gathering->values.list);
+	free(gathering);
+}
+
+void content_pool_free(struct content_pool *pool)
+{
+	if (!pool)
+		return;
+	while (pool->spare) {
+		struct gathering *gathering = pool->spare;
+
+		pool->spare = gathering->next;
+		pool->budget->bytes -= gathering->counted;
+		free_gathering(gathering);
+	}
+	release_budget(pool->budget, 0);
+	free(pool);
+}
+
+void content_pool_seed(struct content_pool *pool, const void *secret, size_t size)
+{
+	pool->seed = XXH64(secret, size, 0);
+}
+
+void content_pool_keep_examples(struct content_pool *pool, bool keep)
+{
+	pool->examples = keep;
+}
 
 struct call_content *content_hold(struct call_content *content)
 {
@@ -12,14 +118,24 @@ struct call_content *content_hold(struct call_content *content)
 	return content;
 }
 
+/* Does this array stand in the same piece of memory as the content, behind it? */
+static bool is_inside(const struct call_content *content, const void *array)
+{
+	return content->budget && array == (const void *)(content + 1);
+}
+
 void content_release(struct call_content *content)
 {
 	if (!content || --content->holders)
 		return;
-	free(content->items);
-	free(content->request_values);
+	if (!is_inside(content, content->items))
+		free(content->items);
+	if (!content->budget)
+		free(content->request_values);
 	free(content->answer_values);
 	free(content->example);
+	if (content->budget)
+		release_budget(content->budget, content->size);
 	free(content);
 }
 
@@ -36,4 +152,393 @@ bool content_passes(const struct call_content *from, const struct call_content *
 			j++;
 	}
 	return false;
+}
+
+static bool has_room(const struct content_budget *budget, size_t size)
+{
+	return budget->bytes + size <= CONTENT_MAX_BYTES;
+}
+
+static size_t gathering_size(const struct gathering *gathering)
+{
+	return sizeof(*gathering) + gathering->item_room * sizeof(*gathering->items) +
+	       2 * gathering->values.room * sizeof(*gathering->values.list);
+}
+
+/* Its lists may have grown. */
+static void count_again(struct content_pool *pool, struct gathering *gathering)
+{
+	size_t size = gathering_size(gathering);
+
+	pool->budget->bytes += size - gathering->counted;
+	gathering->counted = size;
+}
+
+/* One without memory of its own but for what an earlier message left it; NULL without memory or room. */
+static struct gathering *take_gathering(struct content_pool *pool)
+{
+	struct gathering *gathering = pool->spare;
+
+	if (gathering) {
+		pool->spare = gathering->next;
+		pool->spare_count--;
+		return gathering;
+	}
+	if (!has_room(pool->budget, sizeof(*gathering)))
+		return NULL;
+	gathering = calloc(1, sizeof(*gathering));
+	if (gathering)
+		count_again(pool, gathering);
+	return gathering;
+}
+
+void content_begin(struct content_pool *pool, struct gathering **gathering, enum protocol_side side)
+{
+	struct gathering *begun = *gathering ? *gathering : take_gathering(pool);
+
+	*gathering = begun;
+	if (!begun)
+		return;
+	XXH64_reset(&begun->whole, pool->seed);
+	begun->size = 0;
+	begun->level_count = 0;
+	begun->last = NO_PART;
+	begun->in_key = begun->in_value = begun->keyed = begun->cut = begun->items_cut = false;
+	begun->item_count = 0;
+	begun->example_size = 0;
+	begun->example_ended = !pool->examples || side == PROTOCOL_ANSWER;
+	values_begin(&begun->values, side == PROTOCOL_ANSWER,
+		     has_room(pool->budget, 0) ? CONTENT_MAX_VALUES : CONTENT_MAX_VALUES / 64);
+}
+
+void content_drop(struct content_pool *pool, struct gathering **gathering)
+{
+	struct gathering *over = *gathering;
+
+	*gathering = NULL;
+	if (!over)
+		return;
+	count_again(pool, over);
+	if (pool->spare_count >= MAX_SPARE || !has_room(pool->budget, 0)) {
+		pool->budget->bytes -= over->counted;
+		free_gathering(over);
+		return;
+	}
+	over->next = pool->spare;
+	pool->spare = over;
+	pool->spare_count++;
+}
+
+void content_cut(struct gathering *gathering)
+{
+	if (gathering)
+		gathering->cut = true;
+}
+
+/* The request as people read it: its first line; what cannot be printed parts words. */
+static void add_example(struct gathering *gathering, enum protocol_part part, const char *data, size_t size)
+{
+	for (size_t i = 0; i < size && !gathering->example_ended; i++) {
+		bool shown = data[i] > ' ' && data[i] < 0x7f, first = gathering->example_size == 0;
+		bool space = !first && gathering->example[gathering->example_size - 1] == ' ';
+
+		if (part == PROTOCOL_NAME && data[i] == '\n')
+			gathering->example_ended = true;
+		else if (shown || !(first || space))
+			gathering->example[gathering->example_size++] = shown ? data[i] : ' ';
+		gathering->example_ended |= gathering->example_size == sizeof(gathering->example);
+	}
+}
+
+static void begin_part(struct content_pool *pool, struct gathering *gathering, bool *in)
+{
+	if (*in)
+		return;
+	*in = true;
+	XXH64_reset(&gathering->part, pool->seed);
+}
+
+/* Bytes to the hash that they belong to. */
+static void hash_piece(struct content_pool *pool, struct gathering *gathering, enum protocol_part part,
+		       const void *data, size_t size)
+{
+	bool answer = gathering->values.answer;
+
+	if (part == PROTOCOL_KEY)
+		begin_part(pool, gathering, &gathering->in_key);
+	else if (part == PROTOCOL_DATA && answer)
+		begin_part(pool, gathering, &gathering->in_value);
+	if (!data)
+		gathering->cut = true;
+	else if (part == PROTOCOL_KEY || (part == PROTOCOL_DATA && answer))
+		XXH64_update(&gathering->part, data, size);
+	else if (part != PROTOCOL_PASSING)
+		XXH64_update(&gathering->whole, data, size);
+	if (part != PROTOCOL_PASSING)
+		gathering->size += size;
+}
+
+/* The hash of what was told since the last one; 0 is for what was not told. */
+static uint64_t end_part(struct gathering *gathering)
+{
+	uint64_t hash = XXH64_digest(&gathering->part);
+
+	hash += !hash;
+	XXH64_update(&gathering->whole, &hash, sizeof(hash));
+	return hash;
+}
+
+/* In an answer a key goes before its value. */
+static void end_answer_key(struct gathering *gathering)
+{
+	if (!gathering->values.answer || !gathering->in_key)
+		return;
+	gathering->key = end_part(gathering);
+	gathering->in_key = false;
+	gathering->keyed = true;
+}
+
+static void look_for_values(struct content_pool *pool, struct gathering *gathering, const void *data, size_t size)
+{
+	struct values *values = &gathering->values;
+	uint32_t room = values->room;
+
+	values_take(values, &pool->common, data, size);
+	if (values->room == room)
+		return;
+	count_again(pool, gathering);
+	if (!has_room(pool->budget, 0))
+		values->limit = values->room / 2;
+}
+
+void content_tell(struct content_pool *pool, struct gathering *gathering, enum protocol_part part, const void *data,
+		  size_t size)
+{
+	struct values *values = &gathering->values;
+	bool looked_at = part == PROTOCOL_DATA || part == PROTOCOL_PASSING || (part == PROTOCOL_KEY && !values->answer);
+
+	if (part != gathering->last) {
+		values_break(values, &pool->common);
+		if (part != PROTOCOL_KEY)
+			end_answer_key(gathering);
+		gathering->last = part;
+	}
+	hash_piece(pool, gathering, part, data, size);
+	if (!data)
+		return;
+	if (looked_at)
+		look_for_values(pool, gathering, data, size);
+	if (!gathering->example_ended)
+		add_example(gathering, part, data, size);
+}
+
+static bool make_item(struct gathering *gathering)
+{
+	uint32_t room = gathering->item_room ? gathering->item_room * 2 : 4;
+	struct content_item *items;
+
+	if (gathering->item_count == CONTENT_MAX_ITEMS) {
+		gathering->items_cut = true;
+		return false;
+	}
+	if (gathering->item_count < gathering->item_room)
+		return true;
+	items = realloc(gathering->items, room * sizeof(*items));
+	if (!items) {
+		gathering->items_cut = true;
+		return false;
+	}
+	gathering->items = items;
+	gathering->item_room = room;
+	return true;
+}
+
+static void end_request_key(struct gathering *gathering)
+{
+	uint64_t key = gathering->in_key ? end_part(gathering) : NO_VALUE;
+
+	gathering->in_key = false;
+	if (make_item(gathering))
+		gathering->items[gathering->item_count++] = (struct content_item){.key = key};
+}
+
+static void end_answer_value(struct gathering *gathering)
+{
+	uint64_t answer = NO_VALUE;
+
+	end_answer_key(gathering);
+	if (gathering->in_value)
+		answer = end_part(gathering);
+	gathering->in_value = false;
+	if (make_item(gathering))
+		gathering->items[gathering->item_count++] =
+		    (struct content_item){.key = gathering->keyed ? gathering->key : 0, .answer = answer};
+	gathering->keyed = false;
+}
+
+void content_item(struct content_pool *pool, struct gathering *gathering)
+{
+	values_break(&gathering->values, &pool->common);
+	gathering->last = NO_PART;
+	if (gathering->values.answer)
+		end_answer_value(gathering);
+	else
+		end_request_key(gathering);
+}
+
+void content_level(struct gathering *gathering)
+{
+	if (!gathering->values.answer && gathering->level_count < LEVELS)
+		gathering->levels[gathering->level_count++] =
+		    gathering->in_key ? XXH64_digest(&gathering->part) : NO_VALUE;
+}
+
+/* What stands for all that is below a path. */
+static uint64_t below(uint64_t key)
+{
+	return XXH64(&key, sizeof(key), 1);
+}
+
+/* The keys of what contains the one that was told; content.h says why they are these. */
+static void add_levels(struct gathering *gathering, enum protocol_access access)
+{
+	uint64_t self = gathering->item_count ? gathering->items[0].key : 0;
+
+	if (!gathering->level_count)
+		return;
+	for (unsigned i = 0; i < gathering->level_count; i++) {
+		uint64_t key = gathering->levels[i];
+
+		if (make_item(gathering))
+			gathering->items[gathering->item_count++] =
+			    (struct content_item){.key = access == PROTOCOL_WRITE ? key : below(key)};
+	}
+	if (access == PROTOCOL_WRITE && make_item(gathering))
+		gathering->items[gathering->item_count++] = (struct content_item){.key = below(self)};
+}
+
+/* Of all that was told. */
+static uint64_t end_hash(struct gathering *gathering)
+{
+	uint64_t hash;
+
+	if (gathering->in_key || gathering->in_value)
+		end_part(gathering);
+	gathering->in_key = gathering->in_value = false;
+	XXH64_update(&gathering->whole, &gathering->size, sizeof(gathering->size));
+	hash = XXH64_digest(&gathering->whole);
+	return hash + !hash;
+}
+
+static char *copy_example(const struct gathering *gathering)
+{
+	return gathering->example_size ? strndup(gathering->example, gathering->example_size) : NULL;
+}
+
+static struct call_content *allocate(struct content_pool *pool, const struct gathering *gathering)
+{
+	size_t items = gathering->item_count * sizeof(*gathering->items);
+	size_t values = gathering->values.count * sizeof(*gathering->values.list);
+	size_t size = sizeof(struct call_content) + items + values;
+	struct call_content *content;
+
+	if (!has_room(pool->budget, size + gathering->example_size))
+		return NULL;
+	content = malloc(size);
+	if (!content)
+		return NULL;
+	*content = (struct call_content){.holders = 1, .budget = pool->budget};
+	content->size = size + gathering->example_size;
+	content->items = (void *)(content + 1);
+	content->request_values = (void *)((char *)content->items + items);
+	if (items)
+		memcpy(content->items, gathering->items, items);
+	if (values)
+		memcpy(content->request_values, gathering->values.list, values);
+	pool->budget->bytes += content->size;
+	pool->budget->holders++;
+	return content;
+}
+
+struct call_content *content_end_request(struct content_pool *pool, struct gathering **gathering,
+					 const struct protocol_request *request)
+{
+	struct gathering *over = *gathering;
+	struct call_content *content;
+
+	if (!over)
+		return NULL;
+	values_end(&over->values, &pool->common);
+	add_levels(over, request->access);
+	content = allocate(pool, over);
+	if (content) {
+		content->access = request->access;
+		content->batch = request->batch;
+		if (request->template)
+			strncpy(content->template, request->template, sizeof(content->template) - 1);
+		content->request = over->last == NO_PART && !over->item_count ? 0 : end_hash(over);
+		content->request_size = over->size;
+		content->request_cut = over->cut;
+		content->request_opaque = over->cut || request->opaque || over->values.full || over->values.binary;
+		content->items_cut = over->items_cut;
+		content->item_count = over->item_count;
+		content->request_value_count = over->values.count;
+		content->example = copy_example(over);
+		/* Until there is an answer; none will come to what wants none, unless it can still say something. */
+		content->answer_cut = content->opaque = !request->no_answer || request->access == PROTOCOL_OTHER;
+	}
+	content_drop(pool, gathering);
+	return content;
+}
+
+/* Values to the keys that they answer. */
+static void set_items(struct call_content *content, const struct gathering *gathering)
+{
+	uint32_t next = 0;
+
+	for (uint32_t i = 0; i < gathering->item_count; i++) {
+		const struct content_item *item = &gathering->items[i];
+		uint32_t at = 0;
+
+		while (item->key && at < content->item_count &&
+		       (content->items[at].key != item->key || content->items[at].answer))
+			at++;
+		if (!item->key) {
+			while (next < content->item_count && content->items[next].answer)
+				next++;
+			at = next;
+		}
+		if (at < content->item_count)
+			content->items[at].answer = item->answer;
+	}
+}
+
+void content_end_answer(struct content_pool *pool, struct gathering **gathering, struct call_content *content,
+			const struct protocol_answer *answer)
+{
+	struct gathering *over = *gathering;
+	size_t size;
+
+	if (!over || !content) {
+		content_drop(pool, gathering);
+		return;
+	}
+	values_end(&over->values, &pool->common);
+	size = over->values.count * sizeof(*over->values.list);
+	content->answer = over->last == NO_PART && !over->item_count ? 0 : end_hash(over);
+	content->answer_size = over->size;
+	content->answer_cut = over->cut;
+	content->missing = answer->missing;
+	content->opaque = over->cut || answer->opaque || over->values.full || over->values.binary;
+	set_items(content, over);
+	if (size && has_room(pool->budget, size))
+		content->answer_values = malloc(size);
+	if (content->answer_values) {
+		memcpy(content->answer_values, over->values.list, size);
+		content->answer_value_count = over->values.count;
+		content->size += size;
+		pool->budget->bytes += size;
+	}
+	content->opaque |= size && !content->answer_values;
+	content_drop(pool, gathering);
 }

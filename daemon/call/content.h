@@ -19,7 +19,12 @@
 #define CONTENT_EXAMPLE_SIZE 120 /* bytes of a request that --show-data shows */
 #define CONTENT_MAX_BYTES (UINT64_C(64) << 20) /* of all contents together; calls beyond have none (counted) */
 
-/* One of the keys that a request names, with what was answered for it. */
+/*
+ * One of the keys that a request names, with what was answered for it. What two calls have in common, one of which
+ * writes, may have changed between them. So that equal keys suffice for that, what is written or read by a path has
+ * several: a read of /orders/17 those of itself and of all below /orders and below /, a write that of all below
+ * itself and those of /orders and /.
+ */
 struct content_item {
 	uint64_t key;
 	/*
@@ -29,7 +34,8 @@ struct content_item {
 	uint64_t answer;
 };
 
-/* Shared by those who hold it: nobody changes it when the call has ended. */
+/* Shared by those who hold it: nobody changes it when the call has ended. Of a CALL_REQUEST only the request is known.
+ */
 struct call_content {
 	unsigned holders;
 	enum protocol_access access;
@@ -39,8 +45,9 @@ struct call_content {
 	uint64_t request_size, answer_size;	/* bytes that were told, holes included */
 	/* Some of it is not there to compare: the sizes and what is there make the hash. */
 	bool request_cut, answer_cut;
-	bool missing; /* struct protocol_answer's */
-	bool opaque;  /* the answer's values are not known, or not all */
+	bool missing;	     /* struct protocol_answer's */
+	bool opaque;	     /* the answer's values are not known, or not all */
+	bool request_opaque; /* likewise the request's */
 	bool items_cut;
 	uint32_t item_count;
 	struct content_item *items; /* in the request's order */
@@ -51,6 +58,9 @@ struct call_content {
 	uint32_t request_value_count, answer_value_count;
 	uint32_t *request_values, *answer_values;
 	char *example; /* beginning of the request as it is, for --show-data; NULL: not asked for */
+	/* content.c's: what it is counted in, with how much; NULL: made by others, who also gave it its arrays. */
+	struct content_budget *budget;
+	size_t size;
 };
 
 /* One more holder of it; NULL is one as well. */

@@ -6,6 +6,8 @@
  *	intent.c     bytes whose sender only carries out what others wanted: who they were
  *	segment.c    bytes to readers: turns, detection, losing and finding the thread again
  *	pair.c       what readers report becomes calls; without a reader, turns make them
+ *	content.c    what readers tell of messages becomes what is known of calls' contents
+ *	values.c     what in these may be passed on from one to another
  *
  * "Side" is the reader's word: requests or answers, whichever direction they go. "By turn" is how calls are told
  * apart where no reader can do it: requests up to a change of direction, answers up to the next one.
@@ -34,7 +36,12 @@ struct open_call {
 	bool whole;		       /* the request's last byte was seen */
 	bool responding;	       /* the sink was told so */
 	bool answerer;		       /* and who answers */
+	bool control;		       /* it is about the connection (PROTOCOL_CONTROL) */
 };
+
+/* content.c: what is known of one message so far, and what all of them share. */
+struct gathering;
+struct content_pool;
 
 /* The answer that a reader is in; which call it belongs to shows at its end. */
 struct open_answer {
@@ -55,6 +62,7 @@ struct connection {
 	struct open_call *connect;
 	struct open_call *message; /* bytes that answer nothing, while they go on */
 	struct open_answer answer;
+	struct gathering *gathering[2]; /* by enum protocol_side: of the message it is in; NULL: not gathered */
 	/* Of the last segment that had an owner: its head, and the owner without what belongs to it. Later ones may
 	 * have none. */
 	struct nt_head owner_head;
@@ -100,6 +108,7 @@ struct call_stage {
 	struct connection *connections;
 	struct connection *recent; /* the one that was asked for last */
 	struct known_backend *backends;
+	struct content_pool *contents;
 	struct open_call *spare;
 	unsigned spare_count, open_count, held_count, intent_count;
 	bool no_memory; /* something could not be allocated during this feed */
@@ -158,6 +167,26 @@ void segment_set_role(struct call_stage *stage, struct connection *connection, e
 void segment_finish(struct call_stage *stage, struct connection *connection, bool orderly);
 /* Ends calls whose answers were lost track of, or tell no end, as the next request would. */
 void segment_end_by_turn(struct call_stage *stage, struct connection *connection);
+
+/* content.c */
+struct content_pool *content_pool_new(void); /* NULL without memory */
+void content_pool_free(struct content_pool *pool);
+void content_pool_seed(struct content_pool *pool, const void *secret, size_t size);
+void content_pool_keep_examples(struct content_pool *pool, bool keep);
+/* A message begins: `*gathering` is new, or NULL without memory or room. */
+void content_begin(struct content_pool *pool, struct gathering **gathering, enum protocol_side side);
+void content_drop(struct content_pool *pool, struct gathering **gathering);
+void content_cut(struct gathering *gathering); /* what follows is not told; may be NULL */
+/* As in struct protocol_events. */
+void content_tell(struct content_pool *pool, struct gathering *gathering, enum protocol_part part, const void *data,
+		  size_t size);
+void content_item(struct content_pool *pool, struct gathering *gathering);
+void content_level(struct gathering *gathering);
+/* The message has ended, and so has its gathering. NULL: no memory or room for what it asked. */
+struct call_content *content_end_request(struct content_pool *pool, struct gathering **gathering,
+					 const struct protocol_request *request);
+void content_end_answer(struct content_pool *pool, struct gathering **gathering, struct call_content *content,
+			const struct protocol_answer *answer);
 
 /* pair.c */
 extern const struct protocol_events pair_events; /* but for its context, a struct feeding */

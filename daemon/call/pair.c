@@ -151,7 +151,7 @@ static void remove_pending(struct connection *connection, struct open_call *open
 static void end_pending(struct call_stage *stage, struct connection *connection, struct open_call *open)
 {
 	remove_pending(connection, open);
-	connection->requests += !open->call.content || open->call.content->access != PROTOCOL_CONTROL;
+	connection->requests += !open->control;
 	if (open->call.kind != CALL_REQUEST)
 		open->call.in_times = connection->times[PROTOCOL_ANSWER];
 	pair_connect_settle(stage, connection);
@@ -327,6 +327,8 @@ static void request_began(void *context, uint64_t at)
 	else
 		connection->requesting = open_request(feeding);
 	connection->in_request = true;
+	if (connection->requesting)
+		content_begin(feeding->stage->contents, &connection->gathering[PROTOCOL_REQUEST], PROTOCOL_REQUEST);
 }
 
 /* The bytes and the end of a request that has no call: the call before it, if there is one, takes the bytes. */
@@ -343,6 +345,14 @@ static void end_lost_request(struct feeding *feeding, uint64_t bytes, bool no_an
 		connection->pending_lost--;
 }
 
+static void end_request_content(struct feeding *feeding, struct open_call *open, const struct protocol_request *request)
+{
+	struct gathering **gathering = &feeding->connection->gathering[PROTOCOL_REQUEST];
+
+	open->call.content = content_end_request(feeding->stage->contents, gathering, request);
+	feeding->stage->stats.contents_refused += !open->call.content;
+}
+
 static void request_ended(void *context, uint64_t at, const struct protocol_request *request)
 {
 	struct feeding *feeding = context;
@@ -352,6 +362,7 @@ static void request_ended(void *context, uint64_t at, const struct protocol_requ
 
 	if (!open) {
 		end_lost_request(feeding, bytes, connection->in_request && request->no_answer);
+		content_drop(feeding->stage->contents, &connection->gathering[PROTOCOL_REQUEST]);
 		connection->in_request = false;
 		return;
 	}
@@ -361,6 +372,8 @@ static void request_ended(void *context, uint64_t at, const struct protocol_requ
 	open->call.out_last = connection->last[PROTOCOL_REQUEST];
 	open->call.keys = request->keys;
 	open->tag = request->tag;
+	open->control = request->access == PROTOCOL_CONTROL;
+	end_request_content(feeding, open, request);
 	strncpy(open->call.operation, request->operation, sizeof(open->call.operation) - 1);
 	mark_whole(feeding->stage, connection, open);
 	if (request->no_answer || open->call.answered)
@@ -372,8 +385,37 @@ static void answer_began(void *context, uint64_t at)
 	struct feeding *feeding = context;
 
 	(void)at;
-	if (feeding->segment)
-		feeding->connection->answer = (struct open_answer){.first = feeding->segment->first, .open = true};
+	if (!feeding->segment)
+		return;
+	feeding->connection->answer = (struct open_answer){.first = feeding->segment->first, .open = true};
+	if (feeding->connection->role != NT_ROLE_SERVER) /* nobody asks what the target's own answers were */
+		content_begin(feeding->stage->contents, &feeding->connection->gathering[PROTOCOL_ANSWER],
+			      PROTOCOL_ANSWER);
+}
+
+static void content_told(void *context, enum protocol_side side, enum protocol_part part, const void *data,
+			 size_t size)
+{
+	struct feeding *feeding = context;
+
+	if (feeding->connection->gathering[side])
+		content_tell(feeding->stage->contents, feeding->connection->gathering[side], part, data, size);
+}
+
+static void item_told(void *context, enum protocol_side side)
+{
+	struct feeding *feeding = context;
+
+	if (feeding->connection->gathering[side])
+		content_item(feeding->stage->contents, feeding->connection->gathering[side]);
+}
+
+static void level_told(void *context, enum protocol_side side)
+{
+	struct feeding *feeding = context;
+
+	if (feeding->connection->gathering[side])
+		content_level(feeding->connection->gathering[side]);
 }
 
 /* A message that is whole, with nobody's request. */
@@ -405,6 +447,8 @@ static void answer_call(struct feeding *feeding, struct open_call *open, uint64_
 	open->call.error = answer->error;
 	open->call.client_error = answer->client_error;
 	open->call.answered = true;
+	content_end_answer(feeding->stage->contents, &connection->gathering[PROTOCOL_ANSWER], open->call.content,
+			   answer);
 	mark_responding(feeding->stage, connection, open);
 	if (open->whole)
 		end_pending(feeding->stage, connection, open);
@@ -431,6 +475,7 @@ static void answer_ended(void *context, uint64_t at, const struct protocol_answe
 			connection->pending_lost--;
 		pass_message(feeding, first, bytes, true);
 	}
+	content_drop(feeding->stage->contents, &connection->gathering[PROTOCOL_ANSWER]); /* it was no answer */
 }
 
 static uint32_t oldest_tag(void *context)
@@ -447,6 +492,9 @@ const struct protocol_events pair_events = {
     .answer_began = answer_began,
     .answer_ended = answer_ended,
     .oldest_tag = oldest_tag,
+    .content = content_told,
+    .item = item_told,
+    .level = level_told,
 };
 
 /* Bytes of a request that goes on, or that follow the last one. */
@@ -544,6 +592,7 @@ static void fold_answer(struct call_stage *stage, struct connection *connection)
 	struct feeding feeding = {.stage = stage, .connection = connection, .side = PROTOCOL_ANSWER};
 
 	connection->answer = (struct open_answer){0};
+	content_drop(stage->contents, &connection->gathering[PROTOCOL_ANSWER]);
 	if (!part.open)
 		return;
 	if (!open) {

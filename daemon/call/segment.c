@@ -46,8 +46,9 @@ static void finish_side(struct call_stage *stage, struct connection *connection,
 		connection->protocol->finish(connection->reader, side, &events);
 }
 
-static void resync_side(struct connection *connection, enum protocol_side side)
+static void resync_side(struct call_stage *stage, struct connection *connection, enum protocol_side side)
 {
+	content_drop(stage->contents, &connection->gathering[side]);
 	connection->protocol->resync(connection->reader, side);
 	connection->lost[side] = false;
 }
@@ -71,12 +72,14 @@ void segment_end_by_turn(struct call_stage *stage, struct connection *connection
 	}
 	pair_settle(stage, connection, ENDING_TURN, 0, 0);
 	if (connection->protocol)
-		resync_side(connection, PROTOCOL_ANSWER);
+		resync_side(stage, connection, PROTOCOL_ANSWER);
 }
 
 /* It was not this protocol after all. */
-static void drop_protocol(struct connection *connection)
+static void drop_protocol(struct call_stage *stage, struct connection *connection)
 {
+	content_drop(stage->contents, &connection->gathering[PROTOCOL_REQUEST]);
+	content_drop(stage->contents, &connection->gathering[PROTOCOL_ANSWER]);
 	free(connection->reader);
 	connection->reader = NULL;
 	connection->protocol = NULL;
@@ -93,13 +96,14 @@ static void lose_thread(struct feeding *feeding)
 
 	feeding->stage->stats.unparsed += segment->bytes - feeding->given;
 	connection->lost[feeding->side] = true;
+	content_cut(connection->gathering[feeding->side]);
 	if (feeding->side == PROTOCOL_REQUEST && connection->in_request) {
 		feeding->began = true; /* what is left belongs to it */
 		finish_side(feeding->stage, connection, PROTOCOL_REQUEST);
 	}
 	/* A hole is nobody's fault; bytes that were there and made no sense are. */
 	if (segment->captured == segment->bytes && ++connection->doubt >= CALL_MAX_DOUBT)
-		drop_protocol(connection);
+		drop_protocol(feeding->stage, connection);
 }
 
 /* Gives a segment, whose bytes are at `data`, to the reader and the rest of it to calls. */
@@ -216,7 +220,7 @@ static void take_request(struct feeding *feeding, const uint8_t *data, bool turn
 	if (turn) {
 		segment_end_by_turn(feeding->stage, connection);
 		if (connection->lost[PROTOCOL_REQUEST])
-			resync_side(connection, PROTOCOL_REQUEST);
+			resync_side(feeding->stage, connection, PROTOCOL_REQUEST);
 		connection->round_trip = true;
 		connection->adopted = NULL;
 	}
@@ -287,8 +291,8 @@ static void take_error(struct call_stage *stage, struct connection *connection, 
 	segment_finish(stage, connection, false);
 	pair_settle(stage, connection, ENDING_FAILED, segment->h.time, segment->error);
 	if (connection->protocol) {
-		resync_side(connection, PROTOCOL_REQUEST);
-		resync_side(connection, PROTOCOL_ANSWER);
+		resync_side(stage, connection, PROTOCOL_REQUEST);
+		resync_side(stage, connection, PROTOCOL_ANSWER);
 	}
 }
 
@@ -306,8 +310,8 @@ static void take_eof(struct call_stage *stage, struct connection *connection, co
 	pair_settle(stage, connection, ENDING_FAILED, segment->h.time, 0);
 	pair_end_message(stage, connection);
 	if (connection->protocol) {
-		resync_side(connection, PROTOCOL_REQUEST);
-		resync_side(connection, PROTOCOL_ANSWER);
+		resync_side(stage, connection, PROTOCOL_REQUEST);
+		resync_side(stage, connection, PROTOCOL_ANSWER);
 	}
 }
 

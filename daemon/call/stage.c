@@ -11,9 +11,14 @@ struct call_stage *call_stage_new(const struct call_sink *sink)
 {
 	struct call_stage *stage = calloc(1, sizeof(*stage));
 
-	if (stage)
-		stage->sink = *sink;
-	return stage;
+	if (!stage)
+		return NULL;
+	stage->sink = *sink;
+	stage->contents = content_pool_new();
+	if (stage->contents)
+		return stage;
+	free(stage);
+	return NULL;
 }
 
 void call_stage_free(struct call_stage *stage)
@@ -25,7 +30,18 @@ void call_stage_free(struct call_stage *stage)
 		connection_remove(stage, stage->connections);
 	backend_forget_all(stage);
 	pair_free_spare(stage);
+	content_pool_free(stage->contents);
 	free(stage);
+}
+
+void call_stage_set_secret(struct call_stage *stage, const void *secret, size_t size)
+{
+	content_pool_seed(stage->contents, secret, size);
+}
+
+void call_stage_keep_examples(struct call_stage *stage, bool keep)
+{
+	content_pool_keep_examples(stage->contents, keep);
 }
 
 const struct call_stats *call_stage_stats(const struct call_stage *stage)

@@ -40,6 +40,7 @@ enum protocol_part {
 	PROTOCOL_NAME, /* method, command, names of fields: the same request has the same ones */
 	PROTOCOL_DATA, /* likewise, and values may be passed on in it from one call to another */
 	PROTOCOL_KEY,  /* likewise, and it names what is read or written: all keys' pieces up to `item` are one key */
+	PROTOCOL_PASSING, /* values may be passed on in it, but it may differ though the message is the same */
 };
 
 /* What a reader says of a request when its last byte was read. */
@@ -54,6 +55,7 @@ struct protocol_request {
 	 */
 	const char *template;
 	const char *batch; /* static: what asks for many at once where this asks for one, `MGET`; NULL: nothing does */
+	bool opaque;	   /* as in struct protocol_answer */
 };
 
 /* What a reader says of an answer when its last byte was read. */
@@ -79,13 +81,21 @@ struct protocol_events {
 	/* The tag of the oldest request without an answer; 0 when there is none. */
 	uint32_t (*oldest_tag)(void *context);
 	/*
-	 * For comparing messages, both may be NULL: bytes of the message that this side is in, in order, in pieces of
-	 * any size that say nothing; and that one of the keys that a request names, or one of the values that answer
-	 * them, ends here. What differs though the message is the same (dates, trace headers) is not told. `data` NULL:
-	 * `size` bytes are not there to read.
+	 * For comparing messages; may be NULL, so call them by protocol_tell() and its kin below. What differs though
+	 * the message is the same (dates, trace headers) is not told, or as PROTOCOL_PASSING.
+	 *
+	 * `content`: bytes of the message that this side is in, in order, in pieces of any size: how they are cut says
+	 * nothing, so what parts two fields has to be told as well. `data` NULL: `size` bytes are not there to read.
 	 */
 	void (*content)(void *context, enum protocol_side side, enum protocol_part part, const void *data, size_t size);
+	/*
+	 * One of the keys that a request names, or one of the values that answer them, ends here. A value is all
+	 * PROTOCOL_DATA since the last one; if nothing was told (not even 0 bytes), there is none for this key. It
+	 * answers the key that was told with it, or without one the first that has no answer yet.
+	 */
 	void (*item)(void *context, enum protocol_side side);
+	/* What the key's bytes name so far contains what they name as they go on: `/orders` in `/orders/17`. */
+	void (*level)(void *context, enum protocol_side side);
 };
 
 struct protocol {
@@ -111,6 +121,25 @@ struct protocol {
 	 */
 	void (*finish)(void *state, enum protocol_side side, const struct protocol_events *events);
 };
+
+static inline void protocol_tell(const struct protocol_events *events, enum protocol_side side, enum protocol_part part,
+				 const void *data, size_t size)
+{
+	if (events->content)
+		events->content(events->context, side, part, data, size);
+}
+
+static inline void protocol_tell_item(const struct protocol_events *events, enum protocol_side side)
+{
+	if (events->item)
+		events->item(events->context, side);
+}
+
+static inline void protocol_tell_level(const struct protocol_events *events, enum protocol_side side)
+{
+	if (events->level)
+		events->level(events->context, side);
+}
 
 /* The readers, ended by NULL. */
 extern const struct protocol *const protocol_table[];

@@ -66,6 +66,34 @@ void scan_copy(const struct scan *scan, uint64_t left, char *keep, uint8_t *kept
 	*kept += part;
 }
 
+void scan_tell(const struct scan *scan, uint64_t left, const struct protocol_events *events, enum protocol_side side,
+	       enum protocol_part part)
+{
+	uint64_t there = scan->bytes - scan->at < left ? scan->bytes - scan->at : left;
+	uint64_t readable = scan_readable(scan) ? scan->captured - scan->at : 0;
+
+	if (readable > there)
+		readable = there;
+	if (readable)
+		protocol_tell(events, side, part, scan->data + scan->at, readable);
+	if (there > readable)
+		protocol_tell(events, side, part, NULL, there - readable);
+}
+
+void scan_tell_number(uint64_t number, const struct protocol_events *events, enum protocol_side side,
+		      enum protocol_part part)
+{
+	char digits[22]; /* of base 8, as control characters, and the last one marked */
+	size_t size = 0;
+
+	do {
+		digits[size++] = (char)(0x10 | (number & 7));
+		number >>= 3;
+	} while (number);
+	digits[size - 1] |= 8;
+	protocol_tell(events, side, part, digits, size);
+}
+
 static unsigned digit_value(char c)
 {
 	if (c >= '0' && c <= '9')

@@ -62,6 +62,17 @@ bool scan_skip(struct scan *scan, uint64_t *left);
  */
 void scan_copy(const struct scan *scan, uint64_t left, char *keep, uint8_t *kept, size_t size);
 
+/* Tells the next `left` bytes of a message, as far as they are in this chunk; the place in it stays. */
+void scan_tell(const struct scan *scan, uint64_t left, const struct protocol_events *events, enum protocol_side side,
+	       enum protocol_part part);
+
+/*
+ * Tells a number that is no part of the message's text (a length, which of several databases) in bytes that are neither
+ * text nor, in a hash, to be mistaken for another number's.
+ */
+void scan_tell_number(uint64_t number, const struct protocol_events *events, enum protocol_side side,
+		      enum protocol_part part);
+
 /* A whole number of digits only, in base 10 or 16, at most `max`. 0 or -EILSEQ. */
 int scan_number(const char *text, size_t size, unsigned base, uint64_t max, uint64_t *ret_number);
 
