@@ -201,8 +201,10 @@ void library_free(struct library_table *table)
 
 	if (!table)
 		return;
-	HASH_ITER (hh, table->libraries, library, next) {
-		HASH_DEL(table->libraries, library);
+	library = table->libraries;
+	HASH_CLEAR(hh, table->libraries);
+	for (; library; library = next) {
+		next = library->hh.next;
 		free(library);
 	}
 	free(table);

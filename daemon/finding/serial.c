@@ -112,7 +112,7 @@ static uint32_t count_backends(const struct plan *plan, const struct search *sea
 		const struct call_backend *where = &call_of(plan, search, search->members[i])->where;
 		uint32_t k = 0;
 
-		while (k < i && memcmp(&call_of(plan, search, search->members[k])->where, where, sizeof(*where)))
+		while (k < i && memcmp(&call_of(plan, search, search->members[k])->where, where, sizeof(*where)) != 0)
 			k++;
 		count += k == i;
 	}
