@@ -304,6 +304,7 @@ static struct summary_unanalysed count_unanalysed(const struct pipeline *pipelin
 	    .findings = findings->findings_refused,
 	    .answers = findings->answers_refused,
 	    .connections = findings->connections_refused,
+	    .libraries = findings->libraries_refused,
 	};
 }
 
@@ -315,6 +316,7 @@ static struct summary_unanalysed unanalysed_since(struct summary_unanalysed befo
 	    .findings = now.findings - before.findings,
 	    .answers = now.answers - before.answers,
 	    .connections = now.connections - before.connections,
+	    .libraries = now.libraries - before.libraries,
 	};
 }
 

@@ -49,6 +49,7 @@ const struct summary_lost_kind summary_unanalysed_kinds[] = {
     UNANALYSED(findings, "findings beyond the tables"),
     UNANALYSED(answers, "answers beyond those that are remembered from run to run"),
     UNANALYSED(connections, "connections beyond those that are remembered from run to run"),
+    UNANALYSED(libraries, "calls to backends beyond those whose client library's time is learned"),
     {NULL, NULL, 0},
 };
 

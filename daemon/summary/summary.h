@@ -153,7 +153,7 @@ static inline uint64_t *summary_lost_count(struct summary_lost *lost, const stru
  * from the summary for it.
  */
 struct summary_unanalysed {
-	uint64_t runs, contents, findings, answers, connections;
+	uint64_t runs, contents, findings, answers, connections, libraries;
 };
 extern const struct summary_lost_kind summary_unanalysed_kinds[];
 

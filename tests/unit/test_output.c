@@ -703,7 +703,7 @@ static void test_json_shape(void **state)
 	    "endpoint file line route runs partial_runs runs_exact wall wall_source network time calls round_trips calls_per_run round_trips_per_run "
 	    "errors backends findings predicted");
 	assert_keys(at(endpoint, "predicted"), "wall_now wall_then low high runs");
-	assert_keys(at(object, "unanalysed"), "runs contents findings answers connections");
+	assert_keys(at(object, "unanalysed"), "runs contents findings answers connections libraries");
 	assert_keys(at(endpoint, "wall"), "count sum mean p50 p95 p99 max");
 	assert_keys(at(endpoint, "time"), "network other");
 	json_t *backend = json_array_get(at(endpoint, "backends"), 0);
