@@ -26,6 +26,7 @@ struct cli_verb {
 extern const struct cli_verb cli_verbs[];
 
 enum cli_status cli_replay(int argc, char **argv);
+enum cli_status cli_diff(int argc, char **argv);
 enum cli_status cli_help(int argc, char **argv);
 enum cli_status cli_version(int argc, char **argv);
 

@@ -12,7 +12,7 @@ enum cli_status cli_help(int argc, char **argv)
 	printf("usage: nettrace VERB ...\n\n");
 	for (const struct cli_verb *verb = cli_verbs; verb->name; verb++)
 		if (verb->run)
-			printf("  %-8s %-6s %s\n", verb->name, verb->arguments, verb->help);
+			printf("  %-8s %-12s %s\n", verb->name, verb->arguments, verb->help);
 	printf("\nA verb's own options: nettrace VERB --help\n");
 	return fflush(stdout) ? CLI_FAILED : CLI_DONE;
 }

@@ -10,6 +10,7 @@
 
 const struct cli_verb cli_verbs[] = {
     {"replay", "FILE", "print the summaries of a recording", cli_replay},
+    {"diff", "BEFORE AFTER", "what has changed between two captures", cli_diff},
     {"help", "", "this", cli_help},
     {"version", "", "the version", cli_version},
     {"top", NULL, NULL, NULL},
@@ -17,7 +18,6 @@ const struct cli_verb cli_verbs[] = {
     {"endpoints", NULL, NULL, NULL},
     {"show", NULL, NULL, NULL},
     {"report", NULL, NULL, NULL},
-    {"diff", NULL, NULL, NULL},
     {"stop", NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL},
 };

@@ -41,10 +41,12 @@ def test_options_of_nettraced():
     assert options_of_page(page("nettraced.8")) == found
 
 
-def test_options_of_replay():
-    found = options_of_help(help_of(NETTRACE, "replay", "--help"))
-    assert ("o", "output", "FILE") in found
-    assert options_of_page(page("nettrace.1")) == found
+@pytest.mark.parametrize("verb", ["replay", "diff"])
+def test_options_of_verb(verb):
+    found = options_of_help(help_of(NETTRACE, verb, "--help"))
+    assert ("f", "format", "FORMAT") in found
+    section = page("nettrace.1").partition(f".Ss Options of {verb}\n")[2].partition("\n.S")[0]
+    assert options_of_page(section) == found
 
 
 def test_verbs_of_nettrace():

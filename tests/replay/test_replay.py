@@ -204,7 +204,14 @@ def test_unwritable_output(shop_file):
     (["endpoints"], ["not there yet"]),
     (["show", "x"], ["not there yet"]),
     (["report"], ["not there yet"]),
-    (["diff", "a", "b"], ["not there yet"]),
+    (["diff"], ["two files"]),
+    (["diff", "a"], ["two files"]),
+    (["diff", "a", "b", "c"], ["two files"]),
+    (["diff", "a", "b", "--format", "xml"], ["'xml'", "text or json"]),
+    (["diff", "a", "b", "--fail-on", "* walls > 1"], ["'walls'", "wall_p50"]),
+    (["replay", "a", "--fail-on", "* wall_p50_change > 1"], ["wall_p50_change", "nettrace diff"]),
+    (["replay", "a", "--rules", "lenient"], ["'lenient'", "perf-sentinel"]),
+    (["replay", "a", "--rules", '{"serial": {"last": 2}}'], ["serial has no 'last'"]),
     (["stop"], ["not there yet"]),
 ])
 def test_wrong_usage(arguments, words):
