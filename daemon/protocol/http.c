@@ -2,7 +2,8 @@
  * http.c: the reader for HTTP/1.0 and HTTP/1.1.
  *
  * Format: RFC 9112 (messages), RFC 9110 (methods and statuses). Built on scan.h. Of the headers only those matter that
- * say where a message ends. Behind a 101, or a CONNECT that was granted, come another protocol's bytes.
+ * say where a message ends, and, for comparing messages, all that are not in a table here. Behind a 101, or a CONNECT
+ * that was granted, come another protocol's bytes.
  */
 #define _GNU_SOURCE 1 /* memmem, memrchr */
 #include "readers.h"
@@ -10,12 +11,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include "mask.h"
 #include "scan.h"
 
 #define HTTP_KEEP 256	    /* bytes kept of a request's lines: a path with several identifiers */
 #define HTTP_ANSWER_KEEP 96 /* of an answer's: the longest of its lines that matter is far shorter */
 #define HTTP_MAX_METHOD 16
-#define HTTP_MAX_SEGMENT 40 /* bytes; longer parts of a path are taken for data */
+#define HTTP_NAME 32 /* bytes kept of a header's name: all that matter are shorter */
 #define HTTP_MAX_LENGTH (UINT64_C(1) << 60)
 
 #define TAG_SEEN 0x01u
@@ -33,6 +35,29 @@ enum phase {
 	PHASE_TO_CLOSE, /* a body that ends with the stream */
 };
 
+/* Where in a line its bytes are told from, as they come. */
+enum field {
+	FIELD_METHOD,
+	FIELD_TARGET, /* its first byte */
+	FIELD_HOST,   /* of a target that is a whole URL */
+	FIELD_PATH,
+	FIELD_QUERY,
+	FIELD_NAME, /* a header's */
+	FIELD_VALUE,
+	FIELD_REST, /* of a line: not told */
+};
+
+/* What outlives a chunk of the line that is being told. */
+struct telling {
+	uint8_t field;	 /* enum field */
+	uint8_t part;	 /* enum protocol_part of a header's value */
+	uint8_t slashes; /* in the target so far, before its path */
+	bool slash;	 /* of a path: one, or several, with nothing behind them yet */
+	bool blank;	 /* of a header: its value has not begun */
+	uint8_t name_size;
+	char name[HTTP_NAME];
+};
+
 /* One side's message. */
 struct message {
 	uint64_t left;	 /* bytes of its body or chunk that are still to come; in the headers: Content-Length */
@@ -43,6 +68,9 @@ struct message {
 	bool lost;	 /* its end cannot be found */
 	uint16_t status; /* of an answer; 0: not known yet */
 	uint32_t tag;	 /* of a request */
+	uint8_t access;	 /* likewise; enum protocol_access */
+	bool opaque;	 /* its body is compressed */
+	struct telling telling;
 };
 
 struct http {
@@ -62,18 +90,132 @@ struct reading {
 	const struct protocol_events *events;
 };
 
-static const char *const methods[] = {
-    "GET",  "POST",	 "HEAD",  "PUT",  "DELETE", "PATCH",  "OPTIONS", "CONNECT", "TRACE", "PROPFIND", "COPY",
-    "MOVE", "PROPPATCH", "MKCOL", "LOCK", "UNLOCK", "REPORT", "SEARCH",	 "PURGE",   "LINK",  "UNLINK",
+static const struct {
+	const char *name;
+	enum protocol_access access; /* WRITE: to its path, what is below it and what it lies in */
+} methods[] = {
+    {"GET", PROTOCOL_READ},	   {"POST", PROTOCOL_WRITE},	  {"HEAD", PROTOCOL_READ},
+    {"PUT", PROTOCOL_WRITE},	   {"DELETE", PROTOCOL_WRITE},	  {"PATCH", PROTOCOL_WRITE},
+    {"OPTIONS", PROTOCOL_READ},	   {"CONNECT", PROTOCOL_CONTROL}, {"TRACE", PROTOCOL_READ},
+    {"PROPFIND", PROTOCOL_READ},   {"COPY", PROTOCOL_OTHER},	  {"MOVE", PROTOCOL_OTHER},
+    {"PROPPATCH", PROTOCOL_WRITE}, {"MKCOL", PROTOCOL_WRITE},	  {"LOCK", PROTOCOL_WRITE},
+    {"UNLOCK", PROTOCOL_WRITE},	   {"REPORT", PROTOCOL_READ},	  {"SEARCH", PROTOCOL_READ},
+    {"PURGE", PROTOCOL_WRITE},	   {"LINK", PROTOCOL_OTHER},	  {"UNLINK", PROTOCOL_OTHER},
+};
+
+/*
+ * Headers that are told otherwise than most. Those that differ though the request is the same, and those of an answer
+ * that change each time or say nothing, are not told. Those that clients negotiate with carry no value that an answer
+ * may have given; all others may. In lower case; a star stands for any rest.
+ */
+enum header_use { HEADER_NOT_TOLD, HEADER_NAME };
+struct header {
+	const char *name;
+	enum header_use use;
+};
+
+static const struct header request_headers[] = {
+    {"accept", HEADER_NAME},
+    {"accept-charset", HEADER_NAME},
+    {"accept-encoding", HEADER_NOT_TOLD},
+    {"accept-language", HEADER_NAME},
+    {"b3", HEADER_NOT_TOLD},
+    {"baggage", HEADER_NOT_TOLD},
+    {"cache-control", HEADER_NAME},
+    {"connection", HEADER_NOT_TOLD},
+    {"content-encoding", HEADER_NAME},
+    {"content-language", HEADER_NAME},
+    {"content-length", HEADER_NOT_TOLD},
+    {"content-type", HEADER_NAME},
+    {"date", HEADER_NOT_TOLD},
+    {"dnt", HEADER_NAME},
+    {"elastic-apm-*", HEADER_NOT_TOLD},
+    {"expect", HEADER_NOT_TOLD},
+    {"host", HEADER_NAME},
+    {"keep-alive", HEADER_NOT_TOLD},
+    {"newrelic", HEADER_NOT_TOLD},
+    {"origin", HEADER_NAME},
+    {"pragma", HEADER_NAME},
+    {"proxy-connection", HEADER_NOT_TOLD},
+    {"request-id", HEADER_NOT_TOLD},
+    {"sec-*", HEADER_NAME},
+    {"sentry-trace", HEADER_NOT_TOLD},
+    {"te", HEADER_NAME},
+    {"traceparent", HEADER_NOT_TOLD},
+    {"tracestate", HEADER_NOT_TOLD},
+    {"transfer-encoding", HEADER_NOT_TOLD},
+    {"uber-trace-id", HEADER_NOT_TOLD},
+    {"uberctx-*", HEADER_NOT_TOLD},
+    {"upgrade", HEADER_NAME},
+    {"upgrade-insecure-requests", HEADER_NAME},
+    {"user-agent", HEADER_NOT_TOLD},
+    {"via", HEADER_NOT_TOLD},
+    {"x-amz-date", HEADER_NOT_TOLD},
+    {"x-amzn-trace-id", HEADER_NOT_TOLD},
+    {"x-b3-*", HEADER_NOT_TOLD},
+    {"x-cloud-trace-context", HEADER_NOT_TOLD},
+    {"x-correlation-id", HEADER_NOT_TOLD},
+    {"x-datadog-*", HEADER_NOT_TOLD},
+    {"x-newrelic-*", HEADER_NOT_TOLD},
+    {"x-ot-span-context", HEADER_NOT_TOLD},
+    {"x-request-id", HEADER_NOT_TOLD},
+    {"x-trace-id", HEADER_NOT_TOLD},
+    {NULL, HEADER_NOT_TOLD},
+};
+
+static const struct header answer_headers[] = {
+    {"accept-ranges", HEADER_NOT_TOLD},
+    {"access-control-*", HEADER_NOT_TOLD},
+    {"age", HEADER_NOT_TOLD},
+    {"allow", HEADER_NOT_TOLD},
+    {"alt-svc", HEADER_NOT_TOLD},
+    {"cache-control", HEADER_NOT_TOLD},
+    {"connection", HEADER_NOT_TOLD},
+    {"content-encoding", HEADER_NOT_TOLD},
+    {"content-language", HEADER_NOT_TOLD},
+    {"content-length", HEADER_NOT_TOLD},
+    {"content-security-policy", HEADER_NOT_TOLD},
+    {"content-type", HEADER_NOT_TOLD},
+    {"cross-origin-*", HEADER_NOT_TOLD},
+    {"date", HEADER_NOT_TOLD},
+    {"expires", HEADER_NOT_TOLD},
+    {"keep-alive", HEADER_NOT_TOLD},
+    {"pragma", HEADER_NOT_TOLD},
+    {"referrer-policy", HEADER_NOT_TOLD},
+    {"server", HEADER_NOT_TOLD},
+    {"server-timing", HEADER_NOT_TOLD},
+    {"strict-transport-security", HEADER_NOT_TOLD},
+    {"trailer", HEADER_NOT_TOLD},
+    {"transfer-encoding", HEADER_NOT_TOLD},
+    {"upgrade", HEADER_NOT_TOLD},
+    {"vary", HEADER_NOT_TOLD},
+    {"via", HEADER_NOT_TOLD},
+    {"x-content-type-options", HEADER_NOT_TOLD},
+    {"x-frame-options", HEADER_NOT_TOLD},
+    {"x-powered-by", HEADER_NOT_TOLD},
+    {"x-process-time", HEADER_NOT_TOLD},
+    {"x-response-time", HEADER_NOT_TOLD},
+    {"x-runtime", HEADER_NOT_TOLD},
+    {"x-xss-protection", HEADER_NOT_TOLD},
+    {NULL, HEADER_NOT_TOLD},
 };
 
 static bool is_method(struct scan_text word)
 {
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-		if (scan_is(word, methods[i]))
+		if (scan_is(word, methods[i].name))
 			return true;
 	}
 	return false;
+}
+
+static enum protocol_access method_access(struct scan_text word)
+{
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		if (scan_is(word, methods[i].name))
+			return methods[i].access;
+	}
+	return PROTOCOL_OTHER;
 }
 
 static bool is_letter(char c)
@@ -89,35 +231,6 @@ static bool is_digit(char c)
 static bool is_hex(char c)
 {
 	return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
-/* What names of routes have beside letters and digits. */
-static bool is_mark(char c)
-{
-	return c == '-' || c == '_' || c == '.' || c == '~' || c == ':';
-}
-
-/*
- * Does a part of a path look like data? Numbers, dates, hexadecimal ids, uuids, tokens, and whatever has characters
- * that no name of a route has.
- */
-static bool is_data(const char *text, size_t size)
-{
-	size_t letters = 0, digits = 0, hex = 0, dashes = 0;
-
-	if (size > HTTP_MAX_SEGMENT)
-		return true;
-	for (size_t i = 0; i < size; i++) {
-		if (!is_letter(text[i]) && !is_digit(text[i]) && !is_mark(text[i]))
-			return true;
-		letters += is_letter(text[i]);
-		digits += is_digit(text[i]);
-		hex += is_hex(text[i]);
-		dashes += text[i] == '-';
-	}
-	if (digits > 0 && (letters == 0 || digits >= 4 || size >= 16))
-		return true;
-	return hex >= 8 && hex + dashes == size && (digits > 0 || dashes == 0);
 }
 
 /* The path of a request's target, without host and query. */
@@ -178,7 +291,7 @@ static void name_operation(char *operation, struct scan_text method, struct scan
 		for (name = start; name < at && path.text[name] != ';';)
 			name++;
 		append(operation, &size, "/", 1);
-		if (is_data(path.text + start, name - start) || (path.cut && at == path.size))
+		if (mask_is_data(path.text + start, name - start) || (path.cut && at == path.size))
 			append(operation, &size, "?", 1);
 		else
 			append(operation, &size, path.text + start, name - start);
@@ -199,6 +312,7 @@ static int take_request_line(struct reading *reading, struct scan_text line)
 		return -EILSEQ;
 	name_operation(reading->http->operation, method, target);
 	reading->message->tag = TAG_SEEN;
+	reading->message->access = method_access(method);
 	if (scan_is(method, "HEAD"))
 		reading->message->tag |= TAG_HEAD;
 	else if (scan_is(method, "CONNECT"))
@@ -216,6 +330,7 @@ static int take_status_line(struct reading *reading, struct scan_text line)
 	if (status.size != 3 || scan_number(status.text, status.size, 10, 999, &number) < 0 || number < 100)
 		return -EILSEQ;
 	reading->message->status = number;
+	protocol_tell(reading->events, PROTOCOL_ANSWER, PROTOCOL_NAME, status.text, status.size);
 	return 0;
 }
 
@@ -230,6 +345,8 @@ static void end_request(struct reading *reading)
 	    .operation = reading->http->operation,
 	    .keys = 1,
 	    .tag = reading->message->tag,
+	    .access = reading->message->access,
+	    .opaque = reading->message->opaque,
 	};
 
 	*reading->message = (struct message){0};
@@ -244,6 +361,8 @@ static void end_answer(struct reading *reading)
 	    .error = status >= 500,
 	    .client_error = status >= 400 && status < 500,
 	    .interim = is_interim(status),
+	    .missing = status == 404 || status == 410,
+	    .opaque = reading->message->opaque,
 	};
 
 	if (status == 101 || ((tag & TAG_CONNECT) && status >= 200 && status < 300))
@@ -328,6 +447,7 @@ static void take_coding(struct message *message, struct scan_text value)
 		value.size -= comma + 1 - value.text;
 		value.text = comma + 1;
 	}
+	message->opaque |= comma || !scan_is_nocase(trim(value), "chunked");
 	message->chunked = scan_is_nocase(trim(value), "chunked");
 }
 
@@ -347,17 +467,210 @@ static int take_header(struct reading *reading, struct scan_text line)
 		return take_length(reading->message, value);
 	if (scan_is_nocase(name, "Transfer-Encoding"))
 		take_coding(reading->message, value);
+	if (scan_is_nocase(name, "Content-Encoding"))
+		reading->message->opaque |= !scan_is_nocase(value, "identity");
 	return 0;
+}
+
+static void tell(const struct reading *reading, enum protocol_part part, const char *text, size_t size)
+{
+	protocol_tell(reading->events, reading->side, part, text, size);
+}
+
+/* How many of these bytes come before one of `ends`; all of them if there is none. */
+static size_t span(const char *text, size_t size, const char *ends)
+{
+	size_t at = 0;
+
+	while (at < size && !strchr(ends, text[at]))
+		at++;
+	return at;
+}
+
+/* A slash is told when there is something behind it, so that /orders/ names what /orders does. */
+static void tell_path(const struct reading *reading, struct telling *telling, const char *text, size_t size)
+{
+	if (telling->slash) {
+		protocol_tell_level(reading->events, reading->side);
+		tell(reading, PROTOCOL_KEY, "/", 1);
+	}
+	telling->slash = false;
+	tell(reading, PROTOCOL_KEY, text, size);
+}
+
+/* The path is over: it is what the request reads or writes. */
+static void end_path(const struct reading *reading, struct telling *telling)
+{
+	if (telling->slash)
+		tell(reading, PROTOCOL_NAME, "/", 1);
+	telling->slash = false;
+	protocol_tell_item(reading->events, reading->side);
+}
+
+static void begin_path(const struct reading *reading, struct telling *telling)
+{
+	telling->field = FIELD_PATH;
+	telling->slash = true;
+	tell(reading, PROTOCOL_KEY, "", 0);
+}
+
+/* Tells what comes next of a request's first line; returns how many bytes that were. */
+static size_t tell_start(const struct reading *reading, struct telling *telling, const char *text, size_t size)
+{
+	size_t part;
+
+	switch ((enum field)telling->field) {
+	case FIELD_METHOD:
+		part = span(text, size, " \t\r");
+		tell(reading, PROTOCOL_NAME, text, part);
+		if (part < size)
+			telling->field = FIELD_TARGET;
+		return part;
+	case FIELD_TARGET:
+		if (*text == ' ' || *text == '\t')
+			return 1;
+		tell(reading, PROTOCOL_NAME, " ", 1);
+		telling->slashes = 0;
+		telling->field = FIELD_HOST;
+		if (*text != '/')
+			return 0;
+		begin_path(reading, telling);
+		return 1;
+	case FIELD_HOST:
+		if (*text == ' ' || *text == '\r')
+			telling->field = FIELD_REST;
+		else if (*text == '/' && ++telling->slashes == 3)
+			begin_path(reading, telling);
+		else
+			tell(reading, PROTOCOL_NAME, text, 1);
+		return 1;
+	case FIELD_PATH:
+		part = span(text, size, "/?# \t\r");
+		if (part > 0)
+			tell_path(reading, telling, text, part);
+		if (part == size)
+			return part;
+		if (text[part] == '/') {
+			telling->slash = true;
+			return part + 1;
+		}
+		end_path(reading, telling);
+		telling->field = text[part] == '?' ? FIELD_QUERY : FIELD_REST;
+		if (text[part] == '?')
+			tell(reading, PROTOCOL_NAME, "?", 1);
+		return part + 1;
+	case FIELD_QUERY:
+		part = span(text, size, " \t\r");
+		tell(reading, PROTOCOL_DATA, text, part);
+		if (part < size)
+			telling->field = FIELD_REST;
+		return part;
+	default:
+		return size;
+	}
+}
+
+static bool is_header(const char *known, const char *name, size_t size)
+{
+	size_t at = 0;
+
+	while (at < size && known[at] == name[at])
+		at++;
+	return known[at] == '*' || (at == size && known[at] == '\0');
+}
+
+/* The name of a header is there, in lower case: what is its value? */
+static void begin_header(const struct reading *reading, struct telling *telling)
+{
+	const struct header *headers = reading->side == PROTOCOL_REQUEST ? request_headers : answer_headers;
+
+	while (headers->name && !is_header(headers->name, telling->name, telling->name_size))
+		headers++;
+	telling->field = headers->name && headers->use == HEADER_NOT_TOLD ? FIELD_REST : FIELD_VALUE;
+	telling->blank = true;
+	if (telling->field == FIELD_REST)
+		return;
+	if (reading->side == PROTOCOL_ANSWER) { /* as what it is to the value: its label */
+		telling->part = PROTOCOL_PASSING;
+		tell(reading, PROTOCOL_NAME, "", 0);
+		tell(reading, PROTOCOL_PASSING, "\"", 1);
+		tell(reading, PROTOCOL_PASSING, telling->name, telling->name_size);
+		tell(reading, PROTOCOL_PASSING, "\":", 2);
+		return;
+	}
+	telling->part = headers->name ? PROTOCOL_NAME : PROTOCOL_DATA;
+	tell(reading, PROTOCOL_NAME, "\n", 1);
+	tell(reading, PROTOCOL_NAME, telling->name, telling->name_size);
+	tell(reading, PROTOCOL_NAME, ":", 1);
+}
+
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* Likewise of a header. */
+static size_t tell_header(const struct reading *reading, struct telling *telling, const char *text, size_t size)
+{
+	size_t part;
+
+	if (telling->field == FIELD_NAME) {
+		for (part = 0; part < size && text[part] != ':'; part++)
+			if (telling->name_size < HTTP_NAME)
+				telling->name[telling->name_size++] = lower(text[part]);
+		if (part == size)
+			return size;
+		begin_header(reading, telling);
+		return part + 1;
+	}
+	if (telling->field != FIELD_VALUE)
+		return size;
+	if (telling->blank && (*text == ' ' || *text == '\t'))
+		return 1;
+	telling->blank = false;
+	part = span(text, size, "\r");
+	tell(reading, telling->part, text, part);
+	return part < size ? part + 1 : part;
+}
+
+/* Tells bytes of a line, in whatever pieces they come: longer lines than are kept are told as well. */
+static void tell_line(const struct reading *reading, const char *text, size_t size)
+{
+	struct telling *telling = &reading->message->telling;
+	bool start = reading->message->phase == PHASE_START, ended = size > 0 && text[size - 1] == '\n';
+
+	if (start && reading->side == PROTOCOL_ANSWER)
+		return;
+	size -= ended;
+	while (size > 0) {
+		size_t told = (start ? tell_start : tell_header)(reading, telling, text, size);
+
+		text += told;
+		size -= told;
+	}
+	if (!ended)
+		return;
+	if (start && telling->field == FIELD_PATH)
+		end_path(reading, telling);
+	*telling = (struct telling){.field = FIELD_NAME};
 }
 
 static int next_line(struct reading *reading, struct scan_text *ret_line)
 {
 	struct http *http = reading->http;
+	struct scan *scan = reading->scan;
+	uint64_t from = scan->at;
+	bool told = reading->message->phase <= PHASE_HEADERS;
+	int whole;
 
 	if (reading->side == PROTOCOL_REQUEST)
-		return scan_line(reading->scan, &reading->message->length, http->keep, sizeof(http->keep), ret_line);
-	return scan_line(reading->scan, &reading->message->length, http->answer_keep, sizeof(http->answer_keep),
-			 ret_line);
+		whole = scan_line(scan, &reading->message->length, http->keep, sizeof(http->keep), ret_line);
+	else
+		whole =
+		    scan_line(scan, &reading->message->length, http->answer_keep, sizeof(http->answer_keep), ret_line);
+	if (told && scan->at > from)
+		tell_line(reading, (const char *)scan->data + from, scan->at - from);
+	return whole;
 }
 
 static int read_start(struct reading *reading)
@@ -405,6 +718,7 @@ static int read_headers(struct reading *reading)
 
 static int read_body(struct reading *reading)
 {
+	scan_tell(reading->scan, reading->message->left, reading->events, reading->side, PROTOCOL_DATA);
 	if (scan_skip(reading->scan, &reading->message->left))
 		end_message(reading);
 	return 0;
@@ -431,6 +745,7 @@ static int read_chunk_size(struct reading *reading)
 
 static int read_chunk(struct reading *reading)
 {
+	scan_tell(reading->scan, reading->message->left, reading->events, reading->side, PROTOCOL_DATA);
 	if (scan_skip(reading->scan, &reading->message->left))
 		reading->message->phase = PHASE_CHUNK_END;
 	return 0;
@@ -459,6 +774,7 @@ static int read_trailers(struct reading *reading)
 
 static int read_to_close(struct reading *reading)
 {
+	scan_tell(reading->scan, UINT64_MAX, reading->events, reading->side, PROTOCOL_DATA);
 	reading->scan->at = reading->scan->bytes;
 	return 0;
 }
