@@ -9,50 +9,64 @@
 #include <errno.h>
 #include <string.h>
 
+#include "mask.h"
 #include "scan.h"
 
 #define MEMCACHE_WORD 24	    /* bytes kept of a word: commands and numbers are shorter, keys do not matter */
 #define MEMCACHE_MAX_KEY 1024	    /* bytes; the server's limit is 250, more with -o large keys of forks */
+#define MEMCACHE_TOLD 64	    /* keys without a value that are told one by one; nobody tells more apart */
+#define MEMCACHE_MAX_KEYS 0xffffffu /* of a request that are counted for its answer */
 #define MEMCACHE_MAX_BODY INT32_MAX /* bytes; the server's item limit goes up to 1 GiB */
 
 #define TAG_SEEN 0x01u
 #define TAG_NOOP 0x02u
+#define TAG_VALUES_SHIFT 8 /* above: how many keys the answer has values of, or is silent about */
 
 struct command {
 	const char *name;
-	uint8_t keys_at; /* the word where keys begin; 0: it has none */
-	bool many;	 /* every word from there on is a key */
-	uint8_t body_at; /* the word that says how long the body is; 0: there is none */
-	bool meta;	 /* single letters behind the key are flags: `q` asks for no answer unless it is news */
-	bool alone;	 /* it may stand without another word */
-	bool silent;	 /* it has no answer */
+	uint8_t keys_at;   /* the word where keys begin; 0: it has none */
+	bool many;	   /* every word from there on is a key */
+	uint8_t body_at;   /* the word that says how long the body is; 0: there is none */
+	bool meta;	   /* single letters behind the key are flags: `q` asks for no answer unless it is news */
+	bool alone;	   /* it may stand without another word */
+	bool silent;	   /* it has no answer */
+	bool values;	   /* its answer is what its keys have */
+	uint8_t access;	   /* enum protocol_access */
+	const char *batch; /* struct protocol_request's */
 };
 
+#define GET_MULTI "get of many keys (get_multi)"
+
 static const struct command commands[] = {
-    {.name = "get", .keys_at = 1, .many = true},
-    {.name = "gets", .keys_at = 1, .many = true},
-    {.name = "gat", .keys_at = 2, .many = true},
-    {.name = "gats", .keys_at = 2, .many = true},
-    {.name = "set", .keys_at = 1, .body_at = 4},
-    {.name = "add", .keys_at = 1, .body_at = 4},
-    {.name = "replace", .keys_at = 1, .body_at = 4},
-    {.name = "append", .keys_at = 1, .body_at = 4},
-    {.name = "prepend", .keys_at = 1, .body_at = 4},
-    {.name = "cas", .keys_at = 1, .body_at = 4},
-    {.name = "delete", .keys_at = 1},
-    {.name = "incr", .keys_at = 1},
-    {.name = "decr", .keys_at = 1},
-    {.name = "touch", .keys_at = 1},
-    {.name = "mg", .keys_at = 1, .meta = true},
-    {.name = "ms", .keys_at = 1, .body_at = 2, .meta = true},
-    {.name = "md", .keys_at = 1, .meta = true},
-    {.name = "ma", .keys_at = 1, .meta = true},
+    {.name = "get", .keys_at = 1, .many = true, .access = PROTOCOL_READ, .values = true, .batch = GET_MULTI},
+    {.name = "gets", .keys_at = 1, .many = true, .access = PROTOCOL_READ, .values = true, .batch = GET_MULTI},
+    {.name = "gat", .keys_at = 2, .many = true, .access = PROTOCOL_WRITE, .values = true},
+    {.name = "gats", .keys_at = 2, .many = true, .access = PROTOCOL_WRITE, .values = true},
+    {.name = "set", .keys_at = 1, .body_at = 4, .access = PROTOCOL_WRITE},
+    {.name = "add", .keys_at = 1, .body_at = 4, .access = PROTOCOL_WRITE},
+    {.name = "replace", .keys_at = 1, .body_at = 4, .access = PROTOCOL_WRITE},
+    {.name = "append", .keys_at = 1, .body_at = 4, .access = PROTOCOL_WRITE},
+    {.name = "prepend", .keys_at = 1, .body_at = 4, .access = PROTOCOL_WRITE},
+    {.name = "cas", .keys_at = 1, .body_at = 4, .access = PROTOCOL_WRITE},
+    {.name = "delete", .keys_at = 1, .access = PROTOCOL_WRITE},
+    {.name = "incr", .keys_at = 1, .access = PROTOCOL_WRITE},
+    {.name = "decr", .keys_at = 1, .access = PROTOCOL_WRITE},
+    {.name = "touch", .keys_at = 1, .access = PROTOCOL_WRITE},
+    {.name = "mg",
+     .keys_at = 1,
+     .meta = true,
+     .access = PROTOCOL_READ,
+     .values = true,
+     .batch = "a batch that ends with mn"},
+    {.name = "ms", .keys_at = 1, .body_at = 2, .meta = true, .access = PROTOCOL_WRITE},
+    {.name = "md", .keys_at = 1, .meta = true, .access = PROTOCOL_WRITE},
+    {.name = "ma", .keys_at = 1, .meta = true, .access = PROTOCOL_WRITE},
     {.name = "me", .keys_at = 1},
-    {.name = "mn", .alone = true},
-    {.name = "stats", .alone = true},
-    {.name = "version", .alone = true},
+    {.name = "mn", .alone = true, .access = PROTOCOL_CONTROL},
+    {.name = "stats", .alone = true, .access = PROTOCOL_CONTROL},
+    {.name = "version", .alone = true, .access = PROTOCOL_CONTROL},
     {.name = "flush_all", .alone = true},
-    {.name = "verbosity"},
+    {.name = "verbosity", .access = PROTOCOL_CONTROL},
     {.name = "config"},
     {.name = "slabs"},
     {.name = "lru"},
@@ -60,7 +74,7 @@ static const struct command commands[] = {
     {.name = "cache_memlimit"},
     {.name = "watch", .alone = true},
     {.name = "shutdown", .alone = true},
-    {.name = "quit", .alone = true, .silent = true},
+    {.name = "quit", .alone = true, .silent = true, .access = PROTOCOL_CONTROL},
 };
 
 /* The first word of a line that the server sends, and what comes behind it. */
@@ -69,22 +83,24 @@ struct reply {
 	uint8_t body_at; /* the word that says how long the body is; 0: there is none */
 	bool more;	 /* the answer goes on behind it, up to END */
 	bool error, client_error;
+	uint8_t key_at; /* the word that is the key; 0: there is none */
+	bool none;	/* what was asked for is not there */
 };
 
 static const struct reply replies[] = {
-    {.name = "VALUE", .body_at = 3, .more = true},
+    {.name = "VALUE", .body_at = 3, .more = true, .key_at = 1},
     {.name = "END"},
     {.name = "STORED"},
     {.name = "NOT_STORED"},
     {.name = "EXISTS"},
-    {.name = "NOT_FOUND"},
+    {.name = "NOT_FOUND", .none = true},
     {.name = "DELETED"},
     {.name = "TOUCHED"},
     {.name = "OK"},
     {.name = "VA", .body_at = 1},
     {.name = "HD"},
-    {.name = "EN"},
-    {.name = "NF"},
+    {.name = "EN", .none = true},
+    {.name = "NF", .none = true},
     {.name = "NS"},
     {.name = "EX"},
     {.name = "MN"},
@@ -121,7 +137,9 @@ struct request {
 	uint64_t left;		       /* bytes of the body that is being read, with its CR LF */
 	uint64_t body;
 	uint32_t keys;
-	bool quiet, in_body;
+	uint8_t key_size;
+	char key[MEMCACHE_WORD]; /* the first one, as far as it is kept */
+	bool quiet, in_body, writing;
 };
 
 struct answer {
@@ -130,7 +148,8 @@ struct answer {
 	uint64_t left;		   /* as above */
 	uint64_t body;
 	bool begun, in_body;
-	bool lost; /* its end cannot be found */
+	bool lost;	 /* its end cannot be found */
+	uint32_t values; /* keys that it had values of so far */
 };
 
 struct memcache {
@@ -202,19 +221,60 @@ static void next_word(struct line *line, bool last)
 	line->size = 0;
 }
 
+/*
+ * What a command may do. A quiet one may have an answer, which is not seen as its own; and meta commands can do more
+ * than they are called.
+ */
+static enum protocol_access find_access(const struct request *request)
+{
+	if (request->command->meta && request->quiet)
+		return PROTOCOL_OTHER;
+	return request->writing ? PROTOCOL_WRITE : (enum protocol_access)request->command->access;
+}
+
 static void end_request(struct memcache *memcache, uint64_t at, const struct protocol_events *events)
 {
 	struct request *request = &memcache->request;
 	const struct command *command = request->command;
+	char template[PROTOCOL_OPERATION_SIZE];
 	struct protocol_request report = {
 	    .operation = command->name,
 	    .keys = request->keys,
 	    .tag = TAG_SEEN | (strcmp(command->name, "mn") == 0 ? TAG_NOOP : 0),
 	    .no_answer = command->silent || request->quiet,
+	    .access = find_access(request),
+	    .batch = command->batch,
 	};
 
+	if (command->values)
+		report.tag |= (request->keys < MEMCACHE_MAX_KEYS ? request->keys : MEMCACHE_MAX_KEYS)
+			      << TAG_VALUES_SHIFT;
+	if (request->keys > 0) {
+		mask_key(template, command->name, request->key, request->key_size);
+		report.template = template;
+	}
 	*request = (struct request){0};
 	events->request_ended(events->context, at, &report);
+}
+
+static bool is_key(const struct command *command, uint32_t index)
+{
+	return command->keys_at && (index == command->keys_at || (command->many && index > command->keys_at));
+}
+
+/* Bytes of the word at line.words, from its beginning if it has no others so far; what parts it from the next is not
+ * its own. */
+static void tell_word(const struct protocol_events *events, enum protocol_side side, enum protocol_part part,
+		      const uint8_t *data, size_t size, bool begun)
+{
+	while (size > 0 && !begun && data[0] == ' ') {
+		data++;
+		size--;
+	}
+	while (size > 0 && (data[size - 1] == ' ' || data[size - 1] == '\r' || data[size - 1] == '\n'))
+		size--;
+	if (size > 0)
+		protocol_tell(events, side, part, data, size);
 }
 
 /* A word of a request, the one at line.words. */
@@ -232,20 +292,46 @@ static int take_word(struct request *request)
 	}
 	if (command->body_at == index)
 		return scan_number(word.text, word.size, 10, MEMCACHE_MAX_BODY, &request->body);
-	if (index == command->keys_at || (command->many && index > command->keys_at))
-		request->keys++;
-	else if (command->meta)
+	if (is_key(command, index)) {
+		if (request->keys++ == 0) {
+			request->key_size = (uint8_t)word.size;
+			memcpy(request->key, word.text, word.size);
+		}
+	} else if (command->meta) {
 		request->quiet |= word.text[0] == 'q' && word.size == 1;
-	else
+		/* of a get: makes it, makes it again, changes its time to live or its version */
+		request->writing |= command->values && strchr("NRTE", word.text[0]);
+	} else
 		request->quiet = scan_is(word, "noreply");
 	return 0;
+}
+
+/* Numbers about the value, and flags, are no values themselves; the version in `cas` came from an answer. */
+static enum protocol_part request_part(const struct request *request)
+{
+	const struct command *command = request->command;
+	uint32_t index = request->line.words;
+
+	if (!command || index == 0)
+		return PROTOCOL_NAME;
+	if (is_key(command, index))
+		return PROTOCOL_KEY;
+	return command->body_at && index <= command->body_at ? PROTOCOL_NAME : PROTOCOL_DATA;
+}
+
+static void end_word(const struct request *request, const struct protocol_events *events, bool last)
+{
+	if (request->line.size > 0 && request->command && is_key(request->command, request->line.words))
+		protocol_tell_item(events, PROTOCOL_REQUEST);
+	protocol_tell(events, PROTOCOL_REQUEST, PROTOCOL_NAME, last ? "\n" : " ", 1);
 }
 
 static int read_request_line(struct memcache *memcache, struct scan *scan, const struct protocol_events *events)
 {
 	struct request *request = &memcache->request;
-	bool last = false;
+	bool last = false, begun;
 	uint32_t words;
+	uint64_t from;
 	int rc;
 
 	if (!request->command && !request->line.begun) {
@@ -253,9 +339,13 @@ static int read_request_line(struct memcache *memcache, struct scan *scan, const
 			return -EILSEQ;
 		events->request_began(events->context, scan->at);
 	}
+	from = scan->at;
+	begun = request->line.size > 0;
 	rc = read_word(scan, &request->line, &last);
+	tell_word(events, PROTOCOL_REQUEST, request_part(request), scan->data + from, scan->at - from, begun);
 	if (rc <= 0)
 		return rc;
+	end_word(request, events, last);
 	if (take_word(request) < 0)
 		return -EILSEQ;
 	words = request->line.words + (request->line.size > 0);
@@ -285,12 +375,20 @@ static int read_request(struct memcache *memcache, struct scan *scan, const stru
 
 	if (!request->in_body)
 		return read_request_line(memcache, scan, events);
+	if (request->left > 2)
+		scan_tell(scan, request->left - 2, events, PROTOCOL_REQUEST, PROTOCOL_DATA);
 	if (!scan_skip(scan, &request->left))
 		return 0;
 	if (!body_ends_well(scan))
 		return -EILSEQ;
 	end_request(memcache, scan->at, events);
 	return 0;
+}
+
+/* What was not in the answer so far is not there. */
+static bool ends_values(const struct reply *reply)
+{
+	return strcmp(reply->name, "END") == 0 || strcmp(reply->name, "EN") == 0;
 }
 
 /*
@@ -301,17 +399,47 @@ static void end_answer(struct memcache *memcache, uint64_t at, const struct prot
 {
 	const struct reply *reply = memcache->answer.reply;
 	struct protocol_answer report = {.error = reply->error, .client_error = reply->client_error};
+	uint32_t tag = events->oldest_tag(events->context), asked = tag >> TAG_VALUES_SHIFT;
+	uint32_t silent = asked > memcache->answer.values ? asked - memcache->answer.values : 0;
 
-	if (events->oldest_tag(events->context) & TAG_NOOP)
+	report.missing = reply->none || (silent && ends_values(reply));
+	if (ends_values(reply))
+		for (uint32_t i = 0; i < silent && i < MEMCACHE_TOLD; i++)
+			protocol_tell_item(events, PROTOCOL_ANSWER);
+	if (tag & TAG_NOOP)
 		report.interim = strcmp(reply->name, "MN") != 0 && !reply->error;
 	memcache->answer = (struct answer){0};
 	events->answer_ended(events->context, at, &report);
 }
 
+/* Behind the length of a value stands its version, for `cas`: two of the same value differ in it. */
+static enum protocol_part answer_part(const struct answer *answer)
+{
+	const struct reply *reply = answer->reply;
+	uint32_t index = answer->line.words;
+
+	if (!reply)
+		return PROTOCOL_NAME;
+	if (reply->key_at && index == reply->key_at)
+		return PROTOCOL_KEY;
+	return reply->body_at && index > reply->body_at ? PROTOCOL_PASSING : PROTOCOL_NAME;
+}
+
+/* A number is a value; any other word says what kind of line it is. */
+static void tell_first_word(const struct answer *answer, const struct protocol_events *events)
+{
+	struct scan_text word = line_word(&answer->line);
+
+	protocol_tell(events, PROTOCOL_ANSWER, answer->reply == &number_reply ? PROTOCOL_DATA : PROTOCOL_NAME,
+		      word.text, word.size);
+	protocol_tell(events, PROTOCOL_ANSWER, PROTOCOL_NAME, " ", 1);
+}
+
 static int read_reply_line(struct memcache *memcache, struct scan *scan, const struct protocol_events *events)
 {
 	struct answer *answer = &memcache->answer;
-	bool last = false;
+	bool last = false, begun;
+	uint64_t from;
 	int rc;
 
 	if (!answer->begun) {
@@ -320,15 +448,24 @@ static int read_reply_line(struct memcache *memcache, struct scan *scan, const s
 		answer->begun = true;
 		events->answer_began(events->context, scan->at);
 	}
+	from = scan->at;
+	begun = answer->line.size > 0;
 	rc = read_word(scan, &answer->line, &last);
+	/* The first word is told when it is known what it is, the others as they come. */
+	if (answer->line.words > 0)
+		tell_word(events, PROTOCOL_ANSWER, answer_part(answer), scan->data + from, scan->at - from, begun);
 	if (rc <= 0)
 		return rc;
+	if (answer->line.words > 0)
+		protocol_tell(events, PROTOCOL_ANSWER, PROTOCOL_NAME, last ? "\n" : " ", 1);
 	if (answer->line.words == 0)
 		answer->reply = find_reply(line_word(&answer->line));
 	else if (answer->line.words == answer->reply->body_at &&
 		 scan_number(answer->line.word, line_word(&answer->line).size, 10, MEMCACHE_MAX_BODY, &answer->body) ==
 		     0)
 		answer->in_body = true;
+	if (answer->line.words == 0)
+		tell_first_word(answer, events);
 	next_word(&answer->line, last);
 	if (!answer->reply)
 		return -EILSEQ;
@@ -336,9 +473,10 @@ static int read_reply_line(struct memcache *memcache, struct scan *scan, const s
 		return 0;
 	if (answer->reply->body_at && !answer->in_body)
 		return -EILSEQ;
-	if (answer->in_body)
+	if (answer->in_body) {
 		answer->left = answer->body + 2;
-	else if (!answer->reply->more)
+		protocol_tell(events, PROTOCOL_ANSWER, PROTOCOL_DATA, "", 0); /* an empty one is a value, too */
+	} else if (!answer->reply->more)
 		end_answer(memcache, scan->at, events);
 	return 0;
 }
@@ -347,11 +485,17 @@ static int read_reply_body(struct memcache *memcache, struct scan *scan, const s
 {
 	struct answer *answer = &memcache->answer;
 
+	if (answer->left > 2)
+		scan_tell(scan, answer->left - 2, events, PROTOCOL_ANSWER, PROTOCOL_DATA);
 	if (!scan_skip(scan, &answer->left))
 		return 0;
 	if (!body_ends_well(scan))
 		return -EILSEQ;
 	answer->in_body = false;
+	if (events->oldest_tag(events->context) >> TAG_VALUES_SHIFT) {
+		protocol_tell_item(events, PROTOCOL_ANSWER);
+		answer->values++;
+	}
 	if (!answer->reply->more)
 		end_answer(memcache, scan->at, events);
 	return 0;
