@@ -76,6 +76,8 @@ const char *connection_protocol_name(const struct connection *connection)
 
 	if (connection->protocol)
 		return connection->protocol->name;
+	if (connection->spoken)
+		return connection->spoken->name;
 	return transport >= NT_TCP && transport <= NT_UNIX ? transports[transport] : "tcp";
 }
 

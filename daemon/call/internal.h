@@ -54,7 +54,8 @@ struct connection {
 	UT_hash_handle hh;
 	uint64_t id;
 	struct call_backend backend;
-	const struct protocol *protocol;     /* NULL: not known */
+	const struct protocol *protocol;     /* whose reader reads it; NULL: not known, or without a reader */
+	const struct protocol *spoken;	     /* one without; else NULL */
 	void *reader;			     /* its state */
 	struct open_call *oldest, *youngest; /* of the calls without an answer: a queue */
 	struct open_call *requesting;	     /* the youngest while a reader is in its request */
@@ -191,6 +192,8 @@ void content_end_answer(struct content_pool *pool, struct gathering **gathering,
 /* pair.c */
 extern const struct protocol_events pair_events; /* but for its context, a struct feeding */
 void pair_rest(struct feeding *feeding);	 /* gives the bytes that no event spoke of to a call */
+/* What the request that began with this segment is, where no reader says so. */
+void pair_describe(struct connection *connection, const struct protocol_request *request);
 /* Without a reader, or where it lost the thread: what is left of the segment begins a request or goes on with one. */
 void pair_request_by_turn(struct feeding *feeding, bool turn);
 void pair_answer_by_turn(struct feeding *feeding);

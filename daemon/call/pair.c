@@ -566,6 +566,16 @@ void pair_request_by_turn(struct feeding *feeding, bool turn)
 		mark_whole(feeding->stage, connection, open);
 }
 
+void pair_describe(struct connection *connection, const struct protocol_request *request)
+{
+	struct open_call *open = connection->youngest;
+
+	if (!open || open->call.operation[0])
+		return;
+	strncpy(open->call.operation, request->operation, sizeof(open->call.operation) - 1);
+	open->control = request->access == PROTOCOL_CONTROL;
+}
+
 void pair_answer_by_turn(struct feeding *feeding)
 {
 	struct connection *connection = feeding->connection;

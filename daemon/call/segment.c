@@ -130,19 +130,31 @@ static void read_segment(struct feeding *feeding, const uint8_t *data, bool turn
 		pair_answer_by_turn(feeding);
 }
 
+static void learn_protocol(struct call_stage *stage, struct connection *connection, const struct protocol *protocol)
+{
+	connection->role_sure = true;
+	connection->detecting = false;
+	if (connection->role != NT_ROLE_SERVER)
+		backend_learn(stage, &connection->backend, protocol);
+	pair_connect_settle(stage, connection);
+}
+
+/* It is known what is spoken. False: there is nobody to read it. */
 static bool begin_protocol(struct call_stage *stage, struct connection *connection, const struct protocol *protocol)
 {
+	if (protocol->describe) {
+		connection->spoken = protocol;
+		connection->tries = CALL_DETECT_TRIES;
+		learn_protocol(stage, connection, protocol);
+		return false;
+	}
 	connection->reader = calloc(1, protocol->state_size);
 	if (!connection->reader) {
 		stage->no_memory = true;
 		return false;
 	}
 	connection->protocol = protocol;
-	connection->role_sure = true;
-	connection->detecting = false;
-	if (connection->role != NT_ROLE_SERVER)
-		backend_learn(stage, &connection->backend, protocol);
-	pair_connect_settle(stage, connection);
+	learn_protocol(stage, connection, protocol);
 	return true;
 }
 
@@ -227,6 +239,11 @@ static void take_request(struct feeding *feeding, const uint8_t *data, bool turn
 	if (!connection->protocol)
 		detect(feeding, data, turn);
 	read_segment(feeding, data, turn);
+	if (turn && connection->spoken) {
+		struct protocol_request request = connection->spoken->describe(data, feeding->segment->captured);
+
+		pair_describe(connection, &request);
+	}
 }
 
 void segment_set_role(struct call_stage *stage, struct connection *connection, enum nt_role role)

@@ -7,6 +7,7 @@
  * handshakes.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "index.h"
 #include "share.h"
@@ -161,6 +162,16 @@ static uint32_t take_connects(struct search *search, uint32_t number, uint32_t *
 	return hits;
 }
 
+/* Is it about its connection, and nothing else? */
+static bool is_greeting(const struct run_call *call)
+{
+	if (call->kind != CALL_EXCHANGE)
+		return false;
+	if (!call->content)
+		return !strcmp(call->protocol, "tls") && !strcmp(call->operation, "handshake");
+	return call->content->access == PROTOCOL_CONTROL;
+}
+
 /* What is said on these connections about themselves. */
 static uint32_t take_greetings(struct search *search, uint32_t number)
 {
@@ -170,7 +181,7 @@ static uint32_t take_greetings(struct search *search, uint32_t number)
 		const struct run_call *call = &search->plan->run->made[i];
 		const struct index_entry *entry;
 
-		if (call->kind != CALL_EXCHANGE || !call->content || call->content->access != PROTOCOL_CONTROL)
+		if (!is_greeting(call))
 			continue;
 		entry = index_find(&search->made, call->connection);
 		if (entry && entry->call == number) {

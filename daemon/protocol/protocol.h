@@ -104,6 +104,11 @@ struct protocol {
 	bool pooled;
 	/* Could a client's first bytes look like this? `size` bytes of a message that has `bytes`. */
 	bool (*detect)(const uint8_t *data, size_t size, uint64_t bytes);
+	/*
+	 * Of a protocol that cannot be read, whose requests and answers are therefore told apart by turn: what a
+	 * request is that begins with these bytes. Such a one has nothing of what follows. NULL: it can be read.
+	 */
+	struct protocol_request (*describe)(const uint8_t *data, size_t size);
 	size_t state_size; /* of one connection's state: zeroed memory is a state in which nothing was read */
 	/*
 	 * Reads a chunk. Returns 0, or -EILSEQ when the bytes make no sense or a hole swallowed what was

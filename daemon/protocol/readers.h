@@ -9,5 +9,6 @@
 extern const struct protocol protocol_http;	/* http.c */
 extern const struct protocol protocol_memcache; /* memcache.c */
 extern const struct protocol protocol_redis;	/* redis.c */
+extern const struct protocol protocol_tls;	/* tls.c */
 
 #endif

@@ -31,7 +31,8 @@ struct world {
 	struct call_stage *stage;
 	struct call *calls; /* that ended, in this order; `user` says 1: received, 2: responding, 3: both */
 	size_t count, room, open, began;
-	struct call_owner answerer; /* of the last request of which it is known */
+	struct call_owner answerer;  /* of the last request of which it is known */
+	struct call_closing closing; /* the last one */
 	uint64_t now;
 	uint64_t fed[MAX_CONNECTIONS][2]; /* bytes, by enum nt_direction */
 	union record record;
@@ -110,6 +111,13 @@ static void sink_ended(void *context, struct call *call)
 	free(seen);
 }
 
+static void sink_closed(void *context, const struct call_closing *closing)
+{
+	struct world *world = context;
+
+	world->closing = *closing;
+}
+
 static struct world *world_new(void)
 {
 	struct world *world = calloc(1, sizeof(*world));
@@ -120,6 +128,7 @@ static struct world *world_new(void)
 	    .answering = sink_answering,
 	    .responding = sink_responding,
 	    .ended = sink_ended,
+	    .closed = sink_closed,
 	};
 
 	assert_non_null(world);
@@ -308,6 +317,69 @@ static void test_unknown_protocol(void **state)
 	check(nth(world, 2), CALL_EXCHANGE, "tcp", "", 1, 1);
 	assert_true(nth(world, 2)->answered);
 	assert_int_equal(stats(world)->unparsed, 0);
+	world_free(world);
+}
+
+static void move_bytes(struct world *world, uint64_t connection, enum nt_direction direction, const char *data,
+		       size_t size)
+{
+	move_hole(world, connection, direction, data, size, size, 0);
+}
+
+#define TLS_HELLO "\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00"
+#define TLS_CHANGE "\x14\x03\x03\x00\x01\x01"
+#define TLS_KEYS "\x16\x03\x03\x00\x05\x10\x00\x00\x01\x00"
+#define TLS_FINISHED "\x16\x03\x03\x00\x05\xf0\x17\x55\x81\x26"
+#define TLS_DATA "\x17\x03\x03\x00\x02\x88\x99"
+#define TLS_SIZE(text) (sizeof(text) - 1)
+#define TLS_OUT(world, text) move_bytes(world, 1, NT_OUT, text, TLS_SIZE(text))
+#define TLS_IN(world, text) move_bytes(world, 1, NT_IN, text, TLS_SIZE(text))
+
+/* TLS 1.3: what ends the handshake goes with the first data; that and the next are requests. */
+static void test_tls(void **state)
+{
+	struct world *world = world_new();
+
+	(void)state;
+	open_socket(world, 1, NT_ROLE_CLIENT, 443);
+	connect_socket(world, 1, false, 0);
+	connect_socket(world, 1, true, 0);
+	TLS_OUT(world, TLS_HELLO);
+	TLS_IN(world, TLS_DATA);
+	TLS_OUT(world, TLS_CHANGE TLS_DATA);
+	TLS_IN(world, TLS_DATA);
+	TLS_OUT(world, TLS_DATA);
+	TLS_IN(world, TLS_DATA);
+	close_socket(world, 1, 0, false);
+	check(nth(world, 0), CALL_CONNECT, "tls", "connect", 0, 0);
+	check(nth(world, 1), CALL_EXCHANGE, "tls", "handshake", TLS_SIZE(TLS_HELLO), TLS_SIZE(TLS_DATA));
+	check(nth(world, 2), CALL_EXCHANGE, "tls", "data", TLS_SIZE(TLS_CHANGE TLS_DATA), TLS_SIZE(TLS_DATA));
+	check(nth(world, 3), CALL_EXCHANGE, "tls", "data", TLS_SIZE(TLS_DATA), TLS_SIZE(TLS_DATA));
+	assert_int_equal(world->count, 4);
+	assert_int_equal(world->closing.requests, 2);
+	assert_int_equal(stats(world)->unparsed, 0);
+	world_free(world);
+}
+
+/* TLS 1.2: keys are a round trip of their own. A server that wants another hello; a session that goes on. */
+static void test_tls_round_trips(void **state)
+{
+	struct world *world = world_new();
+
+	(void)state;
+	open_socket(world, 1, NT_ROLE_CLIENT, 443);
+	TLS_OUT(world, TLS_HELLO);
+	TLS_IN(world, TLS_HELLO);
+	TLS_OUT(world, TLS_CHANGE TLS_HELLO);
+	TLS_IN(world, TLS_HELLO);
+	TLS_OUT(world, TLS_KEYS TLS_CHANGE TLS_FINISHED);
+	TLS_IN(world, TLS_CHANGE TLS_FINISHED);
+	TLS_OUT(world, TLS_CHANGE TLS_FINISHED TLS_DATA);
+	TLS_IN(world, TLS_DATA);
+	close_socket(world, 1, 0, false);
+	for (size_t i = 0; i < 4; i++)
+		assert_string_equal(nth(world, i)->operation, i < 3 ? "handshake" : "data");
+	assert_int_equal(world->closing.requests, 1);
 	world_free(world);
 }
 
@@ -1325,6 +1397,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_unknown_protocol),
+	    cmocka_unit_test(test_tls),
+	    cmocka_unit_test(test_tls_round_trips),
 	    cmocka_unit_test(test_overtaken),
 	    cmocka_unit_test(test_pipeline),
 	    cmocka_unit_test(test_thousand),

@@ -887,6 +887,74 @@ static void test_reconnect_bounds(void **state)
 	assert_int_equal(only(FINDING_RECONNECT)->needless, 1);
 }
 
+/* ---- slow_start ---- */
+
+static struct run_call *add_bare(const char *protocol, const char *operation, uint16_t port, uint64_t connection)
+{
+	struct run_call *call = made_add_bare(&made, protocol, operation);
+
+	call->where.port = port;
+	call->connection = connection;
+	return call;
+}
+
+static void test_handshakes(void **state)
+{
+	const struct finding *found;
+
+	(void)state;
+	add_bare("tls", "handshake", 443, 8);
+	add_bare("tls", "data", 443, 8);
+	add_bare("tls", "handshake", 443, 9);
+	add_bare("tls", "data", 443, 9);
+	found = only(FINDING_SLOW_START);
+	assert_int_equal(found->calls, 2);
+	assert_int_equal(found->needless, 2);
+	assert_string_equal(found->operation, "handshake");
+	assert_string_equal(found->evidence, "TLS handshake inside the run");
+	assert_true(found->saving.expected > 0);
+}
+
+static void test_connections_made_before(void **state)
+{
+	(void)state;
+	add_bare("tls", "data", 443, 8);
+	add_bare("tls", "data", 443, 8);
+	assert_int_equal(count_of(FINDING_SLOW_START), 0);
+}
+
+static void test_quick_handshake(void **state)
+{
+	struct run_call *call = add_bare("tls", "handshake", 443, 8);
+
+	(void)state;
+	call->in_last = call->in_first = call->out_last;
+	assert_int_equal(count_of(FINDING_SLOW_START), 0);
+}
+
+static void test_look_ups(void **state)
+{
+	(void)state;
+	add_bare("tcp", "", 53, 8);
+	assert_string_equal(only(FINDING_SLOW_START)->evidence, "name look-up inside the run");
+}
+
+/* Without the connection, there is no handshake either. */
+static void test_reconnect_with_handshakes(void **state)
+{
+	const struct finding *found;
+
+	(void)state;
+	made_connect(&made, 8);
+	add_bare("tls", "handshake", 6379, 8);
+	add_bare("tls", "data", 6379, 8);
+	close_connection(8, 1, false);
+	found = only(FINDING_RECONNECT);
+	assert_int_equal(found->needless, 1);
+	assert_int_equal(found->calls, 2);
+	assert_int_equal(count_of(FINDING_SLOW_START), 1);
+}
+
 /* What nobody can tell apart is not looked at. */
 static void test_run_that_is_not_exact(void **state)
 {
@@ -959,6 +1027,11 @@ int main(void)
 	    CASE(test_closed_late),
 	    CASE(test_failed_connects),
 	    CASE(test_reconnect_bounds),
+	    CASE(test_handshakes),
+	    CASE(test_connections_made_before),
+	    CASE(test_quick_handshake),
+	    CASE(test_look_ups),
+	    CASE(test_reconnect_with_handshakes),
 	    CASE(test_run_that_is_not_exact),
 	};
 
