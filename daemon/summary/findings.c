@@ -150,16 +150,16 @@ static int add_finding(struct summary *summary, struct summary_endpoint *endpoin
 		summary->findings_refused++;
 	if (refused)
 		return refused < 0 ? refused : 0;
-	if (finding->calls) {
-		row->runs += row->last_run != run;
-		row->last_run = run;
-	}
+	row->candidates += finding->candidates;
+	if (!finding->calls) /* of this run it tells no more */
+		return 0;
+	row->runs += row->last_run != run;
+	row->last_run = run;
 	row->many_backends |= finding->many_backends;
 	row->evidence = finding->evidence;
 	row->remedy = finding->remedy;
 	row->calls += finding->calls;
 	row->needless += finding->needless;
-	row->candidates += finding->candidates;
 	add_saving(&row->saving, &finding->saving);
 	for (size_t i = 0; i < finding->site_count; i++) {
 		struct summary_site site = make_site(&finding->sites[i]);
@@ -205,8 +205,8 @@ static int merge_row(struct summary *summary, struct summary_endpoint *into, con
 		return refused < 0 ? refused : 0;
 	row->runs += from->runs;
 	row->many_backends |= from->many_backends;
-	row->evidence = from->evidence;
-	row->remedy = from->remedy;
+	row->evidence = from->runs ? from->evidence : row->evidence;
+	row->remedy = from->runs ? from->remedy : row->remedy;
 	row->calls += from->calls;
 	row->needless += from->needless;
 	row->candidates += from->candidates;
@@ -313,7 +313,7 @@ bool summary_is_shown(const struct summary *summary, const struct summary_endpoi
 	double runs = share(finding->runs, endpoint->analysed.now.count);
 	double needless = share(finding->needless, finding->candidates);
 
-	if (finding->runs < rules->shown.runs || runs < rules->shown.run_share)
+	if (!finding->runs || finding->runs < rules->shown.runs || runs < rules->shown.run_share)
 		return false;
 	switch (finding->kind) {
 	case FINDING_REPEATED:

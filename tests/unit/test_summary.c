@@ -261,6 +261,34 @@ static void test_findings(void **state)
 	summary_free(summary);
 }
 
+/* Runs that only tell how much there was to find count in nothing else, also in what they are merged into. */
+static void test_candidates(void **state)
+{
+	struct summary *summary = summary_new(), *merged = summary_new();
+	struct finding_report report = make_report(FINDING_REPEATED, "GET", 50000, 8000), nothing = report;
+
+	(void)state;
+	nothing.findings[0] = (struct finding){.kind = FINDING_REPEATED,
+					       .protocol = "redis",
+					       .where = report.findings[0].where,
+					       .operation = "GET",
+					       .candidates = 10};
+	add_report(summary, &nothing);
+	assert_false(summary_is_shown(summary, summary->endpoints, &summary->endpoints->findings[0]));
+	assert_int_equal(summary_merge(merged, summary), 0);
+	add_report(summary, &report);
+	add_report(summary, &nothing);
+	summary_sort(summary);
+	assert_int_equal(summary_merge(merged, summary), 0);
+	const struct summary_finding *row = &merged->endpoints->findings[0];
+
+	assert_int_equal(merged->endpoints->finding_count, 1);
+	assert_true(row->runs == 1 && row->calls == 3 && row->needless == 2 && row->candidates == 34);
+	assert_string_equal(row->evidence, "for a test");
+	summary_free(summary);
+	summary_free(merged);
+}
+
 /* Beyond the table they are counted, and the merged summary knows of them too. */
 static void test_findings_bounded(void **state)
 {
@@ -656,6 +684,7 @@ int main(void)
 	    cmocka_unit_test(test_unattributed),
 	    cmocka_unit_test(test_runs),
 	    cmocka_unit_test(test_findings),
+	    cmocka_unit_test(test_candidates),
 	    cmocka_unit_test(test_findings_bounded),
 	    cmocka_unit_test(test_prediction),
 	    cmocka_unit_test(test_prediction_bounds),
