@@ -4,7 +4,8 @@
  * One would do where the protocol has a request for many at once (struct call_content's `batch`), or where a path of
  * HTTP has data in it. Calls that need each other's answers, like those that follow a list from link to link, cannot be
  * one: a call's *level* is how many of the group's answers come before what it asks for, and only calls of one level
- * are put together. Requests that are the same are duplicate.c's business.
+ * are put together, and of these the ones that say the same as early as the first: not what was written in between.
+ * Requests that are the same are duplicate.c's business.
  */
 #include <string.h>
 
@@ -54,8 +55,8 @@ static bool can_be_one(const struct run_call *call, const struct finding_rules *
 		return false;
 	if (content->batch)
 		return true;
-	return !strcmp(call->protocol, "http") && !strncmp(content->template, "GET ", 4) &&
-	       strchr(content->template, '?');
+	return !strcmp(call->protocol, "http") && !strncmp(group_operation(call), "GET ", 4) &&
+	       strchr(group_operation(call), '?');
 }
 
 /* Takes the calls of one level; of those that ask the same, the first one unless the rules do not mind. */
@@ -73,6 +74,8 @@ static bool gather(struct plan *plan, const struct call_group *group, const uint
 
 		if (!made[i].answered || made[i].error || made[i].late || !made[i].content->request)
 			continue;
+		if (made[i].content->batch && made[i].content->item_count > 1) /* it asks for many already */
+			continue;
 		if (levels && levels[i] != level)
 			continue;
 		members->asked++;
@@ -81,6 +84,82 @@ static bool gather(struct plan *plan, const struct call_group *group, const uint
 			members->calls[members->count++] = i;
 		entry->known = true;
 	}
+	return true;
+}
+
+/* What calls to the backend have read (`known`) and written (`answer`) since the first one of the members. */
+struct touched {
+	struct plan_index keys;
+	bool read, written; /* something that is not known by name */
+};
+
+static bool begin_touched(struct plan *plan, const struct members *members, struct touched *ret_touched)
+{
+	size_t room = 0;
+
+	for (uint32_t i = members->calls[0]; i <= members->calls[members->count - 1]; i++)
+		if (plan->run->made[i].content)
+			room += plan->run->made[i].content->item_count;
+	*ret_touched = (struct touched){.read = false};
+	return index_begin(plan, room, &ret_touched->keys);
+}
+
+/* Would it be another thing to make this call where the first one is? */
+static bool has_changed(const struct touched *touched, const struct run_call *call)
+{
+	const struct call_content *content = call->content;
+	bool writes = content->access == PROTOCOL_WRITE;
+	bool changed = touched->written || (writes && touched->read);
+
+	for (uint32_t i = 0; !changed && i < content->item_count; i++) {
+		const struct index_entry *entry = index_find(&touched->keys, content->items[i].key);
+
+		changed = entry && (entry->answer || (writes && entry->known));
+	}
+	return changed;
+}
+
+static void touch(struct touched *touched, const struct run_call *call)
+{
+	const struct call_content *content = call->content;
+	bool named = content && content->item_count && !content->items_cut;
+	bool reads = content && content->access == PROTOCOL_READ;
+
+	if (call->kind != CALL_EXCHANGE || (content && content->access == PROTOCOL_CONTROL))
+		return;
+	if (!named || !(reads || content->access == PROTOCOL_WRITE)) {
+		touched->read = true;
+		touched->written |= !reads;
+		return;
+	}
+	for (uint32_t i = 0; i < content->item_count; i++) {
+		struct index_entry *entry = index_get(&touched->keys, content->items[i].key);
+
+		entry->known |= reads;
+		entry->answer |= !reads;
+	}
+}
+
+/* Leaves out those that come after a write of what they ask for, or write what was asked for or written before. */
+static bool leave_out_changed(struct plan *plan, struct members *members)
+{
+	const struct run_call *made = plan->run->made, *first = &made[members->calls[0]];
+	uint32_t last = members->calls[members->count - 1], count = 0, next = 0;
+	struct touched touched;
+
+	if (!begin_touched(plan, members, &touched))
+		return false;
+	for (uint32_t i = members->calls[0]; i <= last; i++) {
+		bool member = members->calls[next] == i;
+
+		next += member && next + 1 < members->count;
+		if (memcmp(&made[i].where, &first->where, sizeof(first->where)))
+			continue;
+		if (member && !has_changed(&touched, &made[i]))
+			members->calls[count++] = i;
+		touch(&touched, &made[i]);
+	}
+	members->count = count;
 	return true;
 }
 
@@ -238,6 +317,8 @@ static void look_at(struct plan *plan, const struct call_group *group, struct sc
 		return;
 	level = find_levels(plan, members, scratch->levels, scratch->counts, scratch->marks);
 	if (!gather(plan, group, scratch->levels, level, members) || !is_enough(plan, members))
+		return;
+	if (!leave_out_changed(plan, members) || !is_enough(plan, members))
 		return;
 	if (is_sequential(plan->run, members) && is_timely(plan, members) && has_source(plan, group, members->calls[0]))
 		propose(plan, group, members, scratch->counts);

@@ -638,11 +638,10 @@ static void tell_line(const struct reading *reading, const char *text, size_t si
 {
 	struct telling *telling = &reading->message->telling;
 	bool start = reading->message->phase == PHASE_START, ended = size > 0 && text[size - 1] == '\n';
+	bool status = start && reading->side == PROTOCOL_ANSWER; /* take_status_line() tells it */
 
-	if (start && reading->side == PROTOCOL_ANSWER)
-		return;
 	size -= ended;
-	while (size > 0) {
+	while (!status && size > 0) {
 		size_t told = (start ? tell_start : tell_header)(reading, telling, text, size);
 
 		text += told;

@@ -388,6 +388,25 @@ static void test_too_few(void **state)
 	assert_int_equal(count_of(FINDING_N_PLUS_ONE), 0);
 }
 
+/* Asked for where the first one is, what is written in between would not be there yet. */
+static void test_n_plus_one_with_writes(void **state)
+{
+	uint32_t written = 1 + (uint32_t)test_random_below(4);
+	uint64_t keys[8];
+
+	(void)state;
+	for (uint32_t i = 0; i < 8; i++)
+		keys[i] = made_number();
+	for (uint32_t i = 0; i < 8; i++) {
+		if (i == 8 - written)
+			for (uint32_t k = i; k < 8; k++)
+				made_set(&made, keys[k])->content->batch = NULL;
+		made_get(&made, keys[i], made_number());
+		made_set(&made, keys[i])->content->batch = NULL; /* it has been read by then */
+	}
+	assert_int_equal(only(FINDING_N_PLUS_ONE)->calls, 8 - written);
+}
+
 static void test_n_plus_one_of_no_origin(void **state)
 {
 	(void)state;
@@ -995,6 +1014,7 @@ int main(void)
 	    CASE(test_least_duplicates),
 	    CASE(test_answers_that_do_not_matter),
 	    CASE(test_n_plus_one),
+	    CASE(test_n_plus_one_with_writes),
 	    CASE(test_too_few),
 	    CASE(test_n_plus_one_of_no_origin),
 	    CASE(test_n_plus_one_over_http),
