@@ -289,7 +289,8 @@ class Lab:
     def interpreter(self):
         """Facts about the targets' interpreter: version, probes, modules that are there."""
         if self.facts is None:
-            names = ("flask", "gunicorn", "redis", "pymemcache", "requests", "uvloop", "fastapi", "uvicorn", "aiohttp")
+            names = ("flask", "gunicorn", "redis", "pymemcache", "requests", "uvloop",
+                     "fastapi", "uvicorn", "httpx", "aiohttp")
             self.facts = json.loads(subprocess.check_output(self.python + ["-c", FACTS, *names], timeout=self.limit))
         return self.facts
 
