@@ -283,6 +283,8 @@ static enum cli_status run(struct replay *replay)
 	replay->pipeline = pipeline_new(put_summary, replay);
 	if (replay->pipeline && replay->other_rules)
 		pipeline_set_rules(replay->pipeline, &replay->rules);
+	if (replay->pipeline && replay->style.show_data)
+		pipeline_keep_examples(replay->pipeline);
 	if (replay->pipeline)
 		status = replay_all(replay, reader);
 	else

@@ -177,6 +177,11 @@ void pipeline_set_rules(struct pipeline *pipeline, const struct finding_rules *r
 	pipeline->other_rules = true;
 }
 
+void pipeline_keep_examples(struct pipeline *pipeline)
+{
+	call_stage_keep_examples(pipeline->calls, true);
+}
+
 static int set(struct pipeline *pipeline, uint64_t time, const char *name, char **value)
 {
 	struct settings *settings = &pipeline->settings;
@@ -195,6 +200,10 @@ static int set(struct pipeline *pipeline, uint64_t time, const char *name, char 
 		return run_stage_add_pattern(pipeline->runs, *value);
 	if (!strcmp(name, "dispatcher"))
 		return add_dispatcher(pipeline, *value);
+	if (!strcmp(name, "secret"))
+		call_stage_set_secret(pipeline->calls, *value, strlen(*value));
+	if (!strcmp(name, "show-data") && !strcmp(*value, "1"))
+		call_stage_keep_examples(pipeline->calls, true);
 	if (!strcmp(name, "rules"))
 		return set_rules(pipeline, *value);
 	if (!strcmp(name, "walks"))

@@ -32,6 +32,9 @@ int pipeline_feed(struct pipeline *pipeline, const void *record, size_t size);
 /* Rules of findings from now on, whatever those are that the records name. */
 void pipeline_set_rules(struct pipeline *pipeline, const struct finding_rules *rules);
 
+/* Findings have examples of requests as they are: for outputs that show data. */
+void pipeline_keep_examples(struct pipeline *pipeline);
+
 /* Calls that summaries have or will have, until now. */
 uint64_t pipeline_calls(const struct pipeline *pipeline);
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,6 +54,18 @@ static unsigned long long wall_clock(void)
 	return now.tv_sec * 1000000000ull + now.tv_nsec;
 }
 
+/* What contents are hashed with: nobody can look up what a hash stands for. A recording keeps it, to give the same. */
+static int put_secret(struct stream *stream)
+{
+	uint64_t secret[2];
+	char text[40];
+
+	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))
+		return -errno;
+	snprintf(text, sizeof(text), "%016llx%016llx", (unsigned long long)secret[0], (unsigned long long)secret[1]);
+	return stream_put_setting(stream, "secret", text);
+}
+
 /* Everything that the core's answers depend on goes into the stream: a replay has no options of its own. */
 static int put_settings(struct capture *capture)
 {
@@ -62,6 +75,7 @@ static int put_settings(struct capture *capture)
 
 	gethostname(host, sizeof(host) - 1);
 	error = put_number(capture->stream, "start", wall_clock());
+	error = error ? error : put_secret(capture->stream);
 	error = error ? error : stream_put_setting(capture->stream, "version", NT_VERSION);
 	error = error ? error : stream_put_setting(capture->stream, "host", host);
 	error = error ? error : stream_put_setting(capture->stream, "release", kernel_release());

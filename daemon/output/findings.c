@@ -28,6 +28,7 @@ struct cells {
 	char words[WORDS_SIZE]; /* how much of it a run has */
 	char saving[32];
 	char place[PLACE_SIZE], function[PLACE_SIZE];
+	const char *example; /* as it is; NULL: none */
 };
 
 struct table {
@@ -127,6 +128,7 @@ static void add_row(struct table *table, const struct summary_endpoint *endpoint
 	}
 	table->count++;
 	cells->kind = finding_kind_names[row->kind];
+	cells->example = row->example;
 	fill_what(cells, row);
 	fill_words(cells, row, endpoint->analysed.now.count);
 	fill_saving(cells, row);
@@ -173,6 +175,19 @@ static void put_row(FILE *stream, const struct table *table, const struct cells 
 	fprintf(stream, "%s\n", line);
 }
 
+/* One of its requests, for those who may see data. */
+static void put_example(FILE *stream, const struct cells *cells, const struct output_style *style, size_t width)
+{
+	char clean[PLACE_SIZE], line[PLACE_SIZE + 32] = "";
+
+	if (!style->show_data || !cells->example)
+		return;
+	words_clean(cells->example, true, clean, sizeof(clean));
+	append(line, sizeof(line), INDENT "%-11s like: %s", "", clean);
+	words_cut_end(line, width);
+	fprintf(stream, "%s\n", line);
+}
+
 /* Two times in the unit of the larger one, which is `unit` and so many ns. */
 static double unit_of(double ns, const char **ret_unit)
 {
@@ -210,6 +225,7 @@ void findings_put(FILE *stream, const struct summary *summary, const struct summ
 		if (i == table.apart && i)
 			put_prediction(stream, summary, endpoint);
 		put_row(stream, &table, &table.cells[i], width);
+		put_example(stream, &table.cells[i], style, width);
 	}
 	if (table.apart && table.apart == table.count)
 		put_prediction(stream, summary, endpoint);

@@ -316,7 +316,10 @@ static void put_reduced(FILE *stream, const struct summary_facts *facts)
 static void put_rules(FILE *stream, const struct finding_rules *rules)
 {
 	if (rules->name && strcmp(rules->name, rules_table[0].name) != 0)
-		fprintf(stream, "findings by the rules of %s\n", rules->name);
+		fprintf(stream,
+			strcmp(rules->name, RULES_CUSTOM) != 0 ? "findings by the rules of %s\n"
+							       : "findings by %s rules\n",
+			rules->name);
 }
 
 static void put_requests(FILE *stream, const struct summary *summary)

@@ -197,6 +197,28 @@ class Shop:
         r.bytes[key + (OUT,)] += len(request)
         r.bytes[key + (IN,)] += len(answer)
 
+    def at_once(self, view, line, port, messages, latency):
+        """HTTP requests on connections of their own, each sent before the first answer comes."""
+        r = self.recording
+        began = r.now + MS // 2
+        for out in (True, False):
+            for index, (request, answer) in enumerate(messages):
+                connection, address = self.connection(f"http {index}", port)
+                r.now = began + index * MS // 10 + (0 if out else latency)
+                if out:
+                    owner = (WALK_OK, r.stack(self.pid, *self.frames(view, line)), (7, 8, self.state))
+                    r.segment(self.pid, self.tid, connection, OUT, request, owner)
+                    continue
+                r.segment(self.pid, self.tid, connection, IN, answer)
+                moved = self.moved.setdefault(connection, [0, 0])
+                moved[OUT] += len(request)
+                moved[IN] += len(answer)
+                key = (f"shop.views.{view}", "http", address)
+                for counts, by in ((r.calls, 1), (r.keys, 1), (r.round_trips, 1)):
+                    counts[key] += by
+                r.bytes[key + (OUT,)] += len(request)
+                r.bytes[key + (IN,)] += len(answer)
+
     def request(self, view, path, body, status=b"200 OK"):
         """A client's request, what `body` does within it, and the response."""
         r = self.recording
@@ -363,7 +385,91 @@ def strange():
     return r
 
 
-SCENARIOS = {"shop": shop, "unattributed": unattributed, "quiet": quiet, "strange": strange}
+def http_answer(body):
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+
+
+def get(path):
+    return b"GET %s HTTP/1.1\r\nHost: prices\r\n\r\n" % path
+
+
+RUNS = 25  # more than a median takes to be compared
+CLIENT_TIME = MS // 2  # what exchange() leaves between two calls
+USER, ITEM, PRICE, ACCOUNT = 2, 4, 6, 8  # lines of the calls in the function that makes them
+ITEMS, PRICES = 5, 4
+
+
+def page_data(number):
+    """Each answer has what the next request needs: a list of things, prices' numbers, the account's."""
+    name = b"list%d" % (31000 + number)
+    items = [(b"item:%s:%d" % (name, item), b"thing-%d" % (90000 + 100 * number + item)) for item in range(ITEMS)]
+    prices = [(b"/price/%s/%d" % (items[0][1], 41 + price), b'{"amount": %d}' % (7700000 + 100 * number + price))
+              for price in range(PRICES)]
+    account = b"/account/%d" % (7700000 + 100 * number)
+    return b"user:%d" % (7000 + number), name, items, prices, account
+
+
+def bulk(text):
+    return b"$%d\r\n%s\r\n" % (len(text), text)
+
+
+def sinner(shop, number):
+    """Asks for one user three times, for five things one by one, for four prices one after the other, and then for an account
+    by a price: each of them needs an answer of the one before."""
+    user, name, items, prices, account = page_data(number)
+
+    def body(view):
+        for _ in range(3):
+            shop.exchange(view, USER, "redis", 6379, (resp(b"GET", user), bulk(name)), 1 * MS)
+        for key, thing in items:
+            shop.exchange(view, ITEM, "redis", 6379, (resp(b"GET", key), bulk(thing)), 2 * MS)
+        for path, amount in prices:
+            shop.exchange(view, PRICE, "http", 8000, (get(path), http_answer(amount)), 10 * MS)
+        shop.exchange(view, ACCOUNT, "http", 8000, (get(account), http_answer(b"[]")), 5 * MS)
+
+    shop.request("homepage", b"/", body)
+
+
+def saint(shop, number):
+    """The same page with what is said of it followed."""
+    user, name, items, prices, account = page_data(number)
+
+    def body(view):
+        shop.exchange(view, USER, "redis", 6379, (resp(b"GET", user), bulk(name)), 1 * MS)
+        answer = b"*%d\r\n" % ITEMS + b"".join(bulk(thing) for _, thing in items)
+        shop.exchange(view, ITEM, "redis", 6379, (resp(b"MGET", *(key for key, _ in items)), answer), 2 * MS, keys=ITEMS)
+        shop.at_once(view, PRICE, 8000, [(get(path), http_answer(amount)) for path, amount in prices], 10 * MS)
+        shop.exchange(view, ACCOUNT, "http", 8000, (get(account), http_answer(b"[]")), 5 * MS)
+
+    shop.request("homepage", b"/", body)
+
+
+def runs_of(page):
+    r = Recording()
+    r.start()
+    r.process(101, "gunicorn: worker [shop.wsgi]")
+    worker = Shop(r)
+    for number in range(RUNS):
+        page(worker, number)
+        if number == RUNS // 2:
+            r.tick(10 * SECOND)
+    worker.close()
+    r.end(20 * SECOND)
+    return r
+
+
+def findings():
+    """A page that does what findings are about, in two intervals."""
+    return runs_of(sinner)
+
+
+def followed():
+    """The same page with its findings followed."""
+    return runs_of(saint)
+
+
+SCENARIOS = {"shop": shop, "unattributed": unattributed, "quiet": quiet, "strange": strange, "findings": findings,
+             "followed": followed}
 
 
 def main():

@@ -7,7 +7,7 @@ from test_replay import GOLDEN, ROOT
 
 PAGE = (ROOT / "docs/output.md").read_text(encoding="utf-8")
 NAME = re.compile(r"`([a-z_0-9]+)`")
-SECTIONS = ("targets", "lost", "unanalysed", "cost", "endpoints", "predicted", "backends", "requests")
+SECTIONS = ("targets", "lost", "unanalysed", "cost", "endpoints", "predicted", "findings", "backends", "requests")
 
 
 def summaries():
@@ -47,6 +47,7 @@ def test_tables_have_what_the_objects_have():
             objects[name].append(summary[name])
         for name in ("targets", "endpoints"):
             objects[name] += summary[name]
+        objects["findings"] += [finding for endpoint in summary["endpoints"] for finding in endpoint["findings"]]
         objects["predicted"] += [endpoint["predicted"] for endpoint in summary["endpoints"]]
         for holder in summary["endpoints"] + [summary["unattributed"]]:
             objects["backends"] += holder["backends"]

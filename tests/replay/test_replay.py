@@ -98,7 +98,7 @@ def backends_of(summary):
         yield None, backend
 
 
-@pytest.mark.parametrize("name", ["shop", "unattributed", "quiet"])
+@pytest.mark.parametrize("name", ["shop", "unattributed", "quiet", "findings", "followed"])
 def test_counts_are_true(name, tmp_path):
     """Against what the generator added up itself."""
     recording = make_recordings.SCENARIOS[name]()
@@ -150,6 +150,225 @@ def test_intervals_add_up(shop_file):
             total = sum(e[what] for s in parts for e in s["endpoints"] if e["endpoint"] == endpoint["endpoint"])
             assert total <= endpoint[what]
     assert whole["endpoints"] == final["endpoints"]
+
+
+@pytest.fixture(scope="module")
+def page_files(tmp_path_factory):
+    """Recordings of a page before and after its findings were followed."""
+    directory = tmp_path_factory.mktemp("pages")
+    paths = [directory / "before.recording", directory / "after.recording"]
+    for path, scenario in zip(paths, (make_recordings.findings, make_recordings.followed)):
+        path.write_bytes(scenario().data())
+    return paths
+
+
+def found_in(endpoint):
+    """What was found, as (kind, backend, operation, runs, needless a run, lines)."""
+    return sorted((f["kind"], f["backend"], f["operation"], f["runs"], f["needless_calls_per_run"],
+                   [place["line"] for place in f["where"]]) for f in endpoint["findings"])
+
+
+def line(offset):
+    """Of a call in the function that makes them all."""
+    return 30 + offset
+
+
+TRUTH = [
+    ("duplicate", "redis 127.0.0.1:6379", "GET user:?", make_recordings.RUNS, 2.0, [line(make_recordings.USER)]),
+    ("n_plus_one", "redis 127.0.0.1:6379", "GET item:?", make_recordings.RUNS, 4.0, [line(make_recordings.ITEM)]),
+    ("serial", "http 127.0.0.1:8000", "GET /price/?/?", make_recordings.RUNS, 4.0, [line(make_recordings.PRICE)]),
+]
+
+
+def test_findings_are_true(page_files):
+    """What the page does wrong is found, all of it and nothing else; and following it takes the time that was predicted."""
+    before, after = (summaries(replay(path, "--json", "-i", "0"))[-1]["endpoints"][0] for path in page_files)
+    assert found_in(before) == TRUTH
+    assert found_in(after) == []
+    predicted = before["predicted"]
+    assert predicted["runs"] == make_recordings.RUNS
+    # Each call takes its latency and half a millisecond of its client; then two are left for the answer.
+    assert predicted["wall_now"] == 3 * 1.5 + 5 * 2.5 + 4 * 10.5 + 5.5 + 2
+    # On the wire there is no less than one of each, and the client takes no more than it took.
+    assert 1 + 2 + 10 + 5 < predicted["wall_then"] < 1.5 + 2.5 + 10.5 + 3 * 0.5 + 5.5 + 2
+    assert predicted["low"] <= predicted["wall_then"] <= predicted["high"]
+    assert abs(predicted["wall_then"] / after["predicted"]["wall_now"] - 1) < 0.1
+    for finding in before["findings"]:
+        saving = finding["saving"]
+        assert 0 < saving["low"] <= saving["expected"] <= saving["high"]
+        assert finding["saving_total_ms"] == pytest.approx(saving["expected"] * finding["runs"])
+    savings = {finding["kind"]: finding["saving"] for finding in before["findings"]}
+    # Their own time at least; at most with the client's.
+    assert savings["duplicate"]["low"] >= 2 * 1 and savings["duplicate"]["high"] <= 2 * 1.5
+    assert savings["n_plus_one"]["low"] >= 4 * 2 and savings["n_plus_one"]["high"] <= 4 * 2.5
+    assert savings["serial"]["high"] <= 3 * 10.5
+    # What would save most comes first.
+    totals = [finding["saving_total_ms"] for finding in before["findings"]]
+    assert totals == sorted(totals, reverse=True)
+
+
+def test_findings_of_intervals_are_one(page_files):
+    """Two intervals' findings are the capture's."""
+    *parts, whole = summaries(replay(page_files[0], "--json"))
+    assert len(parts) == 1 and found_in(whole["endpoints"][0]) == TRUTH
+    *_, at_once = summaries(replay(page_files[0], "--json", "-i", "0"))
+    assert at_once["endpoints"] == whole["endpoints"]
+    part = parts[0]["endpoints"][0]
+    assert [f["runs"] for f in part["findings"]] == [make_recordings.RUNS // 2 + 1] * 3
+
+
+def test_data_is_masked(page_files):
+    for form in ("json", "text"):
+        masked = replay(page_files[0], "-f", form).stdout.decode()
+        shown = replay(page_files[0], "-f", form, "--show-data").stdout.decode()
+        for data in ("user:7000", "list31000", "thing-90000"):
+            assert data not in masked and data in shown, (form, data)
+
+
+def rules_of(path, *arguments):
+    final = summaries(replay(path, "--json", "-i", "0", *arguments))[-1]
+    return final["rules"], sorted(f["kind"] for f in final["endpoints"][0]["findings"])
+
+
+def test_rules(page_files, tmp_path):
+    """A replay answers again by other rules, and by those of the recording otherwise."""
+    path = page_files[0]
+    all_kinds = ["duplicate", "n_plus_one", "serial"]
+    assert rules_of(path) == ("default", all_kinds)
+    assert rules_of(path, "--rules", "sentry") == ("sentry", [])
+    assert rules_of(path, "--rules", "perf-sentinel") == ("perf-sentinel", all_kinds)
+    # By its thresholds a chain that needs its answers is one as well: it does not look at data.
+    final = summaries(replay(path, "--json", "-i", "0", "--rules", "perf-sentinel"))[-1]
+    serial = [f for f in final["endpoints"][0]["findings"] if f["kind"] == "serial"]
+    assert serial[0]["calls_per_run"] > 4 and "no data" not in serial[0]["evidence"]
+    rules = tmp_path / "rules.json"
+    rules.write_text('{"serial": {"least": 5}, "duplicate": {"on": false}}')
+    assert rules_of(path, "--rules", str(rules)) == ("custom", ["n_plus_one"])
+    assert rules_of(path, "--rules", '{"shown": {"runs": %d}}' % (make_recordings.RUNS + 1)) == ("custom", [])
+    assert "findings by the rules of sentry\n" in replay(path, "--rules", "sentry").stdout.decode()
+    recorded = tmp_path / "sentry.recording"
+    recording = make_recordings.Recording()
+    recording.setting("rules", '{"serial":{"least":5}}')
+    whole = make_recordings.findings()
+    recorded.write_bytes(whole.header() + b"".join(recording.records + whole.records))
+    assert rules_of(recorded) == ("custom", ["duplicate", "n_plus_one"])
+    assert rules_of(recorded, "--rules", "default") == ("default", all_kinds)
+
+
+@pytest.mark.parametrize("condition,status,words", [
+    ("*.homepage calls_per_run > 13", 0, None),
+    ("*.homepage calls_per_run >= 13", 3, "is met: shop.views.homepage has calls_per_run 13"),
+    ("* needless_calls_per_run == 6", 3, "has needless_calls_per_run 6"),
+    ("* findings != 3", 0, None),
+    ("* wall_p50 > 66.4", 3, "wall_p50 66.5"),
+    ("* saving < 40", 0, None),
+    ("* saving > 40", 3, "has saving"),
+    ("shop.view.* runs > 0", 1, "could not be checked: no endpoint matches"),
+])
+def test_fail_on(page_files, condition, status, words):
+    plain = replay(page_files[0], "-i", "0")
+    result = replay(page_files[0], "-i", "0", "--fail-on", condition)
+    assert result.returncode == status and result.stdout == plain.stdout
+    if words:
+        assert_one_line(result, words, condition)
+    else:
+        assert result.stderr == b""
+
+
+def test_fail_on_damage(page_files, tmp_path):
+    """What ends early is not judged."""
+    path = tmp_path / "short.recording"
+    path.write_bytes(page_files[0].read_bytes()[:-8])
+    result = replay(path, "--fail-on", "* calls_per_run > 1")
+    assert result.returncode == 1
+    assert_one_line(result, "truncated")
+
+
+def diff(*arguments):
+    return nettrace("diff", *arguments)
+
+
+def test_diff(page_files, tmp_path):
+    """The same from recordings and from JSON, whole or with intervals; the numbers are those of the two summaries."""
+    jsons = [tmp_path / f"{path.stem}.json" for path in page_files]
+    for path, target in zip(page_files, jsons):
+        target.write_bytes(replay(path, "--json").stdout)
+    results = [diff(*paths, "--json") for paths in (page_files, jsons, (page_files[0], jsons[1]))]
+    objects = [json.loads(result.stdout) for result in results]
+    assert all(result.returncode == 0 and result.stderr == b"" for result in results)
+    assert objects[0]["endpoints"] == objects[1]["endpoints"] == objects[2]["endpoints"]
+    found, = objects[0]["endpoints"]
+    before, after = (summaries(replay(path, "--json", "-i", "0"))[-1]["endpoints"][0] for path in page_files)
+    assert found["endpoint"] == "shop.views.homepage" and found["in"] == "both"
+    figures = found["figures"]
+    assert figures["calls_per_run"] == {"before": 13.0, "after": 7.0, "change_percent": -46.2, "enough_runs": True}
+    assert figures["needless_calls_per_run"]["before"] == 6.0 and figures["needless_calls_per_run"]["after"] == 0.0
+    for name, distribution in (("wall", "wall"), ("network", "network")):
+        for quantile in ("p50", "p95", "p99"):
+            figure = figures[f"{name}_{quantile}"]
+            assert (figure["before"], figure["after"]) == (before[distribution][quantile], after[distribution][quantile])
+            assert figure["enough_runs"] is (quantile == "p50")
+    predicted = found["predicted"]
+    assert predicted["wall_then"] == before["predicted"]["wall_then"] and predicted["measured"] == after["wall"]["p50"]
+    assert abs(predicted["error_percent"]) < 10 and predicted["enough_runs"] is True
+    assert sorted(f["kind"] for f in found["findings"]["gone"]) == ["duplicate", "n_plus_one", "serial"]
+    assert found["findings"]["new"] == []
+    back, = json.loads(diff(*reversed(page_files), "--json").stdout)["endpoints"]
+    assert back["findings"] == {"gone": [], "new": found["findings"]["gone"]}
+
+
+def test_diff_text(page_files, shop_file):
+    text = diff(*page_files).stdout.decode()
+    for part in ("calls a run                                    13.0        7.0      -46 %\n",
+                 "wall a run, p50                              66.5ms ", "   few runs\n", "predicted by BEFORE, measured by AFTER ",
+                 "    gone  duplicate   redis GET user:?   -3.00ms\n", "\nfew runs: not enough"):
+        assert part in text, text
+    assert all(len(line) <= 120 for line in text.splitlines()[2:])
+    same = diff(page_files[0], page_files[0]).stdout.decode()
+    assert "gone" not in same and " new " not in same
+    other = diff(page_files[0], shop_file).stdout.decode()
+    assert "shop.views.stock" in other and "is new\n" in other
+    few = json.loads(diff(page_files[0], shop_file, "--json").stdout)
+    where = {endpoint["endpoint"]: endpoint["in"] for endpoint in few["endpoints"]}
+    assert where == {"shop.views.homepage": "both", "shop.views.stock": "after"}
+    assert [e["figures"]["wall_p50"]["enough_runs"] for e in few["endpoints"]] == [False, False]
+
+
+@pytest.mark.parametrize("condition,status,words", [
+    ("* wall_p50_change > 10", 0, None),
+    ("* wall_p50_change < -50", 3, "is met: shop.views.homepage has wall_p50_change -6"),
+    ("* wall_p95_change < -50", 1, "could not be checked: shop.views.homepage: not enough runs"),
+    ("* calls_per_run_change < -46", 3, "has calls_per_run_change -46.1"),
+    ("* calls_per_run > 7", 0, None),
+    ("* findings == 0", 3, "has findings 0"),
+    ("gone.* runs > 0", 1, "no endpoint matches"),
+])
+def test_diff_fail_on(page_files, condition, status, words):
+    result = diff(*page_files, "--fail-on", condition)
+    assert result.returncode == status and result.stdout == diff(*page_files).stdout
+    if words:
+        assert_one_line(result, words, condition)
+    else:
+        assert result.stderr == b""
+
+
+def test_diff_of_what_is_none(page_files, tmp_path):
+    good, bad = page_files[0], tmp_path / "bad"
+    for content, words in (
+            (b"", ["empty"]), (b"{}", ["neither a recording nor"]), (b"[1]", ["neither"]), (b"{", ["neither"]),
+            (b'{"schema":"nettrace.summary/1"} {"schema":"other"}', ["neither"]),
+            (good.read_bytes()[:-8], ["no whole recording", "nettrace replay"])):
+        bad.write_bytes(content)
+        for paths in ((bad, good), (good, bad)):
+            result = diff(*paths)
+            assert result.returncode == 1 and result.stdout == b""
+            assert_one_line(result, str(bad), *words)
+    for path, words in ((tmp_path / "none", ["No such file"]), (tmp_path, ["Is a directory"])):
+        result = diff(good, path)
+        assert result.returncode == 1 and result.stdout == b""
+        assert_one_line(result, str(path), *words)
+    bad.write_bytes(b'{"schema":"nettrace.summary/1","endpoints":[{"endpoint":"a.f","wall":7,"findings":{"a":1}},3]}\n')
+    assert diff(bad, bad).returncode == 0 and diff(bad, good, "--json").returncode == 0
 
 
 def test_interval_0_prints_the_last_only(shop_file):

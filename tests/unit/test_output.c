@@ -362,6 +362,9 @@ static void test_text_findings(void **state)
 	assert_has_not(text, "in the clear");
 	assert_has_not(text, "rules");
 	free(text);
+	text = write_out("text", summary, &(struct output_style){.show_data = true});
+	assert_has(text, "\n                  like: user:7 in the clear\n");
+	free(text);
 	for (unsigned columns = 60; columns <= 200; columns += 20) {
 		text = write_out("text", summary, &(struct output_style){.columns = columns});
 		assert_fits(text, columns);
@@ -698,10 +701,9 @@ static void test_json_shape(void **state)
 	    "probe_ns_per_call target_cpu_percent daemon_cpu_percent daemon_rss ring_bytes reduced walks_one_in");
 	json_t *endpoint = json_array_get(at(object, "endpoints"), 0);
 
-	assert_keys(
-	    endpoint,
-	    "endpoint file line route runs partial_runs runs_exact wall wall_source network time calls round_trips calls_per_run round_trips_per_run "
-	    "errors backends findings predicted");
+	assert_keys(endpoint, "endpoint file line route runs partial_runs runs_exact wall wall_source network time "
+			      "calls round_trips calls_per_run round_trips_per_run "
+			      "errors backends findings predicted");
 	assert_keys(at(endpoint, "predicted"), "wall_now wall_then low high runs");
 	assert_keys(at(object, "unanalysed"), "runs contents findings answers connections libraries");
 	assert_keys(at(endpoint, "wall"), "count sum mean p50 p95 p99 max");
