@@ -57,7 +57,7 @@ def show(shops, flavour, seconds):
     trace(shops, flavour, "after", seconds, after, subprocess.DEVNULL)
     command = [NETTRACE, "diff", before, after]
     say(" ".join(command))
-    subprocess.run(command, timeout=PATIENCE)
+    subprocess.run(command, check=True, timeout=PATIENCE)
 
 
 def main():

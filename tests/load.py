@@ -67,7 +67,7 @@ def wait_for_shop(port):
 
 
 def main():
-    port, threads = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 2
+    port, threads = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 3
     wait_for_shop(port)
     print("serving", flush=True)
     workers = [threading.Thread(target=work, args=(port, number), daemon=True) for number in range(threads)]
