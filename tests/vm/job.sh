@@ -8,7 +8,7 @@ export NETTRACED=/src/build/nettraced NETTRACE=/src/build/nettrace NETTRACE_PYTH
 
 # What depends on the rung, the kernel or the walk of the frames. The rest is the same on every kernel and runs natively,
 # as do cases of quantity and time.
-cases="plain_script connections_from_before reconnects deep_recursion shapes_of_functions
+all="plain_script connections_from_before reconnects deep_recursion shapes_of_functions
 threads threads_share_a_connection handoff_between_threads blocked_in_recv
 sendfile splice vectored peek_and_waitall nonblocking partial_sends ipv6 ipv4_mapped
 connects_that_fail connects_that_time_out answers_that_never_come target_ends_by_itself
@@ -18,10 +18,15 @@ usdt_plain_script usdt_threads usdt_forked_before_attach
 sidecar_and_deeper_container sidecar_and_forks container_from_host
 killed_tracer_leaves_the_target_alone plain_wsgi_under_gunicorn"
 
-# Unquoted: names, separated by commas in NETTRACE_CASES because the kernel takes spaces for itself.
-if [ -n "$NETTRACE_CASES" ]; then
-	IFS=,
-	cases=$NETTRACE_CASES
-fi
+# What depends on the walk alone, with a threaded, an asyncio and a prefork application.
+walk="plain_script deep_recursion shapes_of_functions threads handoff_between_threads forked_before_attach asyncio_tasks
+usdt_plain_script plain_wsgi_under_gunicorn"
+
+# Unquoted: names, separated by commas in NETTRACE_CASES because the kernel takes spaces for itself; or one of these lists.
+case $NETTRACE_CASES in
+all) cases=$all ;;
+walk) cases=$walk ;;
+*) IFS=, cases=$NETTRACE_CASES ;;
+esac
 # shellcheck disable=SC2086
 exec /usr/bin/python3 /src/tests/e2e/runner.py $cases
