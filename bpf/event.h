@@ -340,7 +340,6 @@ enum nt_stat {
 	NT_STAT_PROCESSES,
 	NT_STAT_STACK_TABLE, /* table of known stacks full: they are sent again, at a cost, not lost */
 	NT_STAT_CODE_TABLE,  /* likewise for code objects */
-	NT_STAT_SEGMENTS,    /* segments sent: what cost per call is reckoned with */
 	NT_STAT_THREADS,     /* threads that had no place: their events are lost */
 	NT_STAT_COUNT,
 };

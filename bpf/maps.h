@@ -46,6 +46,8 @@ struct thread {
 	__u64 tstate;	  /* thread state found through the interpreter's list; 0 not known */
 	__u16 connecting; /* the connect(2) that it is in reached the network */
 	__u16 probe;	  /* enum probe: the hand-over that it is in */
+	__u16 window;	  /* bytes that are to be read of its frames at once; 0: not known */
+	__u16 top_apart;  /* its innermost frame was not beside others, when it was looked at last */
 	/* What it spends (sched.h); ns. */
 	__u32 waits;	 /* enum waits: its last wait */
 	__u64 since;	 /* when it got the CPU */
@@ -134,9 +136,12 @@ struct {
 #define RECORD_SIZE (PAYLOAD_START + 2 * NT_MAX_PAYLOAD + 8)
 #define CODE_SIZE (sizeof(struct nt_code) + 2 * NT_MAX_NAME + 2 * NT_MAX_TABLE)
 
-#define WINDOW_SIZE 2048 /* a dozen frames of ordinary size; a power of two: offsets in it are masked */
-#define WINDOW_FIRST 512 /* of the first one: of many threads with few frames each, the rest is in no cache */
-#define LOCALS_SIZE 128	 /* the first 16 pointers of them */
+#define WINDOW_SIZE 3968       /* two dozen frames of ordinary size */
+#define WINDOW_FIRST 512       /* of a thread's first one: of many with few frames each, the rest is in no cache */
+#define WINDOW_NOWHERE (~0ull) /* there is none */
+#define WINDOW_START 128       /* before it, a frame's head that was read alone */
+#define WINDOW_MASK 0xfffull   /* of where a frame is in both */
+#define LOCALS_SIZE 128	       /* the first 16 pointers of them */
 
 /*
  * What does not fit the 512-byte stack of a program. One a CPU for programs in system calls, one for
@@ -144,23 +149,22 @@ struct {
  * and what that one wanted is counted as lost.
  */
 struct scratch {
-	__u64 busy;	 /* programs that are using it or want to: only the first one may */
-	__u32 depth;	 /* frames walked */
-	__u8 near;	 /* the next frame probably lies beside the last one */
-	__u8 unreadable; /* a frame could not be read */
-	__u16 reserved;
-	__u32 end;  /* of the record that is being put together */
-	__u32 room; /* bytes of payload that this record may have */
-	__u64 hash; /* of the frames walked: names the stack within the process */
+	__u64 busy;	  /* programs that are using it or want to: only the first one may */
+	__u32 depth;	  /* frames walked */
+	__u32 unreadable; /* a frame could not be read */
+	__u32 end;	  /* of the record that is being put together */
+	__u32 room;	  /* bytes of payload that this record may have */
+	__u64 hash;	  /* of the frames walked: names the stack within the process */
 	struct nt_owner owner;
 	struct nt_layout layout; /* of the process that is walked */
 	__u32 generation;	 /* likewise */
 	__u32 reserved2;
-	__u64 window_at;	  /* the target's memory that the window has: from here */
-	__u64 window_end;	  /* to here; 0: none */
-	__u64 window_next;	  /* bytes of the next one; a power of two */
-	__u8 window[WINDOW_SIZE]; /* memory of the target, of several frames at once where they lie side by side */
-	__u8 locals[LOCALS_SIZE]; /* a frame's locals and evaluation stack */
+	__u64 above;			    /* the last frame, if the next one can be beside it; else 0 */
+	__u64 window_at;		    /* the target's memory that the window has: from here */
+	__u64 window_last;		    /* so far behind is the last frame whose head is in it */
+	__u64 window_wanted;		    /* bytes of the next one */
+	__u8 window[WINDOW_MASK + 1 + 128]; /* more, because a field's masked offset comes on top of the frame's */
+	__u8 locals[LOCALS_SIZE];	    /* a frame's locals and evaluation stack */
 	__u32 states[NT_MAX_FRAMES + 1];    /* of the outermost frames */
 	__u64 addresses[NT_MAX_FRAMES + 1]; /* of the frames */
 	struct nt_place places[NT_MAX_FRAMES + 1];

@@ -22,12 +22,13 @@
 #define SEARCH_SOME 32	       /* of them that one call looks at */
 #define TAG 3ull	       /* 3.14 on: what a reference's lowest bits say; an object is at a multiple of 16 */
 #define FOUND 1ull	       /* in the address of a thread state, which is aligned */
-#define HEAP_FRAME_BASE 16     /* 3.8-3.10: a frame's window starts at its ob_size */
+#define HEAP_FRAME_BASE 16     /* 3.8-3.10: a frame's head starts at its ob_size */
 #define HEAP_FRAME_HEAD 104    /* bytes from there to what the walk needs */
 #define FRAME_HEAD 80	       /* likewise of an interpreter frame */
+#define FIELD_MASK 0x7full     /* of an offset in either */
 #define MAX_FRAME_BYTES 8192   /* a callee further away is in another chunk of the data stack, or no neighbour */
 #define PAGE 4096ull
-#define WALK_SOME 8 /* frames that one call walks; divides NT_MAX_FRAMES + 1 */
+#define WALK_SOME 16 /* frames that one call walks; divides NT_MAX_FRAMES + 1 */
 #define OWNER_GENERATOR 1
 #define OWNER_C_STACK 3	    /* the interpreter's own entry frames: 3 from 3.12, and 4 from 3.14 */
 #define FROM_C (1ull << 47) /* what nt_frame.from_c is in a stack's hash: no address of a target has this bit */
@@ -159,107 +160,142 @@ static __always_inline bool frame_top(const struct nt_layout *layout, __u64 tsta
 }
 
 /*
- * Brings `size` bytes at `at` into the window; false if they cannot be read. From 3.11 on, frames that call each other
- * lie side by side on a stack of CPython's own, the caller below: so one read brings several (`neighbours`), and
- * those that come next are there already.
+ * Fills the window up to the end of the head of `frame`. From 3.11 on, frames that call each other lie side by side on
+ * a stack of CPython's own, the caller below: so one read brings several.
  */
-static __always_inline bool window_bring(struct scratch *s, __u64 at, __u64 size, bool neighbours)
+static __always_inline bool window_fill(struct scratch *s, __u64 frame)
 {
-	if (at >= s->window_at && at + size <= s->window_end)
-		return true;
-	__u64 from = at + size - s->window_next, bytes;
+	__u64 from, bytes;
 
+	/* Right below what it has: more of it is wanted than was thought. */
+	if (s->window_at - frame < WINDOW_SIZE)
+		s->window_wanted = s->window_wanted < WINDOW_SIZE / 2 ? 2 * s->window_wanted : WINDOW_SIZE;
+	from = frame + FRAME_HEAD - s->window_wanted;
 	/* What lies below the page may be no memory at all, which would be found out by a fault each time. */
-	if (from < (at & ~(PAGE - 1)))
-		from = at & ~(PAGE - 1);
-	bytes = at + size - from;
+	if (from < (frame & ~(PAGE - 1)))
+		from = frame & ~(PAGE - 1);
+	bytes = frame + FRAME_HEAD - from;
 	barrier_var(bytes);
-	if (s->window_next < WINDOW_SIZE)
-		s->window_next *= 2;
+	if (bytes > WINDOW_SIZE || bpf_probe_read_user(s->window + WINDOW_START, bytes, (const void *)from)) {
+		s->window_at = WINDOW_NOWHERE;
+		return false;
+	}
 	s->window_at = from;
-	s->window_end = at + size;
-	if (neighbours && bytes <= WINDOW_SIZE && !bpf_probe_read_user(s->window, bytes, (const void *)from))
-		return true;
-	s->window_at = at;
-	if (!bpf_probe_read_user(s->window, size, (const void *)at))
-		return true;
-	s->window_end = 0;
-	return false;
+	s->window_last = frame - from;
+	return true;
 }
 
-/* Eight bytes of the window, of the field at an address. Fields are aligned, so the mask cuts nothing off. */
-static __always_inline __u64 window_read(const struct scratch *s, __u64 at)
+/* Where in s->window an interpreter frame's head is, once it is there: among its neighbours, or alone, before them. */
+static __always_inline __u64 frame_bring(struct scratch *s, __u64 frame)
 {
-	return *(const __u64 *)(s->window + ((at - s->window_at) & (WINDOW_SIZE - 8)));
+	__u64 behind = frame - s->window_at;
+
+	if (behind <= s->window_last)
+		return WINDOW_START + behind;
+	if (s->above - frame < WINDOW_SIZE && window_fill(s, frame))
+		return WINDOW_START + s->window_last;
+	s->unreadable = bpf_probe_read_user(s->window, FRAME_HEAD, (const void *)frame) != 0;
+	return 0;
+}
+
+/* Eight bytes of a frame's head, at a field's offset from where it begins. Fields are aligned: no mask cuts a bit off.
+ */
+static __always_inline __u64 frame_field(const struct scratch *s, __u64 at, __u64 field)
+{
+	return *(const __u64 *)(s->window + (at & WINDOW_MASK & ~7ull) + (field & FIELD_MASK & ~7ull));
+}
+
+static __always_inline __u8 frame_byte(const struct scratch *s, __u64 at, __u64 field)
+{
+	return s->window[(at & WINDOW_MASK) + (field & FIELD_MASK)];
+}
+
+/* Adds a frame to those that were walked. False: there is no place for it. */
+static __always_inline bool frame_add(struct scratch *s, __u64 frame, __u64 code, __u32 instruction, __u8 owner,
+				      __u64 from_c)
+{
+	/* Kept in memory: the verifier need not tell a round with three frames left out from one with four. */
+	__u64 depth = s->depth, step = (code ^ (__u64)instruction << 48 ^ from_c * FROM_C) * 0x9e3779b97f4a7c15ull;
+
+	if (depth >= NT_MAX_FRAMES)
+		return false;
+	struct nt_frame *out = &s->frames[depth & NT_MAX_FRAMES];
+	out->code = code;
+	out->instruction = instruction;
+	out->owner = owner;
+	out->from_c = from_c;
+	s->addresses[depth & NT_MAX_FRAMES] = frame;
+	s->hash = (s->hash ^ step ^ step >> 29) * 0x100000001b3ull;
+	s->depth = depth + 1;
+	s->above = frame;
+	if (owner == OWNER_GENERATOR) {
+		s->owner.coroutine = frame;
+		s->above = 0; /* it is in an object of its own, and what is beside that is chance */
+	}
+	return true;
 }
 
 /*
- * Walks some frames on from `frame`, into s->frames, addresses, depth, hash and owner.coroutine. Returns the next
- * frame; 0: none, or one that cannot be read. A few at a time, by a global function, because the verifier's work grows
- * with the rounds of a loop: of one with them all it was most of the time that attaching took.
+ * Walks some interpreter frames on from `frame`, into s->frames, addresses, depth, hash and owner.coroutine. Returns
+ * the next frame; 0: none, or one that cannot be read. A few at a time, by a global function, because the verifier's
+ * work grows with the rounds of a loop: of one with them all it was most of the time that attaching took.
  */
 __noinline __u64 python_walk_some(__u64 frame, __u32 which)
 {
 	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
-	__u32 depth;
 
 	if (!s)
 		return 0;
 	const struct nt_layout *layout = &s->layout;
-	bool heap = layout->frame_kind == 0, near = s->near;
-	__u64 hash = s->hash;
 
-	for (int i = 0; i < WALK_SOME && frame; i++) {
-		if (!window_bring(s, heap ? frame + HEAP_FRAME_BASE : frame, heap ? HEAP_FRAME_HEAD : FRAME_HEAD,
-				  near)) {
-			s->unreadable = 1;
-			return 0;
-		}
-		__u64 code = window_read(s, frame + layout->frame_code) & ~1ull; /* 3.14 tags it */
-		__u64 previous = window_read(s, frame + layout->frame_previous);
-		__u64 at = window_read(s, frame + layout->frame_instruction);
-		__u64 flags = 0;
+	for (__u64 i = 0; i < WALK_SOME && frame; i++) {
+		__u64 at = frame_bring(s, frame), previous, code, from_c = 0;
 		__u8 owner;
 
-		if (heap) {
-			at = (__u32)at;
-			owner = window_read(s, frame + layout->frame_generator) ? OWNER_GENERATOR : 0;
-		} else {
-			flags = window_read(s, frame + (layout->frame_owner & ~7));
-			owner = flags >> (layout->frame_owner & 7) * 8;
-		}
-		near = !heap && frame - previous < WINDOW_SIZE;
+		if (s->unreadable)
+			return 0;
+		barrier_var(at);
+		previous = frame_field(s, at, layout->frame_previous);
+		owner = frame_byte(s, at, layout->frame_owner);
 		if (owner >= OWNER_C_STACK) {
 			/* 3.12 on: it is what C code entered the interpreter by. With no frame inside it, that is the
-			 * spare one. */
+			 * spare one. It is on the C stack, its caller where the others are. */
 			s->frames[(s->depth - 1) & NT_MAX_FRAMES].from_c = 1;
-			hash ^= FROM_C;
-			near = !heap; /* it is on the C stack, its caller where the others are */
+			s->hash ^= FROM_C;
+			s->above = previous;
 			frame = previous;
 			continue;
 		}
-		/* Kept in memory: the verifier need not tell a round with three frames left out from one with four. */
-		depth = s->depth;
-		if (depth >= NT_MAX_FRAMES)
+		code = frame_field(s, at, layout->frame_code) & ~1ull; /* 3.14 tags it */
+		if (layout->minor == 11) /* which says so itself, in the byte before: is_entry */
+			from_c = frame_byte(s, at, layout->frame_owner - 1) & 1;
+		if (!frame_add(s, frame, code, frame_field(s, at, layout->frame_instruction) - code, owner, from_c))
 			break;
-		if (!heap)
-			at -= code;
-		struct nt_frame *out = &s->frames[depth & NT_MAX_FRAMES];
-		out->code = code;
-		out->instruction = at;
-		out->owner = owner;
-		/* 3.11 says so itself, in the byte before: is_entry. */
-		out->from_c = layout->minor == 11 ? flags >> ((layout->frame_owner - 1) & 7) * 8 & 1 : 0;
-		s->addresses[depth & NT_MAX_FRAMES] = frame;
-		__u64 step = (code ^ at << 48 ^ (out->from_c ? FROM_C : 0)) * 0x9e3779b97f4a7c15ull;
-		hash = (hash ^ step ^ step >> 29) * 0x100000001b3ull;
-		if (owner == OWNER_GENERATOR)
-			s->owner.coroutine = frame;
-		s->depth = depth + 1;
 		frame = previous;
 	}
-	s->hash = hash;
-	s->near = near;
+	return frame;
+}
+
+/* Likewise of heap frames, of which each is an object of its own. */
+__noinline __u64 python_walk_some_heap(__u64 frame, __u32 which)
+{
+	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
+
+	if (!s)
+		return 0;
+	const struct nt_layout *layout = &s->layout;
+
+	for (__u64 i = 0; i < WALK_SOME && frame; i++) {
+		if (bpf_probe_read_user(s->window, HEAP_FRAME_HEAD, (const void *)(frame + HEAP_FRAME_BASE))) {
+			s->unreadable = 1;
+			return 0;
+		}
+		if (!frame_add(s, frame, frame_field(s, 0, layout->frame_code - HEAP_FRAME_BASE),
+			       frame_field(s, 0, layout->frame_instruction - HEAP_FRAME_BASE),
+			       frame_field(s, 0, layout->frame_generator - HEAP_FRAME_BASE) ? OWNER_GENERATOR : 0, 0))
+			break;
+		frame = frame_field(s, 0, layout->frame_previous - HEAP_FRAME_BASE);
+	}
 	return frame;
 }
 
@@ -270,14 +306,15 @@ __noinline int python_walk_frames(__u64 frame, __u32 which)
 
 	if (!s)
 		return NT_WALK_FAILED;
+	bool heap = s->layout.frame_kind == 0;
+
 	s->depth = 0;
-	s->window_end = 0;
-	s->window_next = WINDOW_FIRST;
+	s->window_at = WINDOW_NOWHERE;
+	s->window_last = 0;
 	s->unreadable = 0;
-	s->near = s->layout.frame_kind != 0;
 	s->hash = 0xcbf29ce484222325ull;
 	for (int i = 0; i < (NT_MAX_FRAMES + 1) / WALK_SOME && frame; i++)
-		frame = python_walk_some(frame, which);
+		frame = heap ? python_walk_some_heap(frame, which) : python_walk_some(frame, which);
 	if (s->unreadable)
 		return NT_WALK_FAILED;
 	s->hash ^= (current_process() ^ (__u64)s->generation << 32) * 0x9e3779b97f4a7c15ull;
@@ -599,7 +636,11 @@ static __always_inline void python_walk(const struct nt_target *target, struct t
 		return;
 	s->layout = target->layout;
 	s->generation = target->generation;
+	s->window_wanted = thread->window ? thread->window : WINDOW_FIRST;
+	s->above = thread->top_apart ? 0 : frame;
 	int walk = python_walk_frames(frame, which);
+	thread->window = s->window_wanted;
+	thread->top_apart = s->frames[0].owner == OWNER_GENERATOR;
 	note = bpf_map_lookup_elem(&stacks, &s->hash);
 	if (walk == NT_WALK_FAILED || (!note && !stack_send(s->hash, which))) {
 		owner->coroutine = 0;

@@ -335,7 +335,6 @@ static __noinline void segment_send(const struct nt_target *target, struct threa
 	s->room = call->allowed < NT_MAX_PAYLOAD ? call->allowed : NT_MAX_PAYLOAD;
 	if (record->bytes)
 		payload_read(s, &call->view, record->bytes);
-	stat_add(NT_STAT_SEGMENTS, 1);
 	segment_finish(s, thread, at, now);
 }
 
