@@ -112,7 +112,9 @@ struct compared *compare_endpoints(json_t *before, json_t *after, size_t *ret_co
 	if (!all)
 		return NULL;
 	json_array_foreach(new, i, one)
-	    add(&all[(*ret_count)++], find_endpoint(old, text_of(one, "endpoint"), text_of(one, "file")), one);
+	{
+		add(&all[(*ret_count)++], find_endpoint(old, text_of(one, "endpoint"), text_of(one, "file")), one);
+	}
 	json_array_foreach(old, i, one)
 	{
 		if (!find_endpoint(new, text_of(one, "endpoint"), text_of(one, "file")))
@@ -148,7 +150,10 @@ json_t *compare_findings(json_t *from, json_t *other)
 	{
 		bool any = false;
 
-		json_array_foreach(json_object_get(other, "findings"), j, like) any |= are_alike(one, like);
+		json_array_foreach(json_object_get(other, "findings"), j, like)
+		{
+			any |= are_alike(one, like);
+		}
 		if (!any && found && json_array_append(found, one)) {
 			json_decref(found);
 			found = NULL;

@@ -86,18 +86,18 @@ static void put_figure(FILE *stream, const struct compared *one, enum figure fig
 static void put_figures(FILE *stream, const struct compared *one, struct signs *signs)
 {
 	static const struct {
-		enum figure figure;
 		const char *label;
+		enum figure figure;
 		bool always; /* else only where it is anything */
 	} lines[] = {
-	    {FIGURE_RUNS, "runs", true},
-	    {FIGURE_ERRORS, "errors", false},
-	    {FIGURE_CALLS_PER_RUN, "calls a run", true},
-	    {FIGURE_NEEDLESS_CALLS_PER_RUN, "needless calls a run", false},
-	    {FIGURE_NETWORK_P50, "network a run, p50", true},
-	    {FIGURE_NETWORK_P95, "               p95", true},
-	    {FIGURE_WALL_P50, "wall a run, p50", true},
-	    {FIGURE_WALL_P95, "            p95", true},
+	    {"runs", FIGURE_RUNS, true},
+	    {"errors", FIGURE_ERRORS, false},
+	    {"calls a run", FIGURE_CALLS_PER_RUN, true},
+	    {"needless calls a run", FIGURE_NEEDLESS_CALLS_PER_RUN, false},
+	    {"network a run, p50", FIGURE_NETWORK_P50, true},
+	    {"               p95", FIGURE_NETWORK_P95, true},
+	    {"wall a run, p50", FIGURE_WALL_P50, true},
+	    {"            p95", FIGURE_WALL_P95, true},
 	};
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {

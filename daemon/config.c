@@ -285,7 +285,7 @@ int config_read_rules(const char *word, char **ret_text, char *why, size_t size)
 	if (*word == '{' || rules_find(word))
 		return take_rules("--rules", word, ret_text, why, size);
 	error = read_text(word, &text, &length);
-	if (error)
+	if (error || !text)
 		say(why, size, "--rules '%.80s': no preset (default, sentry, perf-sentinel) and no file: %s", word,
 		    strerror(-error));
 	else
