@@ -98,6 +98,7 @@ struct tcp_sock {
 	__u32 write_seq;
 	__u32 copied_seq;
 	__u32 rcv_nxt;
+	__u32 total_retrans;
 };
 
 struct file;

@@ -167,8 +167,8 @@ struct nt_segment {
 	__u32 calls;
 	__s32 error; /* errno, positive, if the call failed; then bytes is 0 */
 	__u8 direction;
-	__u8 flags; /* NT_SEGMENT_* */
-	__u16 reserved;
+	__u8 flags;	       /* NT_SEGMENT_* */
+	__u16 retransmits;     /* of the target's packets since the last message came in; where one comes in, else 0 */
 	struct nt_times times; /* of the thread h.tid at h.time */
 	/* Of bytes out to a backend where a message begins; of both directions of a target's clients likewise: there it
 	 * is who reads the request and who answers it. */

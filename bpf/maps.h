@@ -81,7 +81,8 @@ struct socket_state {
 	__u8 closed; /* CLOSED*: which NT_CLOSE was sent */
 	__u8 connecting;
 	__u8 announced; /* its NT_SOCKET was sent */
-	__u8 reserved[7];
+	__u8 reserved[3];
+	__u32 retransmits; /* that the kernel had counted when a message came in last */
 };
 
 struct {

@@ -146,6 +146,15 @@ static __always_inline void sequence_numbers(struct sock *sk, __u32 *ret_pair)
 	ret_pair[NT_IN] = BPF_CORE_READ(tcp, copied_seq);
 }
 
+/* How often the kernel had to send the socket's packets again since this was asked last. */
+static __always_inline __u16 retransmits_since(struct sock *sk, struct socket_state *state)
+{
+	__u32 total = BPF_CORE_READ((struct tcp_sock *)sk, total_retrans), more = total - state->retransmits;
+
+	state->retransmits = total;
+	return more < 0xffff ? more : 0xffff;
+}
+
 /*
  * Tells the daemon of a socket. Whoever finds one that was not told of does it: the thread that gave it its place can
  * be interrupted before, and its connection's first bytes must not come first. Twice does no harm.
@@ -178,6 +187,7 @@ static __noinline struct socket_state *socket_open(struct sock *sk, bool connect
 	 * help: an answer of redis looks like a request. */
 	fresh.role = !connecting && socket_is_accepted(sk) ? NT_ROLE_SERVER : NT_ROLE_CLIENT;
 	sequence_numbers(sk, fresh.base);
+	retransmits_since(sk, &fresh);
 	/* Two threads can use it for the first time at once: the first one's number counts. */
 	bpf_map_update_elem(&sockets, &key, &fresh, connecting ? BPF_ANY : BPF_NOEXIST);
 	state = bpf_map_lookup_elem(&sockets, &key);
@@ -329,6 +339,7 @@ static __noinline void segment_send(const struct nt_target *target, struct threa
 	segment_fill(record, call, state->connection, segment_part(call, call->bytes));
 	record->owner = s->owner;
 	record->calls = 1;
+	record->retransmits = call->retransmits;
 	record->flags = (call->turn ? NT_SEGMENT_TURN : 0) | (!call->bytes && !call->error ? NT_SEGMENT_EOF : 0);
 	at = owner_append(s, at);
 	s->end = at;
@@ -408,6 +419,7 @@ static __noinline void on_segment(const struct nt_target *target, struct thread 
 		state->sender = id;
 	else
 		call->first = now; /* until now it only waited */
+	call->retransmits = direction == NT_IN && call->turn ? retransmits_since(sk, state) : 0;
 	state->pid = id >> 32;
 	state->tid = id;
 	state->counted[direction & 1] += call->bytes;
@@ -652,6 +664,7 @@ static __always_inline void on_connected(struct sock *sk)
 		return;
 	state->connecting = 0;
 	sequence_numbers(sk, state->base);
+	retransmits_since(sk, state); /* the connect's are its own affair */
 	connect_end_send(state, 0);
 }
 

@@ -42,10 +42,11 @@ struct socket_call {
 	struct syscall_view view;
 	__u64 first; /* ns: when it began */
 	__u64 bytes;
-	__u64 sent;    /* of them, those in records already */
-	__u64 allowed; /* bytes of payload that its records may still carry */
-	__s32 error;   /* errno, positive */
-	__u32 turn;    /* 1: with it a message begins */
+	__u64 sent;	   /* of them, those in records already */
+	__u64 allowed;	   /* bytes of payload that its records may still carry */
+	__s32 error;	   /* errno, positive */
+	__u16 turn;	   /* 1: with it a message begins */
+	__u16 retransmits; /* struct nt_segment's */
 };
 
 static __always_inline void view_set(struct syscall_view *view, __u8 direction, __u8 kind, __u64 fd, __u64 buffer,

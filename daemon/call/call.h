@@ -70,6 +70,8 @@ struct call {
 	uint64_t out_first, out_last; /* the request's first and last byte (CALL_REQUEST: received) */
 	uint64_t in_first, in_last;   /* the answer's first and last byte (CALL_REQUEST: sent) */
 	uint64_t bytes_out, bytes_in; /* from the target's view, for every kind */
+	uint32_t sends;		      /* system calls that moved the request's bytes */
+	uint32_t retransmits;	      /* of the target's packets until the answer began */
 	/* What the thread had spent when the request's last byte was moved (`out`), and the answer's (`in`);
 	 * CALL_REQUEST: its first one. Of one thread, they tell what it did between. */
 	struct call_times out_times, in_times;

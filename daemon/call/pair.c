@@ -237,6 +237,7 @@ static struct open_call *open_request(struct feeding *feeding)
 		return NULL;
 	}
 	open->call.keys = 1;
+	open->call.sends = segment->calls;
 	open->call.out_first = segment->first;
 	open->call.out_last = segment->h.time;
 	open->call.out_times = (struct call_times){.tid = segment->h.tid, .spent = segment->times};

@@ -225,6 +225,17 @@ static bool begins_mixed(const struct connection *connection, const struct nt_se
 	       !memcmp(segment_payload(segment), preface, sizeof(preface) - 1);
 }
 
+/* One more send for a request that goes on; who begins one counts its first. */
+static void count_send(struct connection *connection, const struct nt_segment *segment, bool turn)
+{
+	struct open_call *open = connection->requesting;
+
+	if (!open && !connection->protocol && !turn)
+		open = connection->youngest;
+	if (open)
+		open->call.sends += segment->calls;
+}
+
 static void take_request(struct feeding *feeding, const uint8_t *data, bool turn)
 {
 	struct connection *connection = feeding->connection;
@@ -236,6 +247,7 @@ static void take_request(struct feeding *feeding, const uint8_t *data, bool turn
 		connection->round_trip = true;
 		connection->adopted = NULL;
 	}
+	count_send(connection, feeding->segment, turn);
 	if (!connection->protocol)
 		detect(feeding, data, turn);
 	read_segment(feeding, data, turn);
@@ -294,10 +306,13 @@ static void take_bytes(struct call_stage *stage, struct connection *connection, 
 	feeding.side = connection_side(connection, segment->direction);
 	connection->last[feeding.side] = segment->h.time;
 	connection->times[feeding.side] = (struct call_times){.tid = segment->h.tid, .spent = segment->times};
-	if (feeding.side == PROTOCOL_REQUEST)
+	if (feeding.side == PROTOCOL_REQUEST) {
 		take_request(&feeding, segment_payload(segment), turn);
-	else
-		read_segment(&feeding, segment_payload(segment), turn);
+		return;
+	}
+	if (connection->oldest)
+		connection->oldest->call.retransmits += segment->retransmits;
+	read_segment(&feeding, segment_payload(segment), turn);
 }
 
 /* The connection is dead: no answer will come any more. */

@@ -61,6 +61,8 @@ void kept_add(struct run_stage *stage, struct open_run *run, const struct bindin
 	    .in_last = call->in_last,
 	    .bytes_out = call->bytes_out,
 	    .bytes_in = call->bytes_in,
+	    .sends = call->sends,
+	    .retransmits = call->retransmits,
 	    .lane = binding->lane,
 	    .site = binding->site,
 	    .answered = call->answered,

@@ -66,6 +66,7 @@ struct run_call {
 	char operation[PROTOCOL_OPERATION_SIZE];
 	uint64_t out_first, out_last, in_first, in_last; /* struct call's */
 	uint64_t bytes_out, bytes_in;
+	uint32_t sends, retransmits; /* likewise */
 	uint64_t lane; /* name of what made it: a thread, a task; calls of one lane are made one after the other */
 	const struct run_site *site; /* NULL: not known */
 	bool answered, error, client_error, pooled, round_trip;
