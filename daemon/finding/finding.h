@@ -74,7 +74,7 @@ struct finding_report {
 
 struct finding_stats {
 	uint64_t findings_refused;    /* beyond FINDING_MAX of a run */
-	uint64_t answers_refused;     /* requests that had no place among those remembered across runs (repeated) */
+	uint64_t answers_refused;     /* requests and operations without a place among those remembered across runs */
 	uint64_t connections_refused; /* likewise connections (reconnect) */
 	uint64_t libraries_refused;   /* calls to backends beyond those whose client library's time is learned */
 };

@@ -19,8 +19,8 @@ struct remember_table {
 
 struct remember_value {
 	uint64_t when;	 /* as put */
-	uint64_t number; /* the owner's, as are the next two */
-	uint64_t other;
+	uint64_t number; /* the owner's, as are the next three */
+	uint64_t other, third;
 	bool mark;
 };
 

@@ -4,11 +4,6 @@
 #include "plan.h"
 
 const struct finding_type *const finding_types[] = {
-    &finding_duplicate,
-    &finding_n_plus_one,
-    &finding_serial,
-    &finding_repeated,
-    &finding_reconnect,
-    &finding_slow_start,
-    NULL,
+    &finding_duplicate, &finding_n_plus_one, &finding_serial,  &finding_repeated,
+    &finding_reconnect, &finding_slow_start, &finding_stalled, NULL,
 };

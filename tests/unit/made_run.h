@@ -75,6 +75,7 @@ static inline struct run_call *made_add_bare(struct made_run *made, const char *
 	    .bytes_in = 50,
 	    .lane = 1,
 	    .site = &made_sites[0],
+	    .sends = 1,
 	    .answered = true,
 	    .round_trip = true,
 	};

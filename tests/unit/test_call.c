@@ -194,6 +194,8 @@ static void open_socket(struct world *world, uint64_t connection, enum nt_role r
 /* A segment of `bytes`, of which the first `captured` are there. `flags` beside NT_SEGMENT_*: NO_TURN. */
 #define NO_TURN 0x100
 
+static uint16_t again; /* how often packets were sent again until the next segment */
+
 static void move_hole(struct world *world, uint64_t connection, enum nt_direction direction, const void *data,
 		      size_t captured, uint64_t bytes, unsigned flags)
 {
@@ -207,6 +209,8 @@ static void move_hole(struct world *world, uint64_t connection, enum nt_directio
 	segment->captured = (uint32_t)captured;
 	segment->direction = direction;
 	segment->calls = 1;
+	segment->retransmits = again;
+	again = 0;
 	segment->flags = flags & 0xff;
 	if (!(flags & NO_TURN))
 		segment->flags |= NT_SEGMENT_TURN;
@@ -317,6 +321,38 @@ static void test_unknown_protocol(void **state)
 	check(nth(world, 2), CALL_EXCHANGE, "tcp", "", 1, 1);
 	assert_true(nth(world, 2)->answered);
 	assert_int_equal(stats(world)->unparsed, 0);
+	world_free(world);
+}
+
+/* Requests in parts, with a reader and without; packets that were sent again until the answer came. */
+static void test_sends(void **state)
+{
+	struct world *world = world_new();
+
+	(void)state;
+	open_socket(world, 1, NT_ROLE_CLIENT, 80);
+	out(world, 1, "POST /a HTTP/1.1\r\nContent-Length: 2\r\n\r\n");
+	move_hole(world, 1, NT_OUT, "x", 1, 1, NO_TURN);
+	move_hole(world, 1, NT_OUT, "y", 1, 1, NO_TURN);
+	in(world, 1, "HTTP/1.1 204 No Content\r\n\r\n");
+	out(world, 1, "GET /a HTTP/1.1\r\n\r\n");
+	in(world, 1, "HTTP/1.1 204 No Content\r\n\r\n");
+	open_socket(world, 2, NT_ROLE_CLIENT, 99);
+	out(world, 2, "\x01");
+	move_hole(world, 2, NT_OUT, "\x02", 1, 1, NO_TURN);
+	again = 3;
+	in(world, 2, "a");
+	move_hole(world, 2, NT_IN, "b", 1, 1, NO_TURN);
+	out(world, 2, "\x01");
+	in(world, 2, "a");
+	call_stage_flush(world->stage, world->now, true);
+	assert_int_equal(world->count, 4);
+	assert_int_equal(nth(world, 0)->sends, 3);
+	assert_int_equal(nth(world, 1)->sends, 1);
+	assert_int_equal(nth(world, 2)->sends, 2);
+	assert_int_equal(nth(world, 2)->retransmits, 3);
+	assert_int_equal(nth(world, 3)->sends, 1);
+	assert_int_equal(nth(world, 3)->retransmits, 0);
 	world_free(world);
 }
 
@@ -1397,6 +1433,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_unknown_protocol),
+	    cmocka_unit_test(test_sends),
 	    cmocka_unit_test(test_tls),
 	    cmocka_unit_test(test_tls_round_trips),
 	    cmocka_unit_test(test_overtaken),
