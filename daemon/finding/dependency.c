@@ -196,7 +196,10 @@ static bool changes(const struct call_content *content)
 	return content->access == PROTOCOL_WRITE || content->access == PROTOCOL_OTHER;
 }
 
-/* What is changed comes after what led to it, and before what may read it. */
+/*
+ * What is changed comes after what led to it, and before what may read it. What a service does behind a path may show
+ * at any other.
+ */
 static bool has_side_effect(const struct run_call *a, const struct run_call *b)
 {
 	if (changes(b->content))
@@ -204,7 +207,7 @@ static bool has_side_effect(const struct run_call *a, const struct run_call *b)
 	if (!same_backend(a, b))
 		return false;
 	if (a->content->access == PROTOCOL_WRITE)
-		return shares_key(a->content, b->content);
+		return !strcmp(a->protocol, "http") || shares_key(a->content, b->content);
 	return a->content->access == PROTOCOL_OTHER;
 }
 

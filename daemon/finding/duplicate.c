@@ -147,12 +147,13 @@ static void explain(const struct plan *plan, struct plan_proposal *proposal, boo
 /* `needless` has how many questions of each call were asked before. */
 static void propose(struct plan *plan, const struct call_group *group, const uint32_t *needless, bool *marks)
 {
-	uint32_t whole = 0, some = 0, questions = 0;
+	uint32_t whole = 0, some = 0, questions = 0, candidates = 0;
 	struct plan_proposal *proposal;
 
 	for (uint32_t i = group->first; i != GROUP_NO_CALL; i = plan->groups->next[i]) {
 		marks[i] = needless[i] && needless[i] == question_count(&plan->run->made[i]);
 		questions += needless[i];
+		candidates += question_is_asked(&plan->run->made[i]) ? question_count(&plan->run->made[i]) : 0;
 		some += needless[i] != 0;
 		whole += marks[i];
 	}
@@ -166,6 +167,7 @@ static void propose(struct plan *plan, const struct call_group *group, const uin
 	if (!proposal)
 		return;
 	proposal->needless = questions;
+	proposal->candidates = candidates;
 	explain(plan, proposal, whole != 0);
 }
 

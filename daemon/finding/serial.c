@@ -56,6 +56,12 @@ static bool comes_first(struct plan *plan, struct search *search, uint32_t i, ui
 	return false;
 }
 
+/* That comes along. In an event loop it is often made in a task of its own, which is another lane. */
+static bool is_connect_for(const struct run_call *connect, const struct run_call *call)
+{
+	return connect->kind == CALL_CONNECT && connect->connection == call->connection;
+}
+
 /* When everything is over that the block's call depends on. */
 static uint64_t find_earliest(struct plan *plan, struct search *search, const struct timeline_block *block)
 {
@@ -68,8 +74,7 @@ static uint64_t find_earliest(struct plan *plan, struct search *search, const st
 	for (uint32_t i = j; i-- > 0;) {
 		uint64_t end = timeline_call_end(&made[i]);
 
-		/* Its own connect comes along. */
-		if (end > block->began || end <= earliest)
+		if (end > block->began || end <= earliest || is_connect_for(&made[i], &made[j]))
 			continue;
 		if (looked++ == LOOK_BACK || comes_first(plan, search, i, j))
 			earliest = end;
@@ -167,7 +172,8 @@ static bool is_worth_it(struct plan *plan, struct plan_proposal *proposal)
 	proposal->saving = schedule_saving(plan, &(const struct plan_proposal *){proposal}, 1);
 	proposal->weighed = true;
 	saved = proposal->sure ? proposal->saving.expected : proposal->saving.high;
-	return saved >= plan->rules->serial.saving && (double)saved >= plan->rules->serial.saving_share * (double)wall;
+	return saved && saved >= plan->rules->serial.saving &&
+	       (double)saved >= plan->rules->serial.saving_share * (double)wall;
 }
 
 static void propose(struct plan *plan, struct search *search)

@@ -155,6 +155,19 @@ struct plan_proposal *plan_propose(struct plan *plan, enum finding_kind kind, en
 	return proposal;
 }
 
+/* A library may connect where none of the application's own functions is; who uses the connection first wanted it. */
+static const struct run_site *site_of(const struct plan *plan, uint32_t i)
+{
+	const struct run_call *made = plan->run->made, *call = &made[i];
+
+	if (call->site || call->kind != CALL_CONNECT)
+		return call->site;
+	for (i++; i < plan->run->made_count; i++)
+		if (made[i].connection == call->connection && made[i].site)
+			return made[i].site;
+	return NULL;
+}
+
 static void add_site(struct finding *finding, const struct run_site *site)
 {
 	size_t i = 0;
@@ -193,7 +206,7 @@ static void describe(struct plan *plan, const struct plan_proposal *proposal, st
 	for (uint32_t i = 0; i < proposal->count; i++) {
 		const struct run_call *call = &made[proposal->calls[i]];
 
-		add_site(ret_finding, call->site);
+		add_site(ret_finding, site_of(plan, proposal->calls[i]));
 		ret_finding->many_backends |= memcmp(&call->where, &first->where, sizeof(first->where)) != 0;
 	}
 }

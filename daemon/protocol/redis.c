@@ -85,14 +85,14 @@ static const struct command commands[] = {
     {.name = "DECR", .keys = KEYS_ONE, .access = PROTOCOL_WRITE},
     {.name = "DECRBY", .keys = KEYS_ONE, .access = PROTOCOL_WRITE},
     {.name = "DEL", .keys = KEYS_ALL, .access = PROTOCOL_WRITE, .batch = MANY},
-    {.name = "DISCARD", .keys = KEYS_NONE, .access = PROTOCOL_OTHER},
+    {.name = "DISCARD", .keys = KEYS_NONE, .access = PROTOCOL_CONTROL},
     {.name = "DUMP", .keys = KEYS_ONE, .access = PROTOCOL_READ},
     {.name = "ECHO", .keys = KEYS_NONE, .access = PROTOCOL_CONTROL},
     {.name = "EVAL", .keys = KEYS_COUNT_2, .access = PROTOCOL_OTHER},
     {.name = "EVALSHA", .keys = KEYS_COUNT_2, .access = PROTOCOL_OTHER},
     {.name = "EVALSHA_RO", .keys = KEYS_COUNT_2, .access = PROTOCOL_OTHER},
     {.name = "EVAL_RO", .keys = KEYS_COUNT_2, .access = PROTOCOL_OTHER},
-    {.name = "EXEC", .keys = KEYS_NONE, .access = PROTOCOL_OTHER},
+    {.name = "EXEC", .keys = KEYS_NONE, .access = PROTOCOL_CONTROL},
     {.name = "EXISTS", .keys = KEYS_ALL, .access = PROTOCOL_READ, .batch = MANY},
     {.name = "EXPIRE", .keys = KEYS_ONE, .access = PROTOCOL_WRITE},
     {.name = "EXPIREAT", .keys = KEYS_ONE, .access = PROTOCOL_WRITE},
@@ -157,7 +157,7 @@ static const struct command commands[] = {
     {.name = "MONITOR", .keys = KEYS_NONE, .access = PROTOCOL_OTHER, .tag = TAG_MONITOR},
     {.name = "MSET", .keys = KEYS_PAIRS, .access = PROTOCOL_WRITE},
     {.name = "MSETNX", .keys = KEYS_PAIRS, .access = PROTOCOL_WRITE},
-    {.name = "MULTI", .keys = KEYS_NONE, .access = PROTOCOL_OTHER},
+    {.name = "MULTI", .keys = KEYS_NONE, .access = PROTOCOL_CONTROL},
     {.name = "OBJECT", .keys = KEYS_ONE, .access = PROTOCOL_READ, .container = true},
     {.name = "PERSIST", .keys = KEYS_ONE, .access = PROTOCOL_WRITE},
     {.name = "PEXPIRE", .keys = KEYS_ONE, .access = PROTOCOL_WRITE},
@@ -520,7 +520,10 @@ static enum protocol_access follow_state(struct redis *redis, const struct comma
 		redis->queueing = false;
 		redis->database = 0;
 	}
-	return queued || redis->queueing ? PROTOCOL_OTHER : (enum protocol_access)command->access;
+	/* A read that is queued is told nothing: what it reads comes with the answer to EXEC. */
+	if (queued && redis->queueing && command->access == PROTOCOL_READ)
+		return PROTOCOL_CONTROL;
+	return (enum protocol_access)command->access;
 }
 
 /* The kind of its first key goes into the template, if that is one of the words that are kept. */

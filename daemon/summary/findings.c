@@ -20,6 +20,7 @@ struct identity {
 	const struct summary_backend_key *backend;
 	const char *operation;
 	struct summary_site first;
+	const char *evidence; /* NULL: it says nothing about which row it is */
 };
 
 static bool same_text(const char *one, const char *other)
@@ -39,7 +40,8 @@ static struct summary_finding *find(const struct summary_endpoint *endpoint, con
 		struct summary_finding *row = &endpoint->findings[i];
 
 		if (row->kind == identity->kind && !memcmp(&row->backend, identity->backend, sizeof(row->backend)) &&
-		    !strcmp(row->operation, identity->operation) && same_place(&row->first, &identity->first))
+		    !strcmp(row->operation, identity->operation) && same_place(&row->first, &identity->first) &&
+		    (!identity->evidence || same_text(row->evidence, identity->evidence)))
 			return row;
 	}
 	return NULL;
@@ -78,7 +80,12 @@ static int get(struct summary *summary, struct summary_endpoint *endpoint, const
 	row = &endpoint->findings[endpoint->finding_count++];
 	summary->rows++;
 	*row = (struct summary_finding){
-	    .kind = identity->kind, .backend = *identity->backend, .operation = operation, .first = identity->first};
+	    .kind = identity->kind,
+	    .backend = *identity->backend,
+	    .operation = operation,
+	    .first = identity->first,
+	    .evidence = identity->evidence,
+	};
 	row_format_address(&row->backend.where, row->address, sizeof(row->address));
 	*ret_row = row;
 	return 0;
@@ -135,6 +142,8 @@ static struct identity identify(const struct finding *finding, struct summary_ba
 		identity.first = make_site(&finding->sites[0]);
 		identity.first.calls = 0;
 	}
+	if (finding->kind == FINDING_SERIAL) /* what is sure is one row, and what may be is another */
+		identity.evidence = finding->evidence;
 	return identity;
 }
 
@@ -195,7 +204,13 @@ int findings_add(struct summary *summary, struct summary_endpoint *endpoint, con
 
 static int merge_row(struct summary *summary, struct summary_endpoint *into, const struct summary_finding *from)
 {
-	struct identity identity = {from->kind, &from->backend, from->operation, from->first};
+	struct identity identity = {
+	    .kind = from->kind,
+	    .backend = &from->backend,
+	    .operation = from->operation,
+	    .first = from->first,
+	    .evidence = from->kind == FINDING_SERIAL ? from->evidence : NULL,
+	};
 	struct summary_finding *row;
 	int refused = get(summary, into, &identity, &row);
 

@@ -276,7 +276,7 @@ async def nplus_pipeline(number: int):
 async def nplus_at_once(number: int):
     p = plan("nplus_at_once", number)
     ids = findings_plan.ids_of((await web.get(at(0, p.path("list")))).json())
-    await asyncio.gather(*(web.get(at(0, p.path("item", one))) for one in ids))  # @at_once
+    await asyncio.gather(*(web.get(at(0, p.path("item", one))) for one in ids))
     return "ok"
 
 

@@ -76,7 +76,7 @@ SCENARIOS = {
     "nplus_http": [Truth("n_plus_one", "GET /nplus_http/?/item/?", others, "nplus_http", protocol="http")],
     "nplus_pipeline": [],
     "nplus_at_once": [],
-    "connect_each": [Truth("reconnect", "GET /connect_each/?/part", 1, "connect_each", protocol="http")],
+    "connect_each": [Truth("reconnect", "connect", 1, "connect_each", protocol="http")],
     "connect_kept": [],
     "start_tls": [Truth("slow_start", None, 1, "start_tls", protocol="tls")],
     "start_tls_kept": [],

@@ -385,6 +385,7 @@ class Writer:
         self.recording = Recording()
         self.recording.start("0")
         self.recording.process(101, "gunicorn: worker [shop.wsgi]")
+        self.threads = 1000  # ids
         self.events = []  # (time, number, what to write)
         self.free = {}
         self.moved = {}
@@ -400,19 +401,19 @@ class Writer:
     def add(self, program, began):
         """Its end."""
         r = self.recording
-        tid = 1000 + len(self.events)
+        self.threads += 100
+        tid = self.threads
         view = r.code(101, "/srv/shop/views.py", "run%d" % tid, "shop.views", FIRST_LINE)
         program.endpoint = "shop.views.run%d" % tid
         ended = program.lay(began)
         self.add_request(program, tid, began, ended)
-        for stage in program.stages:
+        for at, stage in enumerate(program.stages):
             for number, lane in enumerate(stage):
-                thread = tid + number if len(stage) > 1 and number else tid
+                thread = tid + 4 * at + number if number else tid
                 if thread != tid:
                     self.at(lane[0].began - lane[0].gap, self.hand_over(tid, thread, view, lane[0]))
                 for call in lane:
                     self.add_call(call, thread, view, self.dispatch if thread == tid else self.started)
-        self.events += [(ended, len(self.events), lambda: None)] * 8  # the next one's thread ids are others
         return ended
 
     def frames(self, view, outermost, line):
