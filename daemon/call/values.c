@@ -103,6 +103,11 @@ static struct values_word make_word(const char *text, size_t size)
 	return word;
 }
 
+static uint32_t without_s(const char *text, uint32_t size)
+{
+	return size > 2 && text[size - 1] == 's' && text[size - 2] != 's' ? size - 1 : size;
+}
+
 /*
  * Of a word without what makes it a plural: `stocks` is `stock`, `categories` is `category`, `addresses` is `address`.
  * What is left need not be a word, only the same for both.
@@ -112,41 +117,54 @@ static uint64_t hash_stem(const struct values_word *word)
 	const char *text = (const char *)word->text;
 	uint32_t size = word->size;
 
-	while (size > 2 && text[size - 1] == 's')
-		size--;
+	size = without_s(text, size);
 	if (size > 2 && text[size - 1] == 'e')
 		size--;
-	while (size > 2 && text[size - 1] == 's')
-		size--;
+	size = without_s(text, size);
 	if (size > 2 && (text[size - 1] == 'y' || text[size - 1] == 'i'))
 		size--;
 	return hash_token(text, size);
 }
 
-/* Does a name say that what it names is one of many, by which it can be asked for? As whole words, and at the end. */
-static bool is_id_word(const struct values_word *word)
+/* What names something that can be asked for by it; what refers to something, where numbers are likely to do so. */
+enum naming { NAMING_NOTHING, NAMING_REFERENCE, NAMING_ID };
+
+static bool is_one_of(const struct values_word *word, const char *const *words)
 {
-	static const char *const endings[] = {"id", "ids", "uid", "pk", "key", "ref", "sku", "slug", "uuid", "guid"};
-	static const char *const words[] = {"keys",    "refs", "skus", "pks",  "next",	 "prev",   "code",     "codes",
-					    "cursor",  "page", "no",   "nr",   "number", "token",  "previous", "offset",
-					    "version", "from", "to",   "self", "href",	 "parent", "index",    "link"};
-	static const char *const others[] = {"paid", "valid", "invalid", "void",   "avoid",  "grid",   "bid",
-					     "did",  "solid", "mid",	 "unpaid", "hybrid", "liquid", "android"};
-	const char *text = (const char *)word->text;
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strlen(words[i]) == word->size && !memcmp(text, words[i], word->size))
+	for (; *words; words++)
+		if (strlen(*words) == word->size && !memcmp(word->text, *words, word->size))
 			return true;
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		if (strlen(others[i]) == word->size && !memcmp(text, others[i], word->size))
-			return false;
-	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-		size_t size = strlen(endings[i]);
+	return false;
+}
 
-		if (word->size >= size && !memcmp(text + word->size - size, endings[i], size))
+static bool ends_in_one_of(const struct values_word *word, const char *const *endings)
+{
+	const char *end = (const char *)word->text + word->size;
+
+	for (; *endings; endings++) {
+		size_t size = strlen(*endings);
+
+		if (word->size >= size && !memcmp(end - size, *endings, size))
 			return true;
 	}
 	return false;
+}
+
+static enum naming naming_of(const struct values_word *word)
+{
+	static const char *const endings[] = {"id", "ids", "pk", "key", "ref", "sku", "slug", NULL};
+	static const char *const ids[] = {"keys", "refs",   "skus",  "pks",	 "code",   "codes", "cursor",  "page",
+					  "no",	  "number", "token", "previous", "offset", "index", "version", NULL};
+	static const char *const references[] = {"next", "prev",     "from", "to",  "self", "href", "parent",
+						 "link", "location", "url",  "uri", "path", NULL};
+	static const char *const others[] = {"paid", "valid", "invalid", "void",   "avoid",  "grid",   "bid",	  "did",
+					     "said", "solid", "mid",	 "unpaid", "hybrid", "liquid", "android", NULL};
+
+	if (is_one_of(word, ids))
+		return NAMING_ID;
+	if (is_one_of(word, references))
+		return NAMING_REFERENCE;
+	return ends_in_one_of(word, endings) && !is_one_of(word, others) ? NAMING_ID : NAMING_NOTHING;
 }
 
 void values_fill_common(struct values_common *common)
@@ -276,28 +294,31 @@ static bool is_attached(const struct values *values)
 	return values->word_count && values->gap == 1 && strchr(":/-_#=", values->separator);
 }
 
-/* In an answer it counts by its label, and as an id where it is labelled so, refers to something, or is all there is.
+/*
+ * In an answer it counts by its label, and as an id where it is labelled so or is all there is; a number also where it
+ * is part of a reference.
  */
-static void add_told(struct values *values, uint64_t token)
+static void add_told(struct values *values, uint64_t token, bool number)
 {
 	bool id = !values->label_count && !values->word_count;
+	enum naming least = number ? NAMING_REFERENCE : NAMING_ID;
 
 	for (uint32_t i = 0; i < values->label_count; i++)
 		add_named(values, token, &values->labels[i]);
 	if (values->label_count)
-		id = is_id_word(&values->labels[0]);
+		id = naming_of(&values->labels[0]) >= least;
 	if (values->word_count) {
 		add_named(values, token, last_word(values, 0));
-		id |= is_attached(values) || is_id_word(last_word(values, 0));
+		id |= naming_of(last_word(values, 0)) >= least || (number && is_attached(values));
 	}
 	if (id)
 		add_as_id(values, token);
 }
 
-static void add_short(struct values *values, uint64_t token)
+static void add_short(struct values *values, uint64_t token, bool number)
 {
 	if (values->answer)
-		add_told(values, token);
+		add_told(values, token, number);
 	else
 		add_asked(values, token);
 }
@@ -378,11 +399,11 @@ static void take_token(struct values *values, const struct values_common *common
 		if (!values->answer || !word || !is_common(common, value))
 			add(values, value);
 	} else {
-		add_short(values, token);
+		add_short(values, token, !(kinds & (LETTER | HIGH)));
 		if (values->alone)
 			values->short_token = finish(token ^ AS_ID);
 	}
-	if (word && size > 1)
+	if (word)
 		note_word(values, text, size);
 	else if (!word && (kinds & (LETTER | HIGH)))
 		add_numbers(values, text, size);

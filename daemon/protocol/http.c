@@ -53,6 +53,7 @@ struct telling {
 	uint8_t part;	 /* enum protocol_part of a header's value */
 	uint8_t slashes; /* in the target so far, before its path */
 	bool slash;	 /* of a path: one, or several, with nothing behind them yet */
+	bool deeper;	 /* likewise: there was something behind one */
 	bool blank;	 /* of a header: its value has not begun */
 	uint8_t name_size;
 	char name[HTTP_NAME];
@@ -495,14 +496,18 @@ static void tell_path(const struct reading *reading, struct telling *telling, co
 		tell(reading, PROTOCOL_KEY, "/", 1);
 	}
 	telling->slash = false;
+	telling->deeper = true;
 	tell(reading, PROTOCOL_KEY, text, size);
 }
 
 /* The path is over: it is what the request reads or writes. */
 static void end_path(const struct reading *reading, struct telling *telling)
 {
-	if (telling->slash)
+	if (telling->slash) {
+		if (!telling->deeper) /* it is the one that all others lie in */
+			protocol_tell_level(reading->events, reading->side);
 		tell(reading, PROTOCOL_NAME, "/", 1);
+	}
 	telling->slash = false;
 	protocol_tell_item(reading->events, reading->side);
 }
