@@ -206,10 +206,6 @@ static int set(struct pipeline *pipeline, uint64_t time, const char *name, char 
 		call_stage_keep_examples(pipeline->calls, true);
 	if (!strcmp(name, "rules"))
 		return set_rules(pipeline, *value);
-	if (!strcmp(name, "secret"))
-		call_stage_set_secret(pipeline->calls, *value, strlen(*value));
-	if (!strcmp(name, "show-data"))
-		call_stage_keep_examples(pipeline->calls, parse_number(*value) != 0);
 	if (!strcmp(name, "walks"))
 		settings->walks = parse_number(*value);
 	if (!strcmp(name, "ring"))
