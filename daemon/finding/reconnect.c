@@ -2,9 +2,9 @@
  * reconnect.c: connections that are made for one request each.
  *
  * How many requests a connection carried shows when it is closed, which may be before its run is reported or after: of
- * connections that are still open, those of the endpoint's earlier runs tell. What stays open, or is used again, is a
- * pool that fills. Along with the connect goes what is said on a connection before it is of use: greetings, logins,
- * handshakes.
+ * connections that are still open, those that the same place has made in earlier runs tell. What stays open, or is used
+ * again, is a pool that fills. Along with the connect goes what is said on a connection before it is of use: greetings,
+ * logins, handshakes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +19,7 @@
 struct connections {
 	struct remember_table open;   /* made in runs that were reported; `number`: their history's */
 	struct remember_table closed; /* by whom is not known yet; `number`: requests; `mark`: by the backend */
-	/* By share_id(): `other` were made, of which `number` carried one request at most until they were closed. */
+	/* By history_id(): `other` were made, of which `number` carried one request at most until they were closed. */
 	struct remember_table histories;
 	struct remember_table shares;
 };
@@ -27,8 +27,10 @@ struct connections {
 struct search {
 	struct plan *plan;
 	struct connections *connections;
-	struct plan_index made; /* connections that are made in vain in this run; `call`: their group */
-	bool *marks;		/* by call: it makes one of them, or is part of that */
+	/* Connections of this run: `time` is the requests on it that the run made; `known`: made in vain, by the group
+	 * `call`. */
+	struct plan_index used;
+	bool *marks; /* by call: it makes one of them, or is part of that */
 };
 
 static bool is_on(const struct finding_rules *rules)
@@ -105,6 +107,12 @@ static bool is_connect(const struct run_call *call)
 	return call->kind == CALL_CONNECT && call->answered;
 }
 
+/* A number for what this place in the code connects to in this endpoint. */
+static uint64_t history_id(const struct plan *plan, const struct call_group *group, const struct run_call *call)
+{
+	return share_id(plan, group) ^ (uint64_t)(uintptr_t)call->site * UINT64_C(0xbf58476d1ce4e5b9);
+}
+
 /* Were those of earlier runs mostly made in vain? */
 static bool is_known_to_be(const struct finding_rules *rules, const struct remember_value *history)
 {
@@ -113,7 +121,8 @@ static bool is_known_to_be(const struct finding_rules *rules, const struct remem
 }
 
 /* Is what this call has connected used for no more than one request? */
-static bool take_connect(struct search *search, const struct run_call *call, uint64_t id, uint32_t *by_peer)
+static bool take_connect(struct search *search, const struct run_call *call, uint64_t id, uint64_t requests,
+			 uint32_t *by_peer)
 {
 	struct connections *connections = search->connections;
 	const struct remember_value *closing = remember_find(&connections->closed, call->connection);
@@ -129,7 +138,7 @@ static bool take_connect(struct search *search, const struct run_call *call, uin
 		*by_peer += vain && closing->mark;
 		remember_drop(&connections->closed, call->connection);
 	} else {
-		vain = is_known_to_be(search->plan->rules, history);
+		vain = was_in_vain(requests) && is_known_to_be(search->plan->rules, history);
 		open = remember_put(&connections->open, call->connection, now);
 		if (open)
 			open->number = id;
@@ -142,7 +151,6 @@ static bool take_connect(struct search *search, const struct run_call *call, uin
 static uint32_t take_connects(struct search *search, uint32_t number, uint32_t *ret_candidates, uint32_t *by_peer)
 {
 	const struct call_group *group = &search->plan->groups->groups[number];
-	uint64_t id = share_id(search->plan, group);
 	uint32_t hits = 0;
 
 	for (uint32_t i = group->first; i != GROUP_NO_CALL; i = search->plan->groups->next[i]) {
@@ -152,11 +160,12 @@ static uint32_t take_connects(struct search *search, uint32_t number, uint32_t *
 		if (!is_connect(call))
 			continue;
 		++*ret_candidates;
-		if (!take_connect(search, call, id, by_peer))
+		entry = index_get(&search->used, call->connection);
+		if (!take_connect(search, call, history_id(search->plan, group, call), entry->time, by_peer))
 			continue;
 		hits++;
 		search->marks[i] = true;
-		entry = index_get(&search->made, call->connection);
+		entry->known = true;
 		entry->call = number;
 	}
 	return hits;
@@ -183,8 +192,8 @@ static uint32_t take_greetings(struct search *search, uint32_t number)
 
 		if (!is_greeting(call))
 			continue;
-		entry = index_find(&search->made, call->connection);
-		if (entry && entry->call == number) {
+		entry = index_find(&search->used, call->connection);
+		if (entry && entry->known && entry->call == number) {
 			search->marks[i] = true;
 			count++;
 		}
@@ -207,7 +216,7 @@ static void look_at(struct search *search, uint32_t number)
 		return;
 	for (uint32_t i = 0; proposal->count < count; i++) {
 		const struct run_call *call = &search->plan->run->made[i];
-		const struct index_entry *entry = index_find(&search->made, call->connection);
+		const struct index_entry *entry = index_find(&search->used, call->connection);
 
 		if (search->marks[i] && entry && entry->call == number)
 			proposal->calls[proposal->count++] = i;
@@ -224,6 +233,16 @@ static void look_at(struct search *search, uint32_t number)
 	}
 }
 
+static void count_requests(struct search *search)
+{
+	for (uint32_t i = 0; i < search->plan->run->made_count; i++) {
+		const struct run_call *call = &search->plan->run->made[i];
+		struct index_entry *entry = index_get(&search->used, call->connection);
+
+		entry->time += call->kind == CALL_EXCHANGE && !is_greeting(call);
+	}
+}
+
 static void find(struct plan *plan)
 {
 	const struct group_table *table = group_calls(plan);
@@ -235,8 +254,9 @@ static void find(struct plan *plan)
 	if (!any || !search.connections)
 		return;
 	search.marks = plan_allocate(plan, plan->run->made_count * sizeof(*search.marks));
-	if (!search.marks || !index_begin(plan, plan->run->made_count, &search.made))
+	if (!search.marks || !index_begin(plan, plan->run->made_count, &search.used))
 		return;
+	count_requests(&search);
 	for (uint32_t g = 0; g < table->count; g++)
 		if (plan->run->made[table->groups[g].first].kind == CALL_CONNECT)
 			look_at(&search, g);

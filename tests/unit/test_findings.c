@@ -881,6 +881,28 @@ static void test_closed_late(void **state)
 	assert_int_equal(found->candidates, 4); /* with the first three, of which nobody knew */
 }
 
+/* Others are told of by what became of those that the same place has made, and not where they were used again. */
+static void test_still_open(void **state)
+{
+	(void)state;
+	for (uint64_t i = 0; i < 3; i++) {
+		call_alone(100 + i);
+		close_connection(100 + i, 1, false);
+	}
+	next_run(0);
+	call_alone(200);
+	made_get(&made, made_number(), 9)->connection = 200;
+	look();
+	assert_int_equal(only(FINDING_RECONNECT)->calls, 0);
+	next_run(0);
+	call_alone(201);
+	made.calls[0].site = &made_sites[1];
+	assert_int_equal(only(FINDING_RECONNECT)->calls, 0);
+	next_run(0);
+	call_alone(202);
+	assert_int_equal(only(FINDING_RECONNECT)->needless, 1);
+}
+
 static void test_failed_connects(void **state)
 {
 	(void)state;
@@ -1154,6 +1176,7 @@ int main(void)
 	    CASE(test_pool),
 	    CASE(test_one_of_a_pool),
 	    CASE(test_closed_late),
+	    CASE(test_still_open),
 	    CASE(test_failed_connects),
 	    CASE(test_reconnect_bounds),
 	    CASE(test_handshakes),
