@@ -1,42 +1,136 @@
 /*
  * passing.c: where the values in requests came from, see passing.h.
  *
- * One pass in the order in which calls began. A value is known from the moment that the first answer with it has ended,
- * or that the first request with it began.
+ * Few values are asked with, many are answered: so what requests have is put into a table, and answers are looked up in
+ * it. Most values of answers are in no request: a bit of a filter says so without a look into the table.
  */
 #include "passing.h"
 
-#include "index.h"
-
+#define MAX_VALUES 65536 /* different ones in the requests of a run; what is asked with more is `cut` */
+#define FILTER_SHARE 16	 /* bits of the filter for each value */
 #define NOWHERE UINT32_MAX
 
-static size_t count_values(const struct run *run)
+/* A value that some request has. */
+struct value {
+	uint32_t hash;
+	bool used;
+	uint64_t asked;	   /* when the first request with it began; 0: the client gave it */
+	uint64_t answered; /* when the first answer with it had ended */
+	uint32_t first;	   /* whose answer that was, or NOWHERE */
+	uint64_t *givers;  /* bits of calls: answers that began before it was asked with; NULL: none */
+};
+
+struct values {
+	struct value *table; /* open addressing, at most half full */
+	uint32_t mask, count;
+	uint64_t *filter;
+	uint32_t filter_mask;
+	size_t words; /* of a row of bits, one for each call */
+};
+
+static bool begin_values(struct plan *plan, struct values *values)
 {
-	size_t count = 0;
+	const struct run *run = plan->run;
+	uint64_t count = 0;
+	uint32_t size = 16;
 
 	for (size_t i = 0; i < run->made_count; i++)
-		if (run->made[i].content)
-			count += run->made[i].content->request_value_count;
-	return count;
+		count += run->made[i].content ? run->made[i].content->request_value_count : 0;
+	if (count > MAX_VALUES)
+		count = MAX_VALUES;
+	while (size < 2 * count)
+		size *= 2;
+	values->mask = size - 1;
+	values->filter_mask = size / 2 * FILTER_SHARE - 1;
+	values->words = (run->made_count + PASSING_WORD_BITS - 1) / PASSING_WORD_BITS;
+	values->table = plan_allocate(plan, size * sizeof(*values->table));
+	values->filter = plan_allocate(plan, (values->filter_mask + 1) / 8);
+	return values->table && values->filter;
 }
 
-/* Only values of requests are looked for: they are few, while answers may have thousands. */
-static void begin_values(const struct run *run, struct plan_index *values)
+static struct value *place_of(const struct values *values, uint32_t hash)
+{
+	uint32_t at = hash * 0x9e3779b1u;
+
+	at = (at ^ at >> 15) & values->mask;
+	while (values->table[at].used && values->table[at].hash != hash)
+		at = (at + 1) & values->mask;
+	return &values->table[at];
+}
+
+static struct value *find_value(const struct values *values, uint32_t hash)
+{
+	uint32_t bit = hash & values->filter_mask;
+	struct value *value;
+
+	if (!(values->filter[bit / PASSING_WORD_BITS] >> bit % PASSING_WORD_BITS & 1))
+		return NULL;
+	value = place_of(values, hash);
+	return value->used ? value : NULL;
+}
+
+/* False: there is no place for it. */
+static bool add_value(struct values *values, uint32_t hash, uint64_t asked)
+{
+	struct value *value = place_of(values, hash);
+	uint32_t bit = hash & values->filter_mask;
+
+	if (value->used)
+		return true;
+	if (values->count == MAX_VALUES)
+		return false;
+	values->count++;
+	values->filter[bit / PASSING_WORD_BITS] |= UINT64_C(1) << bit % PASSING_WORD_BITS;
+	*value = (struct value){.hash = hash, .used = true, .asked = asked, .first = NOWHERE};
+	return true;
+}
+
+/* Calls are in the order in which they began: the first one that has a value is the earliest. */
+static void take_requests(const struct run *run, struct values *values, struct passing *passing)
 {
 	for (size_t i = 0; i < run->made_count; i++) {
 		const struct call_content *content = run->made[i].content;
 
-		for (uint32_t k = 0; content && k < content->request_value_count; k++)
-			index_get(values, content->request_values[k]);
+		for (uint32_t k = 0; content && k < content->request_value_count && !passing[i].cut; k++)
+			passing[i].cut = !add_value(values, content->request_values[k], run->made[i].out_first);
 	}
 	for (uint32_t k = 0; run->asked && k < run->asked->request_value_count; k++) {
-		struct index_entry *entry = index_find(values, run->asked->request_values[k]);
+		struct value *value = find_value(values, run->asked->request_values[k]);
 
-		if (!entry)
-			continue;
-		entry->known = true;
-		entry->call = NOWHERE;
+		if (value)
+			value->asked = 0;
 	}
+}
+
+static bool set_giver(struct plan *plan, const struct values *values, struct value *value, uint32_t i)
+{
+	if (!value->givers)
+		value->givers = plan_allocate(plan, values->words * sizeof(*value->givers));
+	if (!value->givers)
+		return false;
+	value->givers[i / PASSING_WORD_BITS] |= UINT64_C(1) << i % PASSING_WORD_BITS;
+	return true;
+}
+
+/* An answer that repeats what was asked before it began is no source of that. */
+static bool take_answer(struct plan *plan, const struct values *values, uint32_t i)
+{
+	const struct run_call *call = &plan->run->made[i];
+	const struct call_content *content = call->content;
+
+	for (uint32_t k = 0; content && call->answered && k < content->answer_value_count; k++) {
+		struct value *value = find_value(values, content->answer_values[k]);
+
+		if (!value)
+			continue;
+		if (value->first == NOWHERE || value->answered > call->in_last) {
+			value->first = i;
+			value->answered = call->in_last;
+		}
+		if (value->asked >= call->in_first && !set_giver(plan, values, value, i))
+			return false;
+	}
+	return true;
 }
 
 static void add_origin(struct passing *passing, uint32_t call)
@@ -52,64 +146,59 @@ static void add_origin(struct passing *passing, uint32_t call)
 	passing->from[at] = call;
 }
 
-static bool take_request(struct plan *plan, const struct run_call *call, struct plan_index *values,
-			 struct passing *passing)
+static bool add_givers(struct plan *plan, const struct values *values, struct passing *passing, const uint64_t *givers)
+{
+	if (!passing->givers)
+		passing->givers = plan_allocate(plan, values->words * sizeof(*passing->givers));
+	for (size_t w = 0; passing->givers && w < values->words; w++)
+		passing->givers[w] |= givers[w];
+	return passing->givers != NULL;
+}
+
+/* Where what this one asks with came from. */
+static bool trace_back(struct plan *plan, const struct values *values, const struct run_call *call,
+		       struct passing *passing)
 {
 	const struct call_content *content = call->content;
 
-	passing->fresh = !content || !content->request_value_count;
-	if (passing->fresh)
+	passing->fresh = !content || !content->request_value_count || passing->cut;
+	if (!content || !content->request_value_count)
 		return true;
 	passing->from = plan_allocate(plan, content->request_value_count * sizeof(*passing->from));
 	if (!passing->from)
 		return false;
 	for (uint32_t k = 0; k < content->request_value_count; k++) {
-		struct index_entry *entry = index_find(values, content->request_values[k]);
+		const struct value *value = find_value(values, content->request_values[k]);
 
-		if (entry->known && entry->time <= call->out_first) {
-			if (entry->call != NOWHERE)
-				add_origin(passing, entry->call);
+		if (!value)
 			continue;
-		}
-		passing->fresh = true;
-		entry->known = true;
-		entry->time = call->out_first;
-		entry->call = NOWHERE;
+		if (value->first != NOWHERE && value->answered <= value->asked)
+			add_origin(passing, value->first);
+		else
+			passing->fresh |= value->asked == call->out_first;
+		if (value->givers && !add_givers(plan, values, passing, value->givers))
+			return false;
 	}
 	return true;
-}
-
-static void take_answer(const struct run_call *call, uint32_t number, struct plan_index *values)
-{
-	const struct call_content *content = call->content;
-
-	for (uint32_t k = 0; content && call->answered && k < content->answer_value_count; k++) {
-		struct index_entry *entry = index_find(values, content->answer_values[k]);
-
-		if (!entry || (entry->known && entry->time <= call->in_last))
-			continue;
-		entry->known = true;
-		entry->time = call->in_last;
-		entry->call = number;
-	}
 }
 
 const struct passing *passing_look(struct plan *plan)
 {
 	const struct run *run = plan->run;
+	struct values values = {0};
 	struct passing *passing;
-	struct plan_index values;
 
 	if (plan->passing)
 		return plan->passing;
 	passing = plan_allocate(plan, run->made_count * sizeof(*passing));
-	if (!passing || !index_begin(plan, count_values(run), &values))
+	if (!passing || !begin_values(plan, &values))
 		return NULL;
-	begin_values(run, &values);
-	for (uint32_t i = 0; i < run->made_count; i++) {
-		if (!take_request(plan, &run->made[i], &values, &passing[i]))
+	take_requests(run, &values, passing);
+	for (uint32_t i = 0; values.count && i < run->made_count; i++)
+		if (!take_answer(plan, &values, i))
 			return NULL;
-		take_answer(&run->made[i], i, &values);
-	}
+	for (uint32_t i = 0; i < run->made_count; i++)
+		if (!trace_back(plan, &values, &run->made[i], &passing[i]))
+			return NULL;
 	return plan->passing = passing;
 }

@@ -25,7 +25,6 @@
 
 #include "finding.h"
 
-struct dependencies;
 struct library_table;
 struct schedule;
 struct timeline;
@@ -75,7 +74,6 @@ struct plan {
 	size_t proposal_count;
 	/* Made when they are asked for first: */
 	struct timeline *timeline;
-	struct dependencies *dependencies;
 	struct schedule *schedule;
 	bool no_memory;
 	struct group_table *groups; /* group.h, once asked for */

@@ -15,6 +15,7 @@
 struct search {
 	const struct timeline *timeline;
 	bool sure;
+	uint64_t *ended;    /* by call: when it and all that began before it were over */
 	uint64_t *earliest; /* of each block: when its call could be made; UINT64_MAX: it joins nobody */
 	bool *grouped;	    /* blocks */
 	uint32_t *group;    /* of each block: number of the first one of its sure group, + 1 */
@@ -71,7 +72,7 @@ static uint64_t find_earliest(struct plan *plan, struct search *search, const st
 
 	if (!plan->rules->serial.independent)
 		return 0;
-	for (uint32_t i = j; i-- > 0;) {
+	for (uint32_t i = j; i-- > 0 && search->ended[i] > earliest;) {
 		uint64_t end = timeline_call_end(&made[i]);
 
 		if (end > block->began || end <= earliest || is_connect_for(&made[i], &made[j]))
@@ -165,6 +166,19 @@ static bool is_new(struct search *search)
 	return search->sure || !same;
 }
 
+/* At best, all their waits are over when Python has done what it does for them. */
+static bool may_be_worth_it(const struct plan *plan, const struct search *search)
+{
+	uint64_t wall = plan->run->ended - plan->run->began, time = 0;
+
+	for (uint32_t i = 0; i < search->count; i++) {
+		const struct timeline_block *block = &search->timeline->blocks[search->members[i]];
+
+		time += block->ended - block->began;
+	}
+	return time >= plan->rules->serial.saving && (double)time >= plan->rules->serial.saving_share * (double)wall;
+}
+
 static bool is_worth_it(struct plan *plan, struct plan_proposal *proposal)
 {
 	uint64_t wall = plan->run->ended - plan->run->began, saved;
@@ -211,10 +225,25 @@ static void search_groups(struct plan *plan, struct search *search)
 		gather(plan, search, i);
 		for (uint32_t k = 0; k < search->count; k++)
 			search->grouped[search->members[k]] = true;
-		if (search->count >= plan->rules->serial.least && search->count > 1 &&
-		    (!hosts || count_backends(plan, search) < hosts) && is_new(search))
+		if (search->count < plan->rules->serial.least || search->count < 2)
+			continue;
+		if (may_be_worth_it(plan, search) && (!hosts || count_backends(plan, search) < hosts) && is_new(search))
 			propose(plan, search);
 	}
+}
+
+static uint64_t *end_times(struct plan *plan)
+{
+	const struct run *run = plan->run;
+	uint64_t *ended = plan_allocate(plan, run->made_count * sizeof(*ended)), last = 0;
+
+	for (size_t i = 0; ended && i < run->made_count; i++) {
+		uint64_t end = timeline_call_end(&run->made[i]);
+
+		last = end > last ? end : last;
+		ended[i] = last;
+	}
+	return ended;
 }
 
 static void find(struct plan *plan)
@@ -225,11 +254,12 @@ static void find(struct plan *plan)
 
 	if (count < 2)
 		return;
+	search.ended = end_times(plan);
 	search.earliest = plan_allocate(plan, count * sizeof(*search.earliest));
 	search.grouped = plan_allocate(plan, count * sizeof(*search.grouped));
 	search.group = plan_allocate(plan, count * sizeof(*search.group));
 	search.members = plan_allocate(plan, count * sizeof(*search.members));
-	if (!search.earliest || !search.grouped || !search.group || !search.members)
+	if (!search.ended || !search.earliest || !search.grouped || !search.group || !search.members)
 		return;
 	search_groups(plan, &search);
 	if (search.unknown) {

@@ -37,13 +37,6 @@ static void sort(struct sorted *entries, size_t count)
 		qsort(entries, count, sizeof(*entries), by_time);
 }
 
-uint64_t timeline_call_end(const struct run_call *call)
-{
-	uint64_t end = call->in_last > call->out_last ? call->in_last : call->out_last;
-
-	return end > call->out_first ? end : call->out_first;
-}
-
 static void order_calls(struct timeline *timeline, const struct run *run, struct sorted *scratch)
 {
 	for (uint32_t i = 0; i < run->made_count; i++) {

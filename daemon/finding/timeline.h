@@ -41,7 +41,12 @@ struct timeline {
 const struct timeline *timeline_get(struct plan *plan);
 
 /* Where a call's time ends: its answer's last byte, or what it got instead of that. */
-uint64_t timeline_call_end(const struct run_call *call);
+static inline uint64_t timeline_call_end(const struct run_call *call)
+{
+	uint64_t end = call->in_last > call->out_last ? call->in_last : call->out_last;
+
+	return end > call->out_first ? end : call->out_first;
+}
 
 /* Was it released by its own lane's previous block, with nothing else between? */
 static inline bool timeline_follows(const struct timeline_block *block)
