@@ -5,9 +5,12 @@
  * lies between is the target's own Python, which stays where it is. But for a part of it: the client library's time
  * before and after a call, its *margins* (library.c), goes where the call goes.
  *
- * Each saving is worked out three times. The low end takes no margins along, and makes the backend pay for what is
- * asked of it at once; the high end takes the margins to be twice what was learned, and everything to go as well as it
- * can.
+ * Of calls that are made at once, the lane makes the first and gives the others away. It goes on when it has its own
+ * answer; where a call needs another's answer, it waits for that, and the run's end waits for all.
+ *
+ * Each saving is worked out three times. The low end takes no margins along, waits for all that is made at once before
+ * it goes on, and makes the backend pay for that; the high end takes the margins to be twice what was learned, and
+ * everything to go as well as it can.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +21,7 @@
 #define THREAD_COST 100000 /* ns */
 #define TASK_COST 30000
 #define PARSED 8     /* of the library's time for n answers, one in so many stays when they come in one */
+#define LOOK_AT 32   /* calls given away that a block is asked whether it needs them; it waits for what is more */
 #define CONTENTION 7 /* low end: a backend that is asked many things at once takes one in so many longer */
 
 #define NOT_FIXED UINT64_MAX
@@ -31,6 +35,14 @@ struct margins {
 /* A call among those that are made at once. */
 struct job {
 	uint64_t before, wait, after; /* ns; `before` and `after` on the one CPU that Python has */
+	uint32_t block;
+};
+
+/* A call that is given to another thread or task: the lane goes on meanwhile, up to where the answer is needed. */
+struct given {
+	uint32_t call, with; /* the block where that is done */
+	uint64_t after;	     /* ns from there until the answer is taken; once it is placed, when that is */
+	bool is_placed;
 };
 
 /* A plan's, made once; below `lengths` it is an evaluation's. */
@@ -45,6 +57,8 @@ struct schedule {
 	uint64_t *left_over;		 /* blocks: library's time of calls that have gone into this one */
 	uint64_t *ended, *finished;	 /* blocks: without and with the margin after it */
 	struct job *jobs;
+	struct given *given; /* in the order of their proposals */
+	uint32_t given_count;
 };
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -142,8 +156,9 @@ static bool allocate(struct plan *plan, struct schedule *schedule)
 	schedule->ended = plan_allocate(plan, blocks * sizeof(*schedule->ended));
 	schedule->finished = plan_allocate(plan, blocks * sizeof(*schedule->finished));
 	schedule->jobs = plan_allocate(plan, blocks * sizeof(*schedule->jobs));
+	schedule->given = plan_allocate(plan, blocks * sizeof(*schedule->given));
 	return schedule->lengths && schedule->now && schedule->gone && schedule->taken && schedule->fixed &&
-	       schedule->left_over && schedule->ended && schedule->finished && schedule->jobs;
+	       schedule->left_over && schedule->ended && schedule->finished && schedule->jobs && schedule->given;
 }
 
 /* NULL without memory. */
@@ -174,6 +189,7 @@ static void start_over(struct schedule *schedule)
 	memset(schedule->taken, 0, calls * sizeof(*schedule->taken));
 	memset(schedule->fixed, 0xff, blocks * sizeof(*schedule->fixed));
 	memset(schedule->left_over, 0, blocks * sizeof(*schedule->left_over));
+	schedule->given_count = 0;
 }
 
 /* --- one block --- */
@@ -311,21 +327,20 @@ static int by_wait(const void *left, const void *right)
 }
 
 /*
- * All are sent one after the other, since Python does one thing at a time, then their answers are taken as they come.
- * `wait` becomes when that is.
+ * Python does one thing at a time: it gives calls away, each for `cost`, sends all one after the other, and takes their
+ * answers as they come. `wait` becomes when that is done; they are sorted by it.
  */
-static uint64_t make_jobs(struct job *jobs, uint32_t count, uint64_t cost)
+static void make_jobs(struct job *jobs, uint32_t count, uint64_t cost)
 {
-	uint64_t now = 0;
+	uint64_t now = cost;
 
 	for (uint32_t k = 0; k < count; k++) {
-		now += cost + jobs[k].before;
+		now += jobs[k].before;
 		jobs[k].wait += now;
 	}
 	qsort(jobs, count, sizeof(*jobs), by_wait);
 	for (uint32_t k = 0; k < count; k++)
-		now = most(now, jobs[k].wait) + jobs[k].after;
-	return now;
+		jobs[k].wait = now = most(now, jobs[k].wait) + jobs[k].after;
 }
 
 static uint64_t job_cost(const struct timeline_block *block, enum level level)
@@ -335,11 +350,11 @@ static uint64_t job_cost(const struct timeline_block *block, enum level level)
 	return level == LOW ? 2 * cost : level == HIGH ? 0 : cost;
 }
 
-static void overlap_calls(const struct plan *plan, struct schedule *schedule, const struct plan_proposal *proposal,
-			  enum level level)
+static uint32_t collect_jobs(const struct plan *plan, struct schedule *schedule, const struct plan_proposal *proposal,
+			     enum level level)
 {
 	const struct timeline *timeline = schedule->timeline;
-	uint32_t first = TIMELINE_NONE, count = 0;
+	uint32_t count = 0;
 
 	for (uint32_t k = 0; k < proposal->count; k++) {
 		uint32_t i = proposal->calls[k], block = timeline->block_of[i];
@@ -349,17 +364,59 @@ static void overlap_calls(const struct plan *plan, struct schedule *schedule, co
 		if (!can_be_moved(schedule, i))
 			continue;
 		margins = &schedule->margins[level][block];
-		*job = (struct job){.before = margins->before, .after = margins->after + schedule->left_over[block]};
+		*job = (struct job){
+		    .before = margins->before, .after = margins->after + schedule->left_over[block], .block = block};
 		measure_block(plan, schedule, block, &job->wait);
 		if (level == LOW)
 			job->wait += job->wait / CONTENTION;
-		if (count++)
-			schedule->gone[i] = true;
-		else
-			first = block;
+		count++;
 	}
-	if (count > 1)
-		schedule->fixed[first] = make_jobs(schedule->jobs, count, job_cost(&timeline->blocks[first], level));
+	return count;
+}
+
+/* The block of the first call, also where that is not made any more; else of the first one that can be moved. */
+static uint32_t find_meeting(const struct schedule *schedule, uint32_t first)
+{
+	const struct timeline *timeline = schedule->timeline;
+	uint32_t block = timeline->block_of[first];
+
+	if (block != TIMELINE_NONE && timeline->blocks[block].call == first && schedule->fixed[block] == NOT_FIXED)
+		return block;
+	return schedule->jobs[0].block;
+}
+
+/*
+ * The lane makes the first call itself, and gives the others away. At worst it then waits for all answers; likely it
+ * goes on, up to where one is needed (wait_for_given()).
+ */
+static void overlap_calls(const struct plan *plan, struct schedule *schedule, const struct plan_proposal *proposal,
+			  enum level level)
+{
+	uint32_t count = collect_jobs(plan, schedule, proposal, level), meeting;
+	const struct timeline_block *blocks = schedule->timeline->blocks;
+	struct job *jobs = schedule->jobs;
+	uint64_t cost;
+
+	if (!count)
+		return;
+	meeting = find_meeting(schedule, proposal->calls[0]);
+	if (count == 1 && (level == LOW || jobs[0].block == meeting))
+		return;
+	cost = (count - (jobs[0].block == meeting)) * job_cost(&blocks[meeting], level);
+	make_jobs(jobs, count, cost);
+	schedule->fixed[meeting] = level == LOW ? jobs[count - 1].wait : cost;
+	for (uint32_t k = 0; k < count; k++) {
+		uint32_t call = blocks[jobs[k].block].call;
+
+		if (jobs[k].block == meeting) {
+			schedule->fixed[meeting] = most(schedule->fixed[meeting], jobs[k].wait);
+			continue;
+		}
+		schedule->gone[call] = true;
+		if (level != LOW)
+			schedule->given[schedule->given_count++] =
+			    (struct given){.call = call, .with = meeting, .after = jobs[k].wait};
+	}
 }
 
 static void apply(const struct plan *plan, struct schedule *schedule, const struct plan_proposal *proposal,
@@ -405,11 +462,68 @@ static uint64_t block_start(const struct schedule *schedule, uint32_t number, co
 	return start;
 }
 
-static void place_block(const struct plan *plan, struct schedule *schedule, uint32_t number, enum level level)
+/* Does call i need the answer of one that was given away? */
+static bool needs(struct plan *plan, uint32_t i, uint32_t given, bool sure)
+{
+	const struct run_call *made = plan->run->made;
+	enum dependency dependency;
+
+	if (i <= given || timeline_call_end(&made[given]) > made[i].out_first)
+		return false;
+	dependency = dependency_between(plan, given, i);
+	return dependency == DEPENDENCY_SEEN || (dependency == DEPENDENCY_UNKNOWN && sure);
+}
+
+/* Likewise for all that is sent where the block begins. */
+static bool block_needs(struct plan *plan, const struct schedule *schedule, uint32_t number, uint32_t given, bool sure)
+{
+	const struct timeline *timeline = schedule->timeline;
+	const struct timeline_block *block = &timeline->blocks[number];
+
+	for (uint32_t k = 0; k < block->count; k++) {
+		uint32_t i = timeline->order[block->first + k];
+
+		if (!schedule->gone[i] && needs(plan, i, given, sure))
+			return true;
+	}
+	for (uint32_t n = 0; schedule->fixed[number] != NOT_FIXED && n < schedule->given_count; n++)
+		if (schedule->given[n].with == number && needs(plan, schedule->given[n].call, given, sure))
+			return true;
+	return false;
+}
+
+/* When the block can begin that could at `start` if it needed nothing of what was given away. */
+static uint64_t wait_for_given(struct plan *plan, const struct schedule *schedule, uint32_t number, uint64_t start,
+			       enum level level)
+{
+	uint32_t looked = 0;
+
+	for (uint32_t n = schedule->given_count; n-- > 0;) {
+		const struct given *given = &schedule->given[n];
+
+		if (!given->is_placed || given->after <= start)
+			continue;
+		if (looked++ >= LOOK_AT || block_needs(plan, schedule, number, given->call, level != HIGH))
+			start = given->after;
+	}
+	return start;
+}
+
+static void place_given(struct schedule *schedule, uint32_t number, uint64_t start)
+{
+	for (uint32_t n = 0; n < schedule->given_count; n++) {
+		if (schedule->given[n].with != number)
+			continue;
+		schedule->given[n].after += start;
+		schedule->given[n].is_placed = true;
+	}
+}
+
+static void place_block(struct plan *plan, struct schedule *schedule, uint32_t number, enum level level)
 {
 	const struct margins *margins = schedule->margins[level];
 	struct margins own = margins[number];
-	uint64_t length = 0;
+	uint64_t length = 0, start;
 
 	if (schedule->fixed[number] != NOT_FIXED) {
 		own = (struct margins){0};
@@ -419,11 +533,14 @@ static void place_block(const struct plan *plan, struct schedule *schedule, uint
 	} else {
 		own = (struct margins){0};
 	}
-	schedule->ended[number] = block_start(schedule, number, margins, own.before) + length;
+	start = wait_for_given(plan, schedule, number, block_start(schedule, number, margins, own.before), level);
+	if (schedule->fixed[number] != NOT_FIXED)
+		place_given(schedule, number, start);
+	schedule->ended[number] = start + length;
 	schedule->finished[number] = schedule->ended[number] + own.after;
 }
 
-static uint64_t place_blocks(const struct plan *plan, struct schedule *schedule, enum level level)
+static uint64_t place_blocks(struct plan *plan, struct schedule *schedule, enum level level)
 {
 	const struct timeline *timeline = schedule->timeline;
 	uint64_t end = timeline->began, tail = timeline->tail - schedule->margins[level][timeline->last].after;
@@ -432,6 +549,8 @@ static uint64_t place_blocks(const struct plan *plan, struct schedule *schedule,
 		place_block(plan, schedule, timeline->by_begin[k], level);
 		end = most(end, schedule->ended[timeline->by_begin[k]]);
 	}
+	for (uint32_t n = 0; n < schedule->given_count; n++)
+		end = most(end, schedule->given[n].after);
 	return most(end, schedule->finished[timeline->last]) + tail - timeline->began;
 }
 
@@ -441,7 +560,7 @@ static const enum plan_change order_of_changes[] = {PLAN_SHORTEN, PLAN_REMOVE, P
 #define CHANGES (sizeof(order_of_changes) / sizeof(*order_of_changes))
 
 /* What is not sure has more calls than what is, and comes first where it counts. */
-static uint64_t save(const struct plan *plan, struct schedule *schedule, const struct plan_proposal *const *proposals,
+static uint64_t save(struct plan *plan, struct schedule *schedule, const struct plan_proposal *const *proposals,
 		     size_t count, enum level level)
 {
 	uint64_t before = schedule->timeline->ended - schedule->timeline->began, after;

@@ -7,15 +7,20 @@ from shop.at_once import start
 from shop.backends import cache, store
 
 
+def _header():
+    """1 redis call."""
+    return "Hello " + session.current_user()["name"]
+
+
 def homepage():
     """Calls a run: redis 4, memcache 1, http 6."""
+    frame = start(catalog.frame)
     user = session.current_user()
     parts = [start(stock.part, name, user) for name in stock.PARTS]
-    recommended, cart, frame = start(catalog.recommended, user), start(basket.size, user), start(catalog.frame)
     return flask.jsonify(
-        header="Hello " + user["name"],
-        recommended=recommended.result(),
-        cart=cart.result(),
+        header=_header(),
+        recommended=catalog.recommended(user),
+        cart=basket.size(user),
         parts=[part.result() for part in parts],
         frame=frame.result(),
     )
@@ -23,15 +28,14 @@ def homepage():
 
 def product(number):
     """Calls a run: redis 4, memcache 1, http 2."""
+    left, frame = start(stock.left, number), start(catalog.frame)
     user = session.current_user()
-    left, days = start(stock.left, number), start(stock.delivery, number, user)
-    name, reviews, frame = start(catalog.product, number), start(catalog.reviews, number), start(catalog.frame)
-    may_review = start(catalog.may_review, number, user)
+    days = start(stock.delivery, number, user)
     return flask.jsonify(
-        header="Hello " + user["name"],
-        product=name.result(),
-        reviews=reviews.result(),
-        may_review=may_review.result(),
+        header=_header(),
+        product=catalog.product(number),
+        reviews=catalog.reviews(number),
+        may_review=catalog.may_review(number, user),
         left=left.result(),
         days=days.result(),
         frame=frame.result(),
@@ -40,8 +44,7 @@ def product(number):
 
 def search():
     """Calls a run: redis 9, memcache 1."""
-    frame = start(catalog.frame)
-    return flask.jsonify(found=catalog.matching(flask.request.args["q"]), frame=frame.result())
+    return flask.jsonify(found=catalog.matching(flask.request.args["q"]), frame=catalog.frame())
 
 
 def cart():
@@ -68,8 +71,8 @@ def track(order):
 
 def health():
     """Calls a run: redis 1, memcache 1, http 1."""
-    redis, found = start(store.ping), start(cache.get, "health")
-    return flask.jsonify(stock=stock.alive(), redis=redis.result(), memcache=found.result() is not None)
+    redis, alive = store.ping(), start(stock.alive)
+    return flask.jsonify(redis=redis, memcache=cache.get("health") is not None, stock=alive.result())
 
 
 def about():

@@ -8,50 +8,49 @@ from shop_async import basket, catalog, payment, session, stock
 from shop_async.backends import store
 
 
+async def _header(request):
+    """1 redis call."""
+    return "Hello " + (await session.current_user(request))["name"]
+
+
 async def homepage(request: Request):
     """Calls a run: redis 5, http 6."""
     user = await session.current_user(request)
-    recommended, cart, frame, *parts = await asyncio.gather(
-        catalog.recommended(user), basket.size(user), catalog.frame(), *(stock.part(name, user) for name in stock.PARTS)
-    )
+    parts = asyncio.gather(*(stock.part(name, user) for name in stock.PARTS))
     return {
-        "header": "Hello " + user["name"],
-        "recommended": recommended,
-        "cart": cart,
-        "parts": parts,
-        "frame": frame,
+        "header": await _header(request),
+        "recommended": await catalog.recommended(user),
+        "cart": await basket.size(user),
+        "frame": await catalog.frame(),
+        "parts": await parts,
     }
 
 
 async def product(number: int, request: Request):
     """Calls a run: redis 5, http 2."""
+    left = asyncio.create_task(stock.left(number))
     user = await session.current_user(request)
-    name, reviews, may_review, left, days, frame = await asyncio.gather(
-        catalog.product(number), catalog.reviews(number), catalog.may_review(number, user),
-        stock.left(number), stock.delivery(number, user), catalog.frame()
-    )
+    days = asyncio.create_task(stock.delivery(number, user))
     return {
-        "header": "Hello " + user["name"],
-        "product": name,
-        "reviews": reviews,
-        "may_review": may_review,
-        "left": left,
-        "days": days,
-        "frame": frame,
+        "header": await _header(request),
+        "product": await catalog.product(number),
+        "reviews": await catalog.reviews(number),
+        "may_review": await catalog.may_review(number, user),
+        "frame": await catalog.frame(),
+        "left": await left,
+        "days": await days,
     }
 
 
 async def search(q: str):
     """Calls a run: redis 10."""
-    found, frame = await asyncio.gather(catalog.matching(q), catalog.frame())
-    return {"found": found, "frame": frame}
+    return {"found": await catalog.matching(q), "frame": await catalog.frame()}
 
 
 async def cart(request: Request):
     """Calls a run: redis 4, http 2."""
-    frame = asyncio.create_task(catalog.frame())
     lines = await basket.lines(await session.current_user(request))
-    return {"lines": lines, "total": await stock.quote(lines), "frame": await frame}
+    return {"lines": lines, "total": await stock.quote(lines), "frame": await catalog.frame()}
 
 
 async def remember(number: int, request: Request):
@@ -71,8 +70,7 @@ async def track(order: int):
 
 async def health():
     """Calls a run: redis 1, http 1."""
-    redis, alive = await asyncio.gather(store.ping(), stock.alive())
-    return {"redis": redis, "stock": alive}
+    return {"redis": await store.ping(), "stock": await stock.alive()}
 
 
 async def about():
