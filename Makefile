@@ -115,9 +115,11 @@ demo: packages-demo
 
 test: packages-test
 	+$(MAKE) -j2 all tools
-	+tests/total.py $(SUITES)
+	+GUESTS=1 tests/total.py $(LANES)
 
-SUITES ?= unit replay lint e2e suites vm matrix
+# Suites that run side by side, and with commas one after another. Those that keep processors busy are in one lane, with a
+# guest at a time; the others mostly wait.
+LANES ?= prefetch unit,replay,e2e,matrix suites lint,vm
 
 # What the suites need beside the two programs.
 tools: $(UNIT_BIN) $(BUILD)/libtables.so $(BUILD)/nettraced.static $(BUILD)/nettrace.static $(BUILD)/verify.static
@@ -131,6 +133,9 @@ replay: all
 e2e: all $(BUILD)/libtables.so
 	/usr/bin/python3 -B -m pytest -q -p no:cacheprovider tests/e2e
 
+prefetch:
+	tests/suites/prefetch.sh
+
 suites: all $(BUILD)/libtables.so
 	tests/suites/run.sh
 
@@ -138,7 +143,7 @@ matrix: all
 	tests/matrix/run.py
 
 vm: all $(BUILD)/nettraced.static $(BUILD)/nettrace.static $(BUILD)/verify.static
-	tests/vm/run.py --build $(BUILD)
+	tests/vm/run.py --build $(BUILD) $(if $(GUESTS),--jobs $(GUESTS))
 
 bench: all
 	/usr/bin/python3 -B tests/bench/run.py --json $(BUILD)/bench.json
@@ -149,7 +154,7 @@ lint:
 	tests/lint.sh
 
 .PRECIOUS: $(BUILD)/unit/obj/%.o
-.PHONY: all help clean demo test tools unit replay e2e suites matrix vm bench lint
+.PHONY: all help clean demo test tools unit replay e2e prefetch suites matrix vm bench lint
 
 clean:
 	rm -rf -- '$(BUILD)'

@@ -28,15 +28,15 @@ mkdir "$work/skeleton"
 sed -e 's/^\treturn (const void \*)"\\$/\treturn "";/' -e '/^\\/d' build/nettraced.skel.h >"$work/skeleton/nettraced.skel.h"
 
 {
-	git ls-files '*.c' '*.h' | grep -v '^vmlinux.h$' |
+	find bpf cli daemon tests -name '*.[ch]' |
 		xargs -P "$(nproc)" -I FILE "$work/check" 'format FILE' clang-format --dry-run -Werror FILE
 	# The longest first, so that no processor waits for the other's last one.
-	git ls-files 'daemon/*.c' 'cli/*.c' | xargs ls -S |
+	find daemon cli -name '*.c' -printf '%s %p\n' | sort -rn | cut -d ' ' -f 2 |
 		xargs -P "$(nproc)" -I FILE "$work/check" 'tidy FILE' \
 			clang-tidy --quiet FILE -- -std=gnu11 -DNT_VERSION='"lint"' -isystem build
 	"$work/check" cppcheck cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -j "$(nproc)" \
 		--enable=warning,portability --library=tests/cppcheck.cfg -I"$work/skeleton" --suppress="*:$work/*" \
-		$(git ls-files 'daemon/*.c' 'cli/*.c')
+		$(find daemon cli -name '*.c')
 	"$work/check" "README's table" tests/matrix/results.py --check
 } >"$work/results"
 

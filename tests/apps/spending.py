@@ -17,10 +17,13 @@ _totals = {}
 
 
 def _account():
-    """Seconds on a CPU, and ready without one, of this thread, as the kernel counts them."""
+    """
+    Seconds on a CPU, and ready without one, of this thread, as the kernel counts them. The first by its clock: the file has
+    them as of when the thread last left the CPU.
+    """
     with open("/proc/thread-self/schedstat") as stat:
-        ran, waited = stat.read().split()[:2]
-    return int(ran) / 1e9, int(waited) / 1e9
+        waited = stat.read().split()[1]
+    return time.thread_time(), int(waited) / 1e9
 
 
 class _Spending:

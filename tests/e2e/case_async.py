@@ -77,7 +77,7 @@ def run_mixed(lab, loop, seconds):
     Two hundred runs at once of all the endpoints. At most 0.5 % of the calls may be unattributed, none may be
     another endpoint's.
     """
-    load = shape("mixed", 200, 10000, seconds=lab.number(seconds), pause=0.6, worker="mixed")
+    load = shape("mixed", 200, 10000, seconds=lab.seconds(seconds), pause=0.6, worker="mixed")
     summary, truth = run_shape(lab, load, loop, share=0.005)
     check(len(truth) >= 20 and len(summary["endpoints"]) >= 20, "%d endpoints only" % len(summary["endpoints"]))
 

@@ -9,6 +9,7 @@ set from outside:
     NETTRACE_SEED         repeats the loads of an earlier session
     NETTRACE_SCALE        factor on the size of loads (0.05 in an emulated machine; default 1)
     NETTRACE_PATIENCE     factor on time limits (default 1)
+    NETTRACE_DURATION     factor on how long loads go on that go on for a time (default 1)
     NETTRACE_BACKENDS     "own": the small servers of apps/backends.py in any case
 """
 
@@ -242,6 +243,7 @@ class Lab:
         self.seed = int(os.environ.get("NETTRACE_SEED", random.SystemRandom().randrange(10**9)))
         self.scale = float(os.environ.get("NETTRACE_SCALE", 1))
         self.limit = 60 * float(os.environ.get("NETTRACE_PATIENCE", 1))
+        self.duration = float(os.environ.get("NETTRACE_DURATION", 1))
         self.own_backends = os.environ.get("NETTRACE_BACKENDS") == "own"
         self.facts = None
         self.session = contextlib.ExitStack()
@@ -278,6 +280,10 @@ class Lab:
     def number(self, size, least=1):
         """The size of a load, scaled."""
         return max(least, int(size * self.scale))
+
+    def seconds(self, time_long):
+        """How long a load goes on, scaled."""
+        return max(1, time_long * self.scale * self.duration)
 
     def seen_by_target(self, path):
         """A path below the root directory as the target names it."""

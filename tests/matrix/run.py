@@ -8,9 +8,10 @@
     none VERSION/ROW why there is no such pair: decided by package lists and modules, never because a row failed
 
 RESULTS has what was found and noted with --write, and a complete run is compared with it: a pair that comes or goes is
-a failure. README's table is made from it (results.py). Two rows run at a time. On a busy machine the kernel can leave out a
-probe, which is counted in `lost` and fails the row: such a row is asked once more when all others are done, alone. Both
-answers are printed, and the second one counts. A row that fails without such a loss has failed.
+a failure. README's table is made from it (results.py). Rows mostly wait, so more of them than processors run at a time.
+On a busy machine the kernel can leave out a probe, which is counted in `lost` and fails the row: such a row is asked once
+more when all others are done, alone. Both answers are printed, and the second one counts. A row that fails without such a
+loss has failed.
 """
 
 import argparse
@@ -32,7 +33,7 @@ import place  # noqa: E402
 import results  # noqa: E402
 import table  # noqa: E402
 
-AT_ONCE = 2
+AT_ONCE = (os.cpu_count() or 1) + 1
 LIMIT = 180  # seconds that a row may take; what hangs inside it is mostly ended earlier
 
 PORTS = range(10000, 32000)  # of the rows' servers: below those that the kernel gives to anybody

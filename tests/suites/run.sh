@@ -12,8 +12,14 @@ walk=(
 	runs_that_look_alike handoff_between_threads threads threads_share_a_connection blocked_in_recv forked_after_attach
 	forked_before_attach programs_started_after_attach auto_never_takes_dead_probes 'usdt_*'
 	lines_of_the_standard_library unknown_version free_threaded_version without_python
-	pools_are_shared threads_are_started handed_over_in_forked_children plain_wsgi_under_gunicorn 'asyncio_*' 'uvloop_*' server_found_by_itself
+	pools_are_shared threads_are_started handed_over_in_forked_children plain_wsgi_under_gunicorn
+	'asyncio_*' 'uvloop_*' server_found_by_itself 'pool_of_*' workers_are_reloaded where_calls_are_made replay_is_identical
+	dispatchers_of_a_users_own endpoint_found_by_itself found_by_interpreter time_beside_the_network
+	deleted_interpreter container_from_host
 )
+
+# What goes on for a minute does so with the machine's own Python.
+export NETTRACE_DURATION=0.25
 
 wanted=()
 while [ "${1:-}" = --python ]; do
