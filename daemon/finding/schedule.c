@@ -456,7 +456,7 @@ static uint64_t block_start(const struct schedule *schedule, uint32_t number, co
 	for (uint32_t k = 0; k < block->join_count; k++) {
 		const struct timeline_block *other = &timeline->blocks[timeline->by_end[block->joined + k]];
 
-		if (other->lane != block->lane && other->began >= timeline->blocks[block->before].ended)
+		if (timeline_waits_for(timeline, block, other))
 			start = most(start, schedule->ended[timeline->by_end[block->joined + k]] + between + before);
 	}
 	return start;

@@ -9,6 +9,7 @@
 
 #include "timeline.h"
 
+#define MAX_ATTEMPTS 16 /* of a run */
 #define LOOK_BACK                                                                                                      \
 	64 /* calls before one that are asked whether it depends on them: what began before them stays before */
 
@@ -21,7 +22,8 @@ struct search {
 	uint32_t *group;    /* of each block: number of the first one of its sure group, + 1 */
 	uint32_t *members;  /* blocks of the group that is looked at */
 	uint32_t count;
-	bool unknown; /* something was not there to look at */
+	uint32_t attempts; /* that are left to make a group that saves nothing smaller */
+	bool unknown;	   /* something was not there to look at */
 };
 
 static const struct run_call *call_of(const struct plan *plan, const struct search *search, uint32_t block)
@@ -190,12 +192,13 @@ static bool is_worth_it(struct plan *plan, struct plan_proposal *proposal)
 	       (double)saved >= plan->rules->serial.saving_share * (double)wall;
 }
 
-static void propose(struct plan *plan, struct search *search)
+/* False: it would not save enough. */
+static bool propose(struct plan *plan, struct search *search)
 {
 	struct plan_proposal *proposal = plan_propose(plan, FINDING_SERIAL, PLAN_AT_ONCE, search->count);
 
 	if (!proposal)
-		return;
+		return true;
 	for (uint32_t i = 0; i < search->count; i++)
 		proposal->calls[i] = search->timeline->blocks[search->members[i]].call;
 	proposal->count = proposal->needless = search->count;
@@ -204,15 +207,36 @@ static void propose(struct plan *plan, struct search *search)
 	proposal->evidence = !plan->rules->serial.independent ? "in a row"
 			     : search->sure		      ? "in a row, no data seen passed on"
 							      : "in a row, answers not all there to look at";
-	if (!is_worth_it(plan, proposal))
-		proposal->count = 0;
+	if (is_worth_it(plan, proposal))
+		return true;
+	proposal->count = 0;
+	return false;
+}
+
+/* A late call may take so long that the others had better not wait for it: then they are a group without it. */
+static void take_group(struct plan *plan, struct search *search)
+{
+	uint32_t hosts = plan->rules->serial.hosts;
+
+	for (uint32_t i = 0; i < search->count; i++)
+		search->grouped[search->members[i]] = true;
+	while (search->count >= plan->rules->serial.least && search->count > 1) {
+		if (!may_be_worth_it(plan, search) || (hosts && count_backends(plan, search) >= hosts))
+			return;
+		if (!is_new(search) || propose(plan, search) || !search->attempts)
+			return;
+		search->attempts--;
+		search->count--;
+		search->grouped[search->members[search->count]] = false;
+		search->group[search->members[search->count]] = 0;
+	}
 }
 
 static void search_groups(struct plan *plan, struct search *search)
 {
 	const struct timeline *timeline = search->timeline;
-	uint32_t hosts = plan->rules->serial.hosts;
 
+	search->attempts = MAX_ATTEMPTS;
 	for (uint32_t i = 0; i < timeline->block_count; i++) {
 		const struct timeline_block *block = &timeline->blocks[i];
 
@@ -223,12 +247,7 @@ static void search_groups(struct plan *plan, struct search *search)
 		if (search->grouped[i] || search->earliest[i] == UINT64_MAX)
 			continue;
 		gather(plan, search, i);
-		for (uint32_t k = 0; k < search->count; k++)
-			search->grouped[search->members[k]] = true;
-		if (search->count < plan->rules->serial.least || search->count < 2)
-			continue;
-		if (may_be_worth_it(plan, search) && (!hosts || count_backends(plan, search) < hosts) && is_new(search))
-			propose(plan, search);
+		take_group(plan, search);
 	}
 }
 

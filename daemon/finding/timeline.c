@@ -146,35 +146,45 @@ static void order_blocks(struct timeline *timeline, struct sorted *scratch)
 		timeline->by_end[i] = scratch[i].number;
 }
 
-/* Of what had ended when it began, is this what the lane waited for: work of others that lies after its last block? */
-static bool lies_between(const struct timeline_block *other, const struct timeline_block *before,
-			 const struct timeline_block *block)
+/* Has its lane nothing more to do until then? */
+static bool is_done(const struct timeline *timeline, const struct timeline_block *block, uint64_t until)
 {
-	return other->lane != block->lane && other->began >= before->ended;
+	const struct timeline_block *next = block + 1;
+
+	return next == timeline->blocks + timeline->block_count || next->lane != block->lane || next->began >= until;
+}
+
+/* Who has started a lane may go on at once. */
+bool timeline_waits_for(const struct timeline *timeline, const struct timeline_block *block,
+			const struct timeline_block *other)
+{
+	if (other->lane == block->lane)
+		return false;
+	if (block->before == TIMELINE_NONE)
+		return is_done(timeline, other, block->began);
+	return other->began >= timeline->blocks[block->before].ended || is_done(timeline, other, block->ended);
 }
 
 /*
- * A lane goes on when its own last block is over, unless others' work lies between the two: then it has waited for
- * that. A lane begins when whatever ended last has ended: that is who has started it. `ended`: so many of by_end are
- * over when the block begins.
+ * A lane goes on when its own last block is over, unless it has waited for others' work as well: work that lies between
+ * the two, or that was done beside the last one by a lane that then had no more to do. A lane begins when whatever
+ * ended last has ended: that is who has started it. `ended`: so many of by_end are over when the block begins.
  */
 static void release(struct timeline *timeline, struct timeline_block *block, uint32_t ended)
 {
-	const struct timeline_block *blocks = timeline->blocks, *before;
+	const struct timeline_block *blocks = timeline->blocks;
+	const struct timeline_block *before = block->before == TIMELINE_NONE ? NULL : &blocks[block->before];
 	uint32_t at = ended;
 
-	if (block->before == TIMELINE_NONE) {
-		block->released_by = ended ? timeline->by_end[ended - 1] : TIMELINE_NONE;
-		return;
-	}
-	before = &blocks[block->before];
 	block->released_by = block->before;
-	while (at && ended - at < MAX_JOINED && blocks[timeline->by_end[at - 1]].ended > before->ended) {
+	if (!before && ended)
+		block->released_by = timeline->by_end[ended - 1];
+	while (at && ended - at < MAX_JOINED && (!before || blocks[timeline->by_end[at - 1]].ended > before->began)) {
 		const struct timeline_block *other = &blocks[timeline->by_end[--at]];
 
-		if (!lies_between(other, before, block))
+		if (!timeline_waits_for(timeline, block, other))
 			continue;
-		if (!block->join_count)
+		if (before && !block->join_count && other->ended > before->ended)
 			block->released_by = timeline->by_end[at];
 		block->joined = at;
 		block->join_count = ended - at;

@@ -20,7 +20,7 @@ struct timeline_block {
 	uint32_t before;       /* the lane's previous block, or TIMELINE_NONE */
 	/* What had to end before it could begin; TIMELINE_NONE: nothing but the run's beginning. */
 	uint32_t released_by;
-	/* Blocks of other lanes, from timeline.by_end, that it waited for too: those that lie after `before`. */
+	/* Among these, from timeline.by_end, are the blocks of other lanes that it waited for: timeline_waits_for(). */
 	uint32_t joined, join_count;
 	uint64_t gap;	    /* ns since the end of what released it */
 	uint64_t gap_after; /* ns to the first block that it released, or to the run's end */
@@ -47,6 +47,10 @@ static inline uint64_t timeline_call_end(const struct run_call *call)
 
 	return end > call->out_first ? end : call->out_first;
 }
+
+/* Has the block waited for this one, of those that had ended when it began? */
+bool timeline_waits_for(const struct timeline *timeline, const struct timeline_block *block,
+			const struct timeline_block *other);
 
 /* Was it released by its own lane's previous block, with nothing else between? */
 static inline bool timeline_follows(const struct timeline_block *block)

@@ -306,6 +306,7 @@ async def serial_mixed(number: int):
     """Across protocols."""
     p = plan("serial_mixed", number)
     await store.get(p.key(0))  # @serial_mixed
+    await web.get(at(0, p.path("stock")))  # @serial_mixed
     await web.get(at(1, p.path("price")))  # @serial_mixed
     await web.get(at(2, p.path("review")))  # @serial_mixed
     return "ok"

@@ -344,6 +344,7 @@ def serial_mixed(number):
     store.get(p.key(0))  # @serial_mixed
     web.get(at(1, p.path("price")))  # @serial_mixed
     cache.get(p.key(1))  # @serial_mixed
+    web.get(at(2, p.path("review")))  # @serial_mixed
     return "ok"
 
 

@@ -98,7 +98,7 @@ def in_a_row(calls, mark, operation=None, sure=True):
 ROWS = {
     "serial_hosts": [in_a_row(3, "serial_hosts")],
     "serial_session": [in_a_row(2, "serial_session")],
-    "serial_mixed": [in_a_row(3, "serial_mixed")],
+    "serial_mixed": [in_a_row(4, "serial_mixed")],
     "serial_prefix": [in_a_row(2, "serial_prefix")],
     "serial_chance": [in_a_row(2, "serial_chance")],
     "serial_echo": [in_a_row(2, "serial_echo")],
@@ -136,7 +136,7 @@ ACROSS = {
 OFF = {"on": False}
 HALF = {"run_share": 0.5}  # of the runs must have it: a machine that is too busy for a moment makes no finding
 RULES = {
-    "calls": (SCENARIOS, {"preset": "default", "serial": OFF, "repeated": OFF, "shown": HALF}),
+    "calls": (SCENARIOS, {"preset": "default", "serial": OFF, "repeated": OFF, "shown": HALF, "slow_start": {"time_ms": 0}}),
     "rows": (ROWS, {"preset": "default", "repeated": OFF, "shown": HALF,
                     "serial": {"call_time_ms": 0, "saving_ms": 0, "saving_share": 0}}),
     "across": (ACROSS, {"preset": "default", "serial": OFF}),
