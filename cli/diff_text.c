@@ -139,6 +139,8 @@ static void put_finding(FILE *stream, const char *title, const json_t *finding)
 	text_of(finding, "backend", backend, sizeof(backend));
 	backend[strcspn(backend, " ")] = 0;
 	words_time(isnan(saving) ? 0 : saving * 1e6, time, sizeof(time));
+	if (isnan(saving) || saving < 50e-6) /* rounds to nothing */
+		time[0] = 0;
 	fprintf(stream, "    %-5s %-11s %s %s   -%s\n", title, text_of(finding, "kind", kind, sizeof(kind)), backend,
 		operation, time);
 }

@@ -13,13 +13,14 @@
 
 #include "words.h"
 
-#define LINE_WIDTH 120	/* where there is no terminal */
-#define WIDEST_WHAT 34	/* an operation is cut in the middle beyond */
-#define WORDS_SIZE 96	/* bytes of a cell */
-#define PLACE_SIZE 512	/* likewise of the last one */
-#define ALL_RUNS 0.95	/* from this share of runs on a finding is in all of them */
-#define WIDE_RANGE 0.1	/* a range that is this much of its middle is worth showing */
-#define INDENT "      " /* of these lines */
+#define LINE_WIDTH 120			/* where there is no terminal */
+#define WIDEST_WHAT 34			/* an operation is cut in the middle beyond */
+#define WORDS_SIZE 96			/* bytes of a cell */
+#define PLACE_SIZE 512			/* likewise of the last one */
+#define ALL_RUNS 0.95			/* from this share of runs on a finding is in all of them */
+#define WIDE_RANGE 0.1			/* a range that is this much of its middle is worth showing */
+#define INDENT "      "			/* of these lines */
+#define NEXT_LINE INDENT "            " /* of one that goes on, below what is behind the kind */
 
 /* The cells of a line. */
 struct cells {
@@ -160,6 +161,26 @@ static int pad(const char *text, size_t width)
 	return used < width ? (int)(width - used) : 0;
 }
 
+static void put_line(FILE *stream, char *line, size_t width)
+{
+	words_cut_end(line, width);
+	fprintf(stream, "%s\n", line);
+}
+
+/* The place is what people came for: where it has no room it gets a line of its own. */
+static void put_place(FILE *stream, const struct cells *cells, char *line, size_t size, size_t width)
+{
+	if (*cells->place && words_width(line) + 2 + words_width(cells->place) > width) {
+		put_line(stream, line, width);
+		snprintf(line, size, NEXT_LINE "at %s", cells->place);
+	} else if (*cells->place) {
+		append(line, size, "  %s", cells->place);
+	}
+	if (*cells->function && words_width(line) + 1 + words_width(cells->function) <= width)
+		append(line, size, " %s", cells->function);
+	put_line(stream, line, width);
+}
+
 static void put_row(FILE *stream, const struct table *table, const struct cells *cells, size_t width)
 {
 	char line[1024] = "";
@@ -167,12 +188,7 @@ static void put_row(FILE *stream, const struct table *table, const struct cells 
 	append(line, sizeof(line), INDENT "%-11s %s%*s  %s%*s  %*s%s", cells->kind, cells->what,
 	       pad(cells->what, table->what), "", cells->words, pad(cells->words, table->words), "",
 	       pad(cells->saving, 7), "", cells->saving);
-	if (*cells->place)
-		append(line, sizeof(line), "  %s", cells->place);
-	if (*cells->function && words_width(line) + 1 + words_width(cells->function) <= width)
-		append(line, sizeof(line), " %s", cells->function);
-	words_cut_end(line, width);
-	fprintf(stream, "%s\n", line);
+	put_place(stream, cells, line, sizeof(line), width);
 }
 
 /* One of its requests, for those who may see data. */
@@ -183,9 +199,8 @@ static void put_example(FILE *stream, const struct cells *cells, const struct ou
 	if (!style->show_data || !cells->example)
 		return;
 	words_clean(cells->example, true, clean, sizeof(clean));
-	append(line, sizeof(line), INDENT "%-11s like: %s", "", clean);
-	words_cut_end(line, width);
-	fprintf(stream, "%s\n", line);
+	append(line, sizeof(line), NEXT_LINE "like: %s", clean);
+	put_line(stream, line, width);
 }
 
 /* Two times in the unit of the larger one, which is `unit` and so many ns. */
@@ -201,12 +216,14 @@ static void put_prediction(FILE *stream, const struct summary *summary, const st
 	struct summary_prediction predicted = summary_predict(summary, endpoint);
 	const char *unit;
 	double scale = unit_of(predicted.now, &unit);
+	double change = 100 * (predicted.then / predicted.now - 1);
 	int digits = predicted.now / scale < 9.95 ? 2 : 1;
 
 	if (!predicted.runs || predicted.now <= 0)
 		return;
-	fprintf(stream, INDENT "without these: %.*f -> %.*f %s a run (%+.0f %%)", digits, predicted.now / scale, digits,
-		predicted.then / scale, unit, 100 * (predicted.then / predicted.now - 1));
+	fprintf(stream, INDENT "without these: %.*f -> %.*f %s a run", digits, predicted.now / scale, digits,
+		predicted.then / scale, unit);
+	fprintf(stream, fabs(change) < 0.5 ? " (less than 1 %%)" : " (%+.0f %%)", change);
 	if (predicted.high - predicted.low > WIDE_RANGE * predicted.then)
 		fprintf(stream, ", %.*f to %.*f", digits, predicted.low / scale, digits, predicted.high / scale);
 	if ((double)predicted.runs < ALL_RUNS * (double)endpoint->runs)

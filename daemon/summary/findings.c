@@ -14,15 +14,6 @@
 
 #define FIRST_ROOM 4 /* of an endpoint with any finding */
 
-/* What tells one finding from another. */
-struct identity {
-	enum finding_kind kind;
-	const struct summary_backend_key *backend;
-	const char *operation;
-	struct summary_site first;
-	const char *evidence; /* NULL: it says nothing about which row it is */
-};
-
 static bool same_text(const char *one, const char *other)
 {
 	return one == other || (one && other && !strcmp(one, other));
@@ -34,14 +25,50 @@ static bool same_place(const struct summary_site *one, const struct summary_site
 	       same_text(one->function, other->function);
 }
 
-static struct summary_finding *find(const struct summary_endpoint *endpoint, const struct identity *identity)
+/* How many places they have both. */
+static size_t count_shared(const struct summary_finding *one, const struct summary_finding *other)
 {
+	size_t count = 0;
+
+	for (size_t i = 0; i < one->site_count; i++)
+		for (size_t k = 0; k < other->site_count; k++)
+			count += same_place(&one->sites[i], &other->sites[k]);
+	return count;
+}
+
+/*
+ * Which calls of a run are in a row changes a little from run to run, and so does the one that is typical of them: the
+ * row with most places in common is theirs, if no other one of the same run has taken it. What is sure is one row, and
+ * what may be is another.
+ */
+static struct summary_finding *find_serial(const struct summary_endpoint *endpoint, const struct summary_finding *part)
+{
+	struct summary_finding *best = NULL;
+	size_t most = 0;
+
+	for (size_t i = 0; i < endpoint->finding_count; i++) {
+		struct summary_finding *row = &endpoint->findings[i];
+		size_t shared = count_shared(row, part);
+
+		if (row->kind != part->kind || row->last_round == endpoint->finding_rounds ||
+		    !same_text(row->evidence, part->evidence))
+			continue;
+		if (shared > most || (!best && !part->site_count && !row->site_count))
+			best = row;
+		most = shared > most ? shared : most;
+	}
+	return best;
+}
+
+static struct summary_finding *find(const struct summary_endpoint *endpoint, const struct summary_finding *part)
+{
+	if (part->kind == FINDING_SERIAL)
+		return find_serial(endpoint, part);
 	for (size_t i = 0; i < endpoint->finding_count; i++) {
 		struct summary_finding *row = &endpoint->findings[i];
 
-		if (row->kind == identity->kind && !memcmp(&row->backend, identity->backend, sizeof(row->backend)) &&
-		    !strcmp(row->operation, identity->operation) && same_place(&row->first, &identity->first) &&
-		    (!identity->evidence || same_text(row->evidence, identity->evidence)))
+		if (row->kind == part->kind && !memcmp(&row->backend, &part->backend, sizeof(row->backend)) &&
+		    !strcmp(row->operation, part->operation))
 			return row;
 	}
 	return NULL;
@@ -62,31 +89,30 @@ static bool make_room(struct summary_endpoint *endpoint)
 	return true;
 }
 
+static void name(struct summary_finding *row, const struct summary_finding *part)
+{
+	row->backend = part->backend;
+	memcpy(row->operation, part->operation, sizeof(row->operation));
+	row_format_address(&row->backend.where, row->address, sizeof(row->address));
+}
+
 /* Finds or adds a row. 0; 1: there is no place for it; -ENOMEM. */
-static int get(struct summary *summary, struct summary_endpoint *endpoint, const struct identity *identity,
+static int get(struct summary *summary, struct summary_endpoint *endpoint, const struct summary_finding *part,
 	       struct summary_finding **ret_row)
 {
-	struct summary_finding *row = find(endpoint, identity);
-	char *operation;
+	struct summary_finding *row = find(endpoint, part);
 
 	*ret_row = row;
 	if (row)
 		return 0;
 	if (endpoint->finding_count == SUMMARY_MAX_FINDINGS || summary->rows == SUMMARY_MAX_ROWS)
 		return 1;
-	operation = make_room(endpoint) ? strdup(identity->operation) : NULL;
-	if (!operation)
+	if (!make_room(endpoint))
 		return -ENOMEM;
 	row = &endpoint->findings[endpoint->finding_count++];
 	summary->rows++;
-	*row = (struct summary_finding){
-	    .kind = identity->kind,
-	    .backend = *identity->backend,
-	    .operation = operation,
-	    .first = identity->first,
-	    .evidence = identity->evidence,
-	};
-	row_format_address(&row->backend.where, row->address, sizeof(row->address));
+	*row = (struct summary_finding){.kind = part->kind};
+	name(row, part);
 	*ret_row = row;
 	return 0;
 }
@@ -131,51 +157,70 @@ static int keep_example(struct summary_finding *row, const char *example)
 	return row->example ? 0 : -ENOMEM;
 }
 
-/* Which row a finding of a run belongs to. `key` is the backend's memory. */
-static struct identity identify(const struct finding *finding, struct summary_backend_key *key)
+/* What most of its runs call typical of it, by majority vote; see vote_route() of summary.c. */
+static void vote_name(struct summary_finding *row, const struct summary_finding *part)
 {
-	struct identity identity = {.kind = finding->kind, .backend = key, .operation = finding->operation};
-
-	*key = (struct summary_backend_key){.where = finding->where};
-	strncpy(key->protocol, finding->protocol, sizeof(key->protocol) - 1);
-	if (finding->kind == FINDING_SERIAL && finding->site_count) {
-		identity.first = make_site(&finding->sites[0]);
-		identity.first.calls = 0;
+	if (!strcmp(row->operation, part->operation) && !memcmp(&row->backend, &part->backend, sizeof(row->backend))) {
+		row->votes += part->votes;
+	} else if (row->votes >= part->votes) {
+		row->votes -= part->votes;
+	} else {
+		row->votes = part->votes - row->votes;
+		name(row, part);
 	}
-	if (finding->kind == FINDING_SERIAL) /* what is sure is one row, and what may be is another */
-		identity.evidence = finding->evidence;
-	return identity;
 }
 
-static int add_finding(struct summary *summary, struct summary_endpoint *endpoint, const struct finding *finding,
-		       uint64_t run)
+/* Adds what a run, or another summary, has of a finding. 0 or -ENOMEM. */
+static int add_part(struct summary *summary, struct summary_endpoint *endpoint, const struct summary_finding *part)
 {
-	struct summary_backend_key key;
-	struct identity identity = identify(finding, &key);
 	struct summary_finding *row;
-	int refused = get(summary, endpoint, &identity, &row);
+	int refused = get(summary, endpoint, part, &row);
 
 	if (refused > 0)
-		summary->findings_refused++;
+		summary->findings_refused += part->runs;
 	if (refused)
 		return refused < 0 ? refused : 0;
-	row->candidates += finding->candidates;
-	if (!finding->calls) /* of this run it tells no more */
+	row->candidates += part->candidates;
+	if (!part->runs) /* of these runs it tells no more */
 		return 0;
-	row->runs += row->last_run != run;
-	row->last_run = run;
-	row->many_backends |= finding->many_backends;
-	row->evidence = finding->evidence;
-	row->remedy = finding->remedy;
-	row->calls += finding->calls;
-	row->needless += finding->needless;
-	add_saving(&row->saving, &finding->saving);
-	for (size_t i = 0; i < finding->site_count; i++) {
-		struct summary_site site = make_site(&finding->sites[i]);
+	row->runs += row->last_round != endpoint->finding_rounds ? part->runs : 0;
+	row->last_round = endpoint->finding_rounds;
+	row->many_backends |= part->many_backends;
+	row->evidence = part->evidence;
+	row->remedy = part->remedy;
+	row->calls += part->calls;
+	row->needless += part->needless;
+	add_saving(&row->saving, &part->saving);
+	vote_name(row, part);
+	for (size_t i = 0; i < part->site_count; i++)
+		add_site(row, &part->sites[i]);
+	return keep_example(row, part->example);
+}
 
-		add_site(row, &site);
-	}
-	return keep_example(row, finding->example);
+/* What a run has of a finding. The example stays the finding's. */
+static struct summary_finding make_part(const struct finding *finding)
+{
+	struct summary_finding part = {
+	    .kind = finding->kind,
+	    .backend.where = finding->where,
+	    .many_backends = finding->many_backends,
+	    .example = (char *)finding->example,
+	    .evidence = finding->evidence,
+	    .remedy = finding->remedy,
+	    .runs = finding->calls > 0, /* else it only tells its candidates */
+	    .votes = 1,
+	    .calls = finding->calls,
+	    .needless = finding->needless,
+	    .candidates = finding->candidates,
+	    .saving = finding->saving,
+	    .site_count = finding->site_count,
+	};
+
+	strncpy(part.backend.protocol, finding->protocol, sizeof(part.backend.protocol) - 1);
+	strncpy(part.operation, finding->operation, sizeof(part.operation) - 1);
+	for (size_t i = 0; i < finding->site_count; i++)
+		part.sites[i] = make_site(&finding->sites[i]);
+	return part;
 }
 
 static uint64_t less(uint64_t wall, uint64_t saving)
@@ -194,41 +239,14 @@ int findings_add(struct summary *summary, struct summary_endpoint *endpoint, con
 	};
 	int err = errors[0] ? errors[0] : errors[1] ? errors[1] : errors[2] ? errors[2] : errors[3];
 
+	endpoint->finding_rounds++;
 	for (size_t i = 0; i < report->count; i++) {
-		int other = add_finding(summary, endpoint, &report->findings[i], analysed->now.count);
+		struct summary_finding part = make_part(&report->findings[i]);
+		int other = add_part(summary, endpoint, &part);
 
 		err = err ? err : other;
 	}
 	return err;
-}
-
-static int merge_row(struct summary *summary, struct summary_endpoint *into, const struct summary_finding *from)
-{
-	struct identity identity = {
-	    .kind = from->kind,
-	    .backend = &from->backend,
-	    .operation = from->operation,
-	    .first = from->first,
-	    .evidence = from->kind == FINDING_SERIAL ? from->evidence : NULL,
-	};
-	struct summary_finding *row;
-	int refused = get(summary, into, &identity, &row);
-
-	if (refused > 0)
-		summary->findings_refused += from->runs;
-	if (refused)
-		return refused < 0 ? refused : 0;
-	row->runs += from->runs;
-	row->many_backends |= from->many_backends;
-	row->evidence = from->runs ? from->evidence : row->evidence;
-	row->remedy = from->runs ? from->remedy : row->remedy;
-	row->calls += from->calls;
-	row->needless += from->needless;
-	row->candidates += from->candidates;
-	add_saving(&row->saving, &from->saving);
-	for (size_t i = 0; i < from->site_count; i++)
-		add_site(row, &from->sites[i]);
-	return keep_example(row, from->example);
 }
 
 int findings_merge(struct summary *summary, struct summary_endpoint *into, const struct summary_endpoint *from)
@@ -242,8 +260,9 @@ int findings_merge(struct summary *summary, struct summary_endpoint *into, const
 
 		err = err ? err : other;
 	}
+	into->finding_rounds++;
 	for (size_t i = 0; i < from->finding_count; i++) {
-		int other = merge_row(summary, into, &from->findings[i]);
+		int other = add_part(summary, into, &from->findings[i]);
 
 		err = err ? err : other;
 	}
@@ -279,7 +298,7 @@ static int compare(const void *left, const void *right)
 		order = strcmp(one->operation, other->operation);
 	if (!order)
 		order = memcmp(&one->backend, &other->backend, sizeof(one->backend));
-	return order ? order : more_first(other->first.line, one->first.line);
+	return order ? order : more_first(other->sites[0].line, one->sites[0].line);
 }
 
 void findings_sort(struct summary_endpoint *endpoint)
@@ -301,10 +320,8 @@ void findings_clear(struct summary_endpoint *endpoint)
 
 	for (size_t i = 0; i < sizeof(histograms) / sizeof(histograms[0]); i++)
 		histogram_free(histograms[i]);
-	for (size_t i = 0; i < endpoint->finding_count; i++) {
-		free(endpoint->findings[i].operation);
+	for (size_t i = 0; i < endpoint->finding_count; i++)
 		free(endpoint->findings[i].example);
-	}
 	free(endpoint->findings);
 }
 

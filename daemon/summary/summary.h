@@ -64,23 +64,23 @@ struct summary_backend {
 };
 
 /*
- * A finding in an endpoint's runs: those of one kind, backend and operation are one; of `serial` that begin at one
- * place as well. Sums are over the runs that have it.
+ * A finding in an endpoint's runs: those of one kind, backend and operation are one; those of `serial` are by their
+ * evidence and places. Sums are over the runs that have it.
  */
 struct summary_finding {
 	enum finding_kind kind;
-	struct summary_backend_key backend; /* of its first call */
+	struct summary_backend_key backend; /* of the call that stands for them; of `serial`, in most runs */
 	char address[SUMMARY_ADDRESS_SIZE];
-	bool many_backends;	       /* calls go to others as well */
-	char *operation;	       /* masked */
-	char *example;		       /* not masked, of the first one that had any; or NULL */
-	const char *evidence, *remedy; /* struct finding's: static */
+	char operation[PROTOCOL_OPERATION_SIZE]; /* masked; of the same call */
+	bool many_backends;			 /* calls go to others as well */
+	char *example;				 /* not masked, of the first run that had any; or NULL */
+	const char *evidence, *remedy;		 /* struct finding's: static */
 	uint64_t runs, calls, needless, candidates;
 	struct finding_saving saving; /* ns */
-	struct summary_site first;    /* place of its first call, for `serial`; else zeroes */
 	struct summary_site sites[FINDING_MAX_SITES];
 	size_t site_count;
-	uint64_t last_run; /* number of the run that counted last */
+	uint64_t votes;	     /* for its operation and backend */
+	uint64_t last_round; /* when something was added last, by the endpoint's finding_rounds */
 };
 
 /* Runs that findings were looked for in, as they were and without what was found: distributions of wall time, ns. */
@@ -114,6 +114,7 @@ struct summary_endpoint {
 	struct summary_analysed analysed;
 	struct summary_finding *findings;
 	size_t finding_count, finding_room;
+	uint64_t finding_rounds; /* runs, or summaries, whose findings were added */
 	struct summary_backend *backends;
 	UT_hash_handle hh; /* by key */
 };

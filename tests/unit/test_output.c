@@ -365,6 +365,10 @@ static void test_text_findings(void **state)
 	text = write_out("text", summary, &(struct output_style){.show_data = true});
 	assert_has(text, "\n                  like: user:7 in the clear\n");
 	free(text);
+	text = write_out("text", summary, &(struct output_style){.columns = 100}); /* no place is cut */
+	assert_has(text, "-5.00ms\n                  at shop/session.py:41 current_user\n");
+	assert_fits(text, 100);
+	free(text);
 	for (unsigned columns = 60; columns <= 200; columns += 20) {
 		text = write_out("text", summary, &(struct output_style){.columns = columns});
 		assert_fits(text, columns);

@@ -261,6 +261,48 @@ static void test_findings(void **state)
 	summary_free(summary);
 }
 
+/*
+ * Calls in a row: what changes from run to run is one row all the same, by the places that it has in common, and is
+ * called what most runs call it; two of one run are two, and so is what is less sure.
+ */
+static void test_serial(void **state)
+{
+	static const struct run_site a = {"f", "/a.py", 1}, b = {"f", "/a.py", 2}, c = {"f", "/a.py", 3},
+				     d = {"f", "/a.py", 4};
+	struct summary *summary = summary_new(), *merged = summary_new();
+	struct finding_report report = make_report(FINDING_SERIAL, "GET one:?", 50000, 9000);
+
+	(void)state;
+	report.count = 2;
+	report.findings[0].sites[0] = (struct finding_site){&a, 1};
+	report.findings[0].sites[1] = (struct finding_site){&b, 2};
+	report.findings[0].site_count = 2;
+	report.findings[1] = report.findings[0];
+	report.findings[1].operation = "GET other:?";
+	report.findings[1].sites[0].site = &c;
+	report.findings[1].sites[1].site = &d;
+	add_report(summary, &report);
+	/* Others are typical of them now, and a place of one is in the other. */
+	report.findings[0].operation = "GET two:?";
+	report.findings[1].sites[0].site = &b;
+	add_report(summary, &report);
+	add_report(summary, &report);
+	report.count = 1;
+	report.findings[0].evidence = "less sure";
+	add_report(summary, &report);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(summary_merge(merged, summary), 0);
+	const struct summary_endpoint *row = merged->endpoints;
+
+	assert_int_equal(row->finding_count, 3);
+	assert_string_equal(row->findings[0].operation, "GET two:?");
+	assert_string_equal(row->findings[1].operation, "GET other:?");
+	assert_true(row->findings[0].runs == 6 && row->findings[1].runs == 6 && row->findings[2].runs == 2);
+	assert_true(row->findings[0].site_count == 2 && row->findings[1].site_count == 3);
+	summary_free(summary);
+	summary_free(merged);
+}
+
 /* Runs that only tell how much there was to find count in nothing else, also in what they are merged into. */
 static void test_candidates(void **state)
 {
@@ -547,8 +589,8 @@ static void add_random(struct summary *one, struct summary *other)
 	struct run_site site = session;
 	enum run_reason reason = (enum run_reason)test_random_below(RUN_REASON_COUNT);
 	bool error = test_random_below(10) == 0;
-	struct finding_report report = make_report((enum finding_kind)test_random_below(FINDING_KIND_COUNT),
-						   error ? "GET" : "SET", 50000, test_random_below(50000));
+	struct finding_report report = make_report((enum finding_kind)test_random_below(FINDING_KIND_COUNT), "GET",
+						   50000, test_random_below(50000));
 
 	report.analysed = test_random_below(4) > 0;
 	site.line = 1 + (uint32_t)test_random_below(4);
@@ -684,6 +726,7 @@ int main(void)
 	    cmocka_unit_test(test_unattributed),
 	    cmocka_unit_test(test_runs),
 	    cmocka_unit_test(test_findings),
+	    cmocka_unit_test(test_serial),
 	    cmocka_unit_test(test_candidates),
 	    cmocka_unit_test(test_findings_bounded),
 	    cmocka_unit_test(test_prediction),
