@@ -28,10 +28,12 @@
 #define FIELD_MASK 0x7full     /* of an offset in either */
 #define MAX_FRAME_BYTES 8192   /* a callee further away is in another chunk of the data stack, or no neighbour */
 #define PAGE 4096ull
+#define UNREADABLE (~0ull)
 #define WALK_SOME 16 /* frames that one call walks; divides NT_MAX_FRAMES + 1 */
 #define OWNER_GENERATOR 1
-#define OWNER_C_STACK 3	    /* the interpreter's own entry frames: 3 from 3.12, and 4 from 3.14 */
-#define FROM_C (1ull << 47) /* what nt_frame.from_c is in a stack's hash: no address of a target has this bit */
+#define OWNER_C_STACK 3 /* the interpreter's own entry frames: 3 from 3.12, and 4 from 3.14 */
+#define FROM_C_BIT 47	/* where nt_frame.from_c is in a stack's hash: no address of a target has this bit */
+#define FROM_C (1ull << FROM_C_BIT)
 
 static __always_inline __u64 thread_pointer(void)
 {
@@ -185,7 +187,10 @@ static __always_inline bool window_fill(struct scratch *s, __u64 frame)
 	return true;
 }
 
-/* Where in s->window an interpreter frame's head is, once it is there: among its neighbours, or alone, before them. */
+/*
+ * Where in s->window an interpreter frame's head is, once it is there: among its neighbours, or alone, before them.
+ * UNREADABLE: it cannot be read.
+ */
 static __always_inline __u64 frame_bring(struct scratch *s, __u64 frame)
 {
 	__u64 behind = frame - s->window_at;
@@ -194,8 +199,7 @@ static __always_inline __u64 frame_bring(struct scratch *s, __u64 frame)
 		return WINDOW_START + behind;
 	if (s->above - frame < WINDOW_SIZE && window_fill(s, frame))
 		return WINDOW_START + s->window_last;
-	s->unreadable = bpf_probe_read_user(s->window, FRAME_HEAD, (const void *)frame) != 0;
-	return 0;
+	return bpf_probe_read_user(s->window, FRAME_HEAD, (const void *)frame) ? UNREADABLE : 0;
 }
 
 /* Eight bytes of a frame's head, at a field's offset from where it begins. Fields are aligned: no mask cuts a bit off.
@@ -205,9 +209,10 @@ static __always_inline __u64 frame_field(const struct scratch *s, __u64 at, __u6
 	return *(const __u64 *)(s->window + (at & WINDOW_MASK & ~7ull) + (field & FIELD_MASK & ~7ull));
 }
 
-static __always_inline __u8 frame_byte(const struct scratch *s, __u64 at, __u64 field)
+/* Likewise the byte at an offset and, as the lower one, the byte before it. */
+static __always_inline __u16 frame_bytes(const struct scratch *s, __u64 at, __u64 field)
 {
-	return s->window[(at & WINDOW_MASK) + (field & FIELD_MASK)];
+	return *(const __u16 *)(s->window + (at & WINDOW_MASK & ~7ull) + (field - 1 & FIELD_MASK));
 }
 
 /* Adds a frame to those that were walked. False: there is no place for it. */
@@ -215,7 +220,7 @@ static __always_inline bool frame_add(struct scratch *s, __u64 frame, __u64 code
 				      __u64 from_c)
 {
 	/* Kept in memory: the verifier need not tell a round with three frames left out from one with four. */
-	__u64 depth = s->depth, step = (code ^ (__u64)instruction << 48 ^ from_c * FROM_C) * 0x9e3779b97f4a7c15ull;
+	__u64 depth = s->depth, step = (code ^ (__u64)instruction << 48 ^ from_c << FROM_C_BIT) * 0x9e3779b97f4a7c15ull;
 
 	if (depth >= NT_MAX_FRAMES)
 		return false;
@@ -249,14 +254,16 @@ __noinline __u64 python_walk_some(__u64 frame, __u32 which)
 	const struct nt_layout *layout = &s->layout;
 
 	for (__u64 i = 0; i < WALK_SOME && frame; i++) {
-		__u64 at = frame_bring(s, frame), previous, code, from_c = 0;
-		__u8 owner;
+		__u64 at = frame_bring(s, frame), previous, code, owner, flags;
 
-		if (s->unreadable)
+		if (at == UNREADABLE) {
+			s->unreadable = 1;
 			return 0;
+		}
 		barrier_var(at);
 		previous = frame_field(s, at, layout->frame_previous);
-		owner = frame_byte(s, at, layout->frame_owner);
+		flags = frame_bytes(s, at, layout->frame_owner);
+		owner = flags >> 8;
 		if (owner >= OWNER_C_STACK) {
 			/* 3.12 on: it is what C code entered the interpreter by. With no frame inside it, that is the
 			 * spare one. It is on the C stack, its caller where the others are. */
@@ -267,9 +274,8 @@ __noinline __u64 python_walk_some(__u64 frame, __u32 which)
 			continue;
 		}
 		code = frame_field(s, at, layout->frame_code) & ~1ull; /* 3.14 tags it */
-		if (layout->minor == 11) /* which says so itself, in the byte before: is_entry */
-			from_c = frame_byte(s, at, layout->frame_owner - 1) & 1;
-		if (!frame_add(s, frame, code, frame_field(s, at, layout->frame_instruction) - code, owner, from_c))
+		flags &= layout->minor == 11; /* which says itself that C entered it, in the byte before: is_entry */
+		if (!frame_add(s, frame, code, frame_field(s, at, layout->frame_instruction) - code, owner, flags))
 			break;
 		frame = previous;
 	}

@@ -199,10 +199,11 @@ def print_table(result):
         share["nettraced"], share["floor"]))
 
 
-def parse():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse(text, count, count_is="round trips of one loop"):
+    """The options that all parts of the bench have."""
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--count", type=int, default=30000, help="round trips of one loop")
+    parser.add_argument("--count", type=int, default=count, help=count_is)
     parser.add_argument("--hooks", default="auto", help="as nettraced's")
     parser.add_argument("--json", help="write the result there as well")
     default = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build", "nettraced")
@@ -211,27 +212,37 @@ def parse():
     return parser.parse_args()
 
 
+def take_rounds(options, run_round):
+    """What each of the rounds found."""
+    found = []
+    for number in range(options.rounds):
+        print("bench: round %d of %d" % (number + 1, options.rounds), file=sys.stderr)
+        found.append(run_round())
+    return found
+
+
+def write(result, options):
+    if options.json:
+        with open(options.json, "w") as out:
+            json.dump(result, out, indent=1)
+            out.write("\n")
+
+
 def main():
-    options = parse()
+    options = parse(__doc__, 30000)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     draw = random.Random(options.seed)
-    rounds = []
     with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
         build(directory)
         options.hooks = available_hooks(options)
         bench = Bench(options, stack, directory)
         for client in (bench.plain, bench.patched):
             bench.loop(client)  # warm up
-        for number in range(options.rounds):
-            print("bench: round %d of %d" % (number + 1, options.rounds), file=sys.stderr)
-            found = {way: getattr(bench, "run_" + way)() for way in draw.sample(WAYS, len(WAYS))}
-            rounds.append(found)
+        rounds = take_rounds(
+            options, lambda: {way: getattr(bench, "run_" + way)() for way in draw.sample(WAYS, len(WAYS))})
         result = summarise(rounds, bench.facts, options)
     print_table(result)
-    if options.json:
-        with open(options.json, "w") as out:
-            json.dump(result, out, indent=1)
-            out.write("\n")
+    write(result, options)
 
 
 if __name__ == "__main__":

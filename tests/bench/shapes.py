@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What tracing costs by the shape of what is traced: the same round trip from few frames, many frames, many threads.
 
-    shapes.py [--rounds N] [--count N] [--json FILE] [--nettraced PATH]
+    shapes.py [--rounds N] [--count N] [--hooks KIND] [--json FILE] [--nettraced PATH]
 
     shallow   one thread, as few Python frames as there can be
     fastapi   an endpoint of FastAPI under uvicorn, 32 frames deep
@@ -11,7 +11,6 @@ Each round runs each of them untraced and traced, in a random order; what tracin
 the difference within the round, and the ratio is to what it adds to `shallow` in the same round. No pass or fail.
 """
 
-import argparse
 import contextlib
 import http.client
 import json
@@ -27,7 +26,8 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
-from run import LIMIT, PYTHON, SETTLE, Bench, Tracer, available_hooks, build, cores  # noqa: E402
+from run import (  # noqa: E402
+    LIMIT, PYTHON, SETTLE, Bench, Tracer, available_hooks, build, cores, parse, take_rounds, write)
 
 SHAPES = ("shallow", "fastapi", "threads")
 
@@ -123,39 +123,22 @@ def print_table(result):
         print("%-10s %9.2f %9.2f %11.2f" % (shape, row["cpu_us"], row["cpu_added_us"], row["to_shallow"]))
 
 
-def parse():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--count", type=int, default=20000, help="round trips of one loop, a multiple of 200")
-    parser.add_argument("--hooks", default="auto", help="as nettraced's")
-    parser.add_argument("--json", help="write the result there as well")
-    default = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build", "nettraced")
-    parser.add_argument("--nettraced", default=os.environ.get("NETTRACED", default))
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**9))
-    return parser.parse_args()
-
-
 def main():
-    options = parse()
+    options = parse(__doc__, 20000, "round trips of one loop, a multiple of 200")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     draw = random.Random(options.seed)
     ways = [(shape, way) for shape in SHAPES for way in ("untraced", "traced")]
-    rounds = []
     with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
         build(directory)
         options.hooks = available_hooks(options)
         bench = Shapes(options, stack, directory)
         for shape in SHAPES:
             bench.measure(shape)  # warm up
-        for number in range(options.rounds):
-            print("bench: round %d of %d" % (number + 1, options.rounds), file=sys.stderr)
-            rounds.append({way: getattr(bench, way[1])(way[0]) for way in draw.sample(ways, len(ways))})
+        rounds = take_rounds(
+            options, lambda: {way: getattr(bench, way[1])(way[0]) for way in draw.sample(ways, len(ways))})
         result = summarise(rounds, bench)
     print_table(result)
-    if options.json:
-        with open(options.json, "w") as out:
-            json.dump(result, out, indent=1)
-            out.write("\n")
+    write(result, options)
 
 
 if __name__ == "__main__":
