@@ -99,6 +99,7 @@ struct tcp_sock {
 	__u32 copied_seq;
 	__u32 rcv_nxt;
 	__u32 total_retrans;
+	__u8 nonagle : 4;
 };
 
 struct file;

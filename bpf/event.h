@@ -153,6 +153,9 @@ enum nt_direction { NT_OUT = 0, NT_IN = 1 };
 /* Nothing was moved: the owner wants these `bytes` (0: not known how many) to be sent, and others will do it later: an
  * event loop, for a transport that collects writes or for a socket that was full. They are in later segments again. */
 #define NT_SEGMENT_INTENT 0x04
+/* Sent where a message goes on, on a socket without TCP_NODELAY: the kernel may hold it back until what was sent before
+ * is acknowledged (Nagle's algorithm). */
+#define NT_SEGMENT_NAGLE 0x08
 
 /*
  * Bytes that one thread sent or received with one system call. h.time is when the last of them was handed over. Where

@@ -15,6 +15,8 @@
 #define TCP_LAST_ACK 9
 #define TCP_LISTEN 10
 
+#define TCP_NAGLE_OFF 1 /* of tcp_sock.nonagle */
+
 #define SHUTDOWN_RECEIVE 1
 #define SHUTDOWN_SEND 2
 #define SHUTDOWN_BOTH 3
@@ -153,6 +155,13 @@ static __always_inline __u16 retransmits_since(struct sock *sk, struct socket_st
 
 	state->retransmits = total;
 	return more < 0xffff ? more : 0xffff;
+}
+
+static __always_inline bool socket_may_delay(struct sock *sk)
+{
+	const struct tcp_sock *tcp = (void *)sk;
+
+	return !(BPF_CORE_READ_BITFIELD_PROBED(tcp, nonagle) & TCP_NAGLE_OFF);
 }
 
 /*
@@ -340,7 +349,8 @@ static __noinline void segment_send(const struct nt_target *target, struct threa
 	record->owner = s->owner;
 	record->calls = 1;
 	record->retransmits = call->retransmits;
-	record->flags = (call->turn ? NT_SEGMENT_TURN : 0) | (!call->bytes && !call->error ? NT_SEGMENT_EOF : 0);
+	record->flags = (call->turn ? NT_SEGMENT_TURN : 0) | (!call->bytes && !call->error ? NT_SEGMENT_EOF : 0) |
+			(call->nagle ? NT_SEGMENT_NAGLE : 0);
 	at = owner_append(s, at);
 	s->end = at;
 	s->room = call->allowed < NT_MAX_PAYLOAD ? call->allowed : NT_MAX_PAYLOAD;
@@ -419,6 +429,7 @@ static __noinline void on_segment(const struct nt_target *target, struct thread 
 		state->sender = id;
 	else
 		call->first = now; /* until now it only waited */
+	call->nagle = direction == NT_OUT && !call->turn && call->bytes && socket_may_delay(sk);
 	call->retransmits = direction == NT_IN && call->turn ? retransmits_since(sk, state) : 0;
 	state->pid = id >> 32;
 	state->tid = id;

@@ -45,7 +45,8 @@ struct socket_call {
 	__u64 sent;	   /* of them, those in records already */
 	__u64 allowed;	   /* bytes of payload that its records may still carry */
 	__s32 error;	   /* errno, positive */
-	__u16 turn;	   /* 1: with it a message begins */
+	__u8 turn;	   /* 1: with it a message begins */
+	__u8 nagle;	   /* 1: NT_SEGMENT_NAGLE */
 	__u16 retransmits; /* struct nt_segment's */
 };
 

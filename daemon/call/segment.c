@@ -232,8 +232,10 @@ static void count_send(struct connection *connection, const struct nt_segment *s
 
 	if (!open && !connection->protocol && !turn)
 		open = connection->youngest;
-	if (open)
-		open->call.sends += segment->calls;
+	if (!open)
+		return;
+	open->call.sends += segment->calls;
+	open->call.held_back |= (segment->flags & NT_SEGMENT_NAGLE) != 0;
 }
 
 static void take_request(struct feeding *feeding, const uint8_t *data, bool turn)

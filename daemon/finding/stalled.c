@@ -3,9 +3,10 @@
  *
  * Who sends a message in two parts has Nagle's algorithm hold back the second until the first is acknowledged, which
  * the other side delays by 40 ms in the hope of data to send it with. That shows as a wait of that length after a
- * request of several sends, or between the parts of a small answer. But a backend may just take so long: so it counts
- * only where other calls of the operation took far less, and hardly any took something in between. Packets that had to
- * be sent again are counted by the kernel.
+ * request of several sends on a socket without TCP_NODELAY, or between the parts of a small answer. But a backend may
+ * just take so long: other calls of the operation have to have taken far less, if there are any, and for an answer
+ * there must be; and hardly any may have taken something in between. Packets that had to be sent again are counted by
+ * the kernel.
  */
 #include <stdlib.h>
 
@@ -78,7 +79,7 @@ static enum stall shape_of(const struct run_call *call, const struct finding_rul
 {
 	if (call->retransmits)
 		return SENT_AGAIN;
-	if (call->sends > 1 && is_between(call->out_last, call->in_first, rules))
+	if (call->sends > 1 && call->held_back && is_between(call->out_last, call->in_first, rules))
 		return REQUEST_IN_PARTS;
 	if (call->bytes_in <= SMALL_ANSWER && is_between(call->in_first, call->in_last, rules))
 		return ANSWER_IN_PARTS;
@@ -99,7 +100,9 @@ static void learn(struct remember_value *known, const struct run_call *call, con
 /* Do others take far less than a call that looks like this, and hardly any something in between? */
 static bool is_unusual(const struct remember_value *known, enum stall shape, uint64_t length)
 {
-	if (!known->other || length < FAR_LESS * known->number)
+	if (!known->other)
+		return shape == REQUEST_IN_PARTS;
+	if (length < FAR_LESS * known->number)
 		return false;
 	return shape == SENT_AGAIN || known->third * HARDLY_ANY <= known->other;
 }
@@ -133,20 +136,26 @@ static uint32_t take_calls(const struct plan *plan, const struct call_group *gro
 static void look_at(struct plan *plan, const struct call_group *group, struct remember_table *operations, bool *marks)
 {
 	struct remember_value *known = remember_put(operations, group->id, plan->run->ended);
+	uint64_t usual = 0, delay = plan->rules->stalled.from;
 	enum stall shape = NOT_STALLED;
 	struct plan_proposal *proposal;
 	uint32_t count;
-	uint64_t usual;
 
 	if (!known)
 		return;
 	count = take_calls(plan, group, known, marks, &shape);
-	usual = known->number;
+	if (known->other) {
+		usual = known->number;
+		delay = UINT64_MAX;
+	}
 	proposal = count ? group_propose(plan, group, FINDING_STALLED, PLAN_SHORTEN, marks, count) : NULL;
 	if (!proposal)
 		return;
-	for (uint32_t k = 0; k < count; k++)
-		proposal->less[k] = length_of(&plan->run->made[proposal->calls[k]]) - usual;
+	for (uint32_t k = 0; k < count; k++) {
+		uint64_t more = length_of(&plan->run->made[proposal->calls[k]]) - usual;
+
+		proposal->less[k] = more < delay ? more : delay;
+	}
 	proposal->needless = count;
 	proposal->evidence = words[shape].evidence;
 	proposal->remedy = words[shape].remedy;

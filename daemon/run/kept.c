@@ -70,6 +70,7 @@ void kept_add(struct run_stage *stage, struct open_run *run, const struct bindin
 	    .client_error = call->client_error,
 	    .pooled = call->pooled,
 	    .round_trip = call->round_trip,
+	    .held_back = call->held_back,
 	    .late = binding->late,
 	    .content = content_hold(call->content),
 	};

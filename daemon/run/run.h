@@ -69,7 +69,7 @@ struct run_call {
 	uint32_t sends, retransmits; /* likewise */
 	uint64_t lane; /* name of what made it: a thread, a task; calls of one lane are made one after the other */
 	const struct run_site *site; /* NULL: not known */
-	bool answered, error, client_error, pooled, round_trip;
+	bool answered, error, client_error, pooled, round_trip, held_back;
 	bool late;		      /* made when the run was over */
 	struct call_content *content; /* NULL: not known */
 };

@@ -339,7 +339,7 @@ static void test_sends(void **state)
 	in(world, 1, "HTTP/1.1 204 No Content\r\n\r\n");
 	open_socket(world, 2, NT_ROLE_CLIENT, 99);
 	out(world, 2, "\x01");
-	move_hole(world, 2, NT_OUT, "\x02", 1, 1, NO_TURN);
+	move_hole(world, 2, NT_OUT, "\x02", 1, 1, NO_TURN | NT_SEGMENT_NAGLE);
 	again = 3;
 	in(world, 2, "a");
 	move_hole(world, 2, NT_IN, "b", 1, 1, NO_TURN);
@@ -350,6 +350,7 @@ static void test_sends(void **state)
 	assert_int_equal(nth(world, 0)->sends, 3);
 	assert_int_equal(nth(world, 1)->sends, 1);
 	assert_int_equal(nth(world, 2)->sends, 2);
+	assert_true(nth(world, 2)->held_back && !nth(world, 0)->held_back && !nth(world, 3)->held_back);
 	assert_int_equal(nth(world, 2)->retransmits, 3);
 	assert_int_equal(nth(world, 3)->sends, 1);
 	assert_int_equal(nth(world, 3)->retransmits, 0);

@@ -1011,6 +1011,16 @@ static struct run_call *post(uint64_t wait, uint64_t parts)
 	return call;
 }
 
+/* Likewise in two sends, of which the second may be held back. */
+static struct run_call *post_in_parts(uint64_t wait)
+{
+	struct run_call *call = post(wait, 0);
+
+	call->sends = 2;
+	call->held_back = true;
+	return call;
+}
+
 static uint64_t some_stall(void)
 {
 	return 39 + test_random_below(10);
@@ -1021,9 +1031,9 @@ static void test_request_in_parts(void **state)
 	const struct finding *found;
 
 	(void)state;
-	post(1, 0)->sends = 2;
+	post_in_parts(1);
 	for (int i = 0; i < 3; i++)
-		post(some_stall(), 0)->sends = 2;
+		post_in_parts(some_stall());
 	found = only(FINDING_STALLED);
 	assert_int_equal(found->needless, 3);
 	assert_string_equal(found->evidence, "a request in parts waits for a delayed acknowledgement");
@@ -1039,12 +1049,36 @@ static void test_request_at_once(void **state)
 	assert_int_equal(count_of(FINDING_STALLED), 0);
 }
 
-/* The backend takes its time, for all of them. */
+/* All of them wait: there is nothing to compare, and the delay is the least that it can be. */
+static void test_all_in_parts(void **state)
+{
+	const struct finding *found;
+
+	(void)state;
+	post_in_parts(some_stall());
+	post_in_parts(some_stall());
+	found = only(FINDING_STALLED);
+	assert_int_equal(found->needless, 2);
+	assert_in_range(found->saving.expected, 75 * MADE_MS, 77 * MADE_MS);
+}
+
+/* With TCP_NODELAY nothing is held back: the backend takes so long. */
+static void test_no_delay(void **state)
+{
+	(void)state;
+	post_in_parts(1)->held_back = false;
+	for (int i = 0; i < 8; i++)
+		post_in_parts(some_stall())->held_back = false;
+	assert_int_equal(count_of(FINDING_STALLED), 0);
+}
+
+/* As long in one send: the backend takes its time, for all of them. */
 static void test_backend_that_takes_as_long(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 8; i++)
-		post(some_stall(), 0)->sends = 2;
+		post(some_stall(), 0);
+	post_in_parts(some_stall());
 	assert_int_equal(count_of(FINDING_STALLED), 0);
 }
 
@@ -1053,8 +1087,8 @@ static void test_backend_that_takes_any_time(void **state)
 {
 	(void)state;
 	for (uint64_t wait = 1; wait < 100; wait += 7)
-		post(wait, 0)->sends = 2;
-	post(some_stall(), 0)->sends = 2;
+		post_in_parts(wait);
+	post_in_parts(some_stall());
 	assert_int_equal(count_of(FINDING_STALLED), 0);
 }
 
@@ -1062,9 +1096,9 @@ static void test_backend_that_takes_any_time(void **state)
 static void test_stall_against_earlier_runs(void **state)
 {
 	(void)state;
-	post(1, 0)->sends = 2;
+	post_in_parts(1);
 	next_run(0);
-	post(some_stall(), 0)->sends = 2;
+	post_in_parts(some_stall());
 	assert_int_equal(only(FINDING_STALLED)->needless, 1);
 }
 
@@ -1186,6 +1220,8 @@ int main(void)
 	    CASE(test_reconnect_with_handshakes),
 	    CASE(test_request_in_parts),
 	    CASE(test_request_at_once),
+	    CASE(test_all_in_parts),
+	    CASE(test_no_delay),
 	    CASE(test_backend_that_takes_as_long),
 	    CASE(test_backend_that_takes_any_time),
 	    CASE(test_stall_against_earlier_runs),
