@@ -76,8 +76,7 @@ struct call {
 	 * CALL_REQUEST: its first one. Of one thread, they tell what it did between. */
 	struct call_times out_times, in_times;
 	bool round_trip; /* the first call of its message: a pipeline counts once */
-	bool
-	    held_back; /* a later one of the sends may have been, until the first was acknowledged (NT_SEGMENT_NAGLE) */
+	bool held_back;	 /* its later sends may have been, until the first was acknowledged (NT_SEGMENT_NAGLE) */
 	bool error, client_error, answered;
 	int error_number; /* errno of a connection's end; 0 where the answer itself said error, or none */
 	bool pooled;	  /* struct protocol's */

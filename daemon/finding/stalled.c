@@ -69,21 +69,32 @@ static uint64_t length_of(const struct run_call *call)
 	return call->in_last > call->out_first ? call->in_last - call->out_first : 0;
 }
 
-static bool is_between(uint64_t from, uint64_t to, const struct finding_rules *rules)
+/* Does it take from `least` to `most` ns? */
+static bool takes(uint64_t from, uint64_t to, uint64_t least, uint64_t most)
 {
-	return to > from && to - from >= rules->stalled.from && to - from <= rules->stalled.to;
+	return to > from && to - from >= least && to - from <= most;
 }
 
 /* What it looks like, taken by itself. */
 static enum stall shape_of(const struct run_call *call, const struct finding_rules *rules)
 {
+	uint64_t from = rules->stalled.from, to = rules->stalled.to;
+
 	if (call->retransmits)
 		return SENT_AGAIN;
-	if (call->sends > 1 && call->held_back && is_between(call->out_last, call->in_first, rules))
+	if (call->sends > 1 && call->held_back && takes(call->out_last, call->in_first, from, to))
 		return REQUEST_IN_PARTS;
-	if (call->bytes_in <= SMALL_ANSWER && is_between(call->in_first, call->in_last, rules))
+	if (call->bytes_in <= SMALL_ANSWER && takes(call->in_first, call->in_last, from, to))
 		return ANSWER_IN_PARTS;
 	return NOT_STALLED;
+}
+
+/* Does it take as long as it does for no other reason? One that was held back may wait longer where a machine is busy.
+ */
+static bool tells_usual(const struct run_call *call, const struct finding_rules *rules)
+{
+	return shape_of(call, rules) == NOT_STALLED &&
+	       !(call->held_back && takes(call->out_last, call->in_first, rules->stalled.from, UINT64_MAX));
 }
 
 static void learn(struct remember_value *known, const struct run_call *call, const struct finding_rules *rules)
@@ -119,7 +130,7 @@ static uint32_t take_calls(const struct plan *plan, const struct call_group *gro
 	uint32_t counts[STALLS] = {0}, count = 0;
 
 	for (uint32_t i = group->first; i != GROUP_NO_CALL; i = plan->groups->next[i])
-		if (can_be_judged(&plan->run->made[i]) && shape_of(&plan->run->made[i], plan->rules) == NOT_STALLED)
+		if (can_be_judged(&plan->run->made[i]) && tells_usual(&plan->run->made[i], plan->rules))
 			learn(known, &plan->run->made[i], plan->rules);
 	for (uint32_t i = group->first; i != GROUP_NO_CALL; i = plan->groups->next[i]) {
 		const struct run_call *call = &plan->run->made[i];

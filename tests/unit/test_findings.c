@@ -1062,6 +1062,16 @@ static void test_all_in_parts(void **state)
 	assert_in_range(found->saving.expected, 75 * MADE_MS, 77 * MADE_MS);
 }
 
+/* Where a machine is busy it takes longer, which says nothing of the backend. */
+static void test_stall_on_a_busy_machine(void **state)
+{
+	(void)state;
+	post_in_parts(some_stall());
+	for (int i = 0; i < 4; i++)
+		post_in_parts(61 + test_random_below(20));
+	assert_int_equal(only(FINDING_STALLED)->needless, 1);
+}
+
 /* With TCP_NODELAY nothing is held back: the backend takes so long. */
 static void test_no_delay(void **state)
 {
@@ -1221,6 +1231,7 @@ int main(void)
 	    CASE(test_request_in_parts),
 	    CASE(test_request_at_once),
 	    CASE(test_all_in_parts),
+	    CASE(test_stall_on_a_busy_machine),
 	    CASE(test_no_delay),
 	    CASE(test_backend_that_takes_as_long),
 	    CASE(test_backend_that_takes_any_time),
