@@ -440,24 +440,39 @@ static void apply(const struct plan *plan, struct schedule *schedule, const stru
 
 /* --- the timeline with all changes --- */
 
-/* When its first byte leaves: all that it waits for is over, and Python has done what it does in between. */
-static uint64_t block_start(const struct schedule *schedule, uint32_t number, const struct margins *margins,
-			    uint64_t before)
+/* Is it no longer the first on a connection of its own? */
+static bool connects_no_more(const struct plan *plan, const struct schedule *schedule, uint32_t number)
 {
+	const struct timeline_block *block = &schedule->timeline->blocks[number];
+	uint32_t first = schedule->timeline->order[block->first];
+
+	return block->call != TIMELINE_NONE && !schedule->gone[block->call] &&
+	       plan->run->made[first].kind == CALL_CONNECT && schedule->gone[first];
+}
+
+/* When its first byte leaves: all that it waits for is over, and Python has done what it does in between. */
+static uint64_t block_start(const struct plan *plan, const struct schedule *schedule, uint32_t number, uint64_t before,
+			    enum level level)
+{
+	const struct margins *margins = schedule->margins[level];
 	const struct timeline *timeline = schedule->timeline;
 	const struct timeline_block *block = &timeline->blocks[number];
 	bool released = block->released_by != TIMELINE_NONE;
 	uint64_t start = released ? schedule->finished[block->released_by] : timeline->began;
 	uint64_t between = block->gap - margins[number].before - (released ? margins[block->released_by].after : 0);
 
-	start += between + before;
+	between += before;
+	/* At best, Python has done as much for the connection as it does for a call. */
+	if (level == HIGH && connects_no_more(plan, schedule, number))
+		between -= least(between, 2 * schedule->margins[EXPECTED][number].before);
+	start += between;
 	if (block->before != TIMELINE_NONE)
 		start = most(start, schedule->ended[block->before]);
 	for (uint32_t k = 0; k < block->join_count; k++) {
 		const struct timeline_block *other = &timeline->blocks[timeline->by_end[block->joined + k]];
 
 		if (timeline_waits_for(timeline, block, other))
-			start = most(start, schedule->ended[timeline->by_end[block->joined + k]] + between + before);
+			start = most(start, schedule->ended[timeline->by_end[block->joined + k]] + between);
 	}
 	return start;
 }
@@ -533,7 +548,8 @@ static void place_block(struct plan *plan, struct schedule *schedule, uint32_t n
 	} else {
 		own = (struct margins){0};
 	}
-	start = wait_for_given(plan, schedule, number, block_start(schedule, number, margins, own.before), level);
+	start = block_start(plan, schedule, number, own.before, level);
+	start = wait_for_given(plan, schedule, number, start, level);
 	if (schedule->fixed[number] != NOT_FIXED)
 		place_given(schedule, number, start);
 	schedule->ended[number] = start + length;

@@ -372,7 +372,8 @@ struct summary_prediction summary_predict(const struct summary *summary, const s
 	if (!any)
 		return prediction;
 	prediction.then = histogram_quantile(&analysed->then, 0.5);
-	prediction.low = histogram_quantile(&analysed->best, 0.5);
-	prediction.high = histogram_quantile(&analysed->worst, 0.5);
+	/* Runs differ as well: it has the middle half of them. */
+	prediction.low = histogram_quantile(&analysed->best, 0.25);
+	prediction.high = histogram_quantile(&analysed->worst, 0.75);
 	return prediction;
 }

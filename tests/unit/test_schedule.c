@@ -345,6 +345,24 @@ static void test_connect(void **state)
 	assert_saving(3 * MADE_MS, 3 * MADE_MS, 3 * MADE_MS);
 }
 
+/* At best, what lies before a connect was for it, as much as a library takes. */
+static void test_connect_at_best(void **state)
+{
+	struct finding_saving found;
+
+	(void)state;
+	for (int i = 0; i < 8; i++)
+		place(1, 2 + 6 * i, 5); /* 1 ms between */
+	place(1, 60, 1)->kind = CALL_CONNECT;
+	place(1, 62, 5);
+	library_learn(&plan);
+	propose(PLAN_REMOVE, 8, 8);
+	found = saving();
+	assert_int_equal(found.low, MADE_MS);
+	assert_int_equal(found.expected, MADE_MS);
+	assert_in_range(found.high, 1900 * US, 2100 * US);
+}
+
 /* What is made when the run is over, or goes on then, takes nothing of its time. */
 static void test_late(void **state)
 {
@@ -465,6 +483,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_two_lanes, begin, end),
 	    cmocka_unit_test_setup_teardown(test_pipeline, begin, end),
 	    cmocka_unit_test_setup_teardown(test_connect, begin, end),
+	    cmocka_unit_test_setup_teardown(test_connect_at_best, begin, end),
 	    cmocka_unit_test_setup_teardown(test_late, begin, end),
 	    cmocka_unit_test_setup_teardown(test_no_calls, begin, end),
 	    cmocka_unit_test_setup_teardown(test_any_run_as_it_is, begin, end),
