@@ -7,12 +7,15 @@ takes a few milliseconds, so that it is a call worth looking at.
 """
 
 import collections
+import ctypes
 import gzip
 import json
 import os
 import random
+import socket
 import socketserver
 import ssl
+import struct
 import sys
 import threading
 import time
@@ -43,6 +46,7 @@ class Answer:
     def __init__(self, value, status=200, delay=None, headers=(), zipped=False, pieces=0):
         self.body = json.dumps(value).encode()
         self.status, self.delay, self.headers, self.pieces = status, delay, dict(headers), pieces
+        self.deaf = False  # from before the answer on, for a while
         if zipped:
             self.body = gzip.compress(self.body)
             self.headers["Content-Encoding"] = "gzip"
@@ -104,7 +108,17 @@ def answer(scenario, number, words, path):
         reply.pieces = 4
     if what == "slow":
         reply.delay = 0.045
+    if what == "late" and visit == 3:
+        reply.delay = 0.25
+    reply.deaf = what == "deaf" and visit == 2
     return reply
+
+
+def deafen(sock):
+    """Drops what comes on the connection, until the client's kernel is about to send it again (tcp(7): after 200 ms)."""
+    attach, detach, drop = 26, 27, ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))  # socket(7)
+    sock.setsockopt(socket.SOL_SOCKET, attach, struct.pack("HP", 1, ctypes.addressof(drop)))
+    threading.Timer(0.15, sock.setsockopt, (socket.SOL_SOCKET, detach, 0)).start()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -122,6 +136,8 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         time.sleep(plan.delay if reply.delay is None else reply.delay)
+        if reply.deaf:
+            deafen(self.connection)
         self.send_response_only(reply.status)
         for name, value in reply.headers.items():
             self.send_header(name, value)

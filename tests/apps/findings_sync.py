@@ -652,6 +652,29 @@ def stall_slow_backend(number):
     return "ok"
 
 
+def post_alone(path):
+    """Three on a connection of their own."""
+    wire = Wire(1)
+    for _ in range(3):
+        wire.ask([b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}" % path.encode()])
+    wire.reader.close()
+    wire.sock.close()
+
+
+@scenario
+def stall_lost(number):
+    """The last one does not get through at first."""
+    post_alone(plan("stall_lost", number).path("deaf"))
+    return "ok"
+
+
+@scenario
+def stall_late(number):
+    """The last one takes as long as if it had not."""
+    post_alone(plan("stall_late", number).path("late"))
+    return "ok"
+
+
 # --- other shapes ---
 
 

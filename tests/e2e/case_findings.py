@@ -82,6 +82,8 @@ SCENARIOS = {
     "start_tls_kept": [],
     "stall_nagle": [Truth("stalled", "POST /stall_nagle/?/order", None, "wire", protocol="http")],
     "stall_no_delay": [],
+    "stall_lost": [Truth("stalled", "POST /stall_lost/?/deaf", 1, "wire", protocol="http")],
+    "stall_late": [],
     "stall_one_send": [],
     "stall_slow_backend": [],
     "stream_read": [],
