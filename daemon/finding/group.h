@@ -8,6 +8,7 @@
 #include "plan.h"
 
 #define GROUP_NO_CALL UINT32_MAX
+#define DNS_PORT 53 /* how look-ups are known, which are a kind of their own */
 
 struct call_group {
 	uint64_t id;	      /* of the operation at this backend: the same in all runs */

@@ -104,7 +104,7 @@ static void closed(struct finding_stage *stage, const struct call_closing *closi
 
 static bool is_connect(const struct run_call *call)
 {
-	return call->kind == CALL_CONNECT && call->answered;
+	return call->kind == CALL_CONNECT && call->answered && call->where.port != DNS_PORT;
 }
 
 /* A number for what this place in the code connects to in this endpoint. */

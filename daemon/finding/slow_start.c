@@ -5,8 +5,6 @@
 
 #include "group.h"
 
-#define DNS_PORT 53
-
 /* How something that comes before the first request is known, and what would spare it. */
 struct beginning {
 	const char *protocol, *operation; /* NULL: any */

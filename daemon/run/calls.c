@@ -66,6 +66,7 @@ static void remember(struct run_stage *stage, struct callers *callers, const str
 	}
 	callers->connection = call->connection;
 	callers->first = call->out_first;
+	callers->connected = call->kind == CALL_CONNECT;
 	callers->frame = who_frame(&call->owner, stack, stack->verdict.index);
 	callers->index = stack->verdict.index;
 	callers->count = stack->verdict.outside;
@@ -74,11 +75,14 @@ static void remember(struct run_stage *stage, struct callers *callers, const str
 	callers->known = states != NULL;
 }
 
-/* Another request in the same message, or in the same system call. */
+/*
+ * Another request in the same message, or in the same system call; or what C code first asks on the connection that it
+ * has just made, like a name look-up or a client library in C.
+ */
 static bool is_same_message(const struct callers *last, const struct call *call, const struct stack *stack)
 {
 	return call->kind == CALL_EXCHANGE && call->connection == last->connection && stack == last->stack &&
-	       (!call->round_trip || call->out_first == last->first);
+	       (!call->round_trip || call->out_first == last->first || last->connected);
 }
 
 /* Has the caller number `i` moved on, as far as its instruction and, if it came, its state tell? */

@@ -67,6 +67,7 @@ struct callers {
 	uint16_t index;		    /* of the endpoint's frame */
 	uint16_t count;		    /* of states: one for each caller of the endpoint in its lane */
 	bool known;		    /* the states came */
+	bool connected;		    /* the last call was a connect */
 	uint32_t at[NT_MAX_FRAMES]; /* the instruction that each state was with */
 	uint32_t states[NT_MAX_FRAMES];
 };

@@ -339,7 +339,7 @@ def findings_of_names(lab):
     if lab.root != "/":
         raise Skip("what a root's resolver reads is not in /etc")
     container = Container(lab, "mount", "net")
-    for name, text in (("resolv.conf", "nameserver 127.0.0.1\n"), ("nsswitch.conf", "hosts: dns\n")):
+    for name, text in (("resolv.conf", "nameserver 127.0.0.1\noptions use-vc\n"), ("nsswitch.conf", "hosts: dns\n")):
         with open(lab.path(name), "w") as file:
             file.write(text)
         status, _, err = lab.run(*container.inside(), "mount", "--bind", lab.path(name), "/etc/" + name)
