@@ -6,6 +6,8 @@
  */
 #include "passing.h"
 
+#include "index.h"
+
 #define MAX_VALUES 65536 /* different ones in the requests of a run; what is asked with more is `cut` */
 #define FILTER_SHARE 16	 /* bits of the filter for each value */
 #define NOWHERE UINT32_MAX
@@ -112,6 +114,40 @@ static bool set_giver(struct plan *plan, const struct values *values, struct val
 	return true;
 }
 
+/* Reads of the run so far, and when the last call ended that may have changed something. */
+struct reads {
+	struct plan_index asked;
+	uint64_t changed;
+};
+
+/* Was it asked and answered before, and nothing changed since? Then its answer says what was known from there. */
+static bool is_said_again(const struct run *run, struct reads *reads, uint32_t i)
+{
+	const struct run_call *call = &run->made[i], *before;
+	const struct call_content *content = call->content;
+	struct index_entry *entry;
+
+	if (call->kind == CALL_CONNECT)
+		return false;
+	if (!call->answered || !content || content->access != PROTOCOL_READ) {
+		reads->changed = call->answered && call->in_last > reads->changed ? call->in_last : reads->changed;
+		if (!call->answered)
+			reads->changed = UINT64_MAX;
+		return false;
+	}
+	if (!content->request || !content->answer || content->request_cut || content->answer_cut)
+		return false;
+	entry = index_get(&reads->asked, index_id(&call->where, (uint32_t)call->kind, content->request));
+	before = &run->made[entry->call];
+	if (entry->known && entry->answer == content->answer && before->in_last <= call->out_first &&
+	    before->out_first >= reads->changed)
+		return true;
+	entry->known = true;
+	entry->call = i;
+	entry->answer = content->answer;
+	return false;
+}
+
 /* An answer that repeats what was asked before it began is no source of that. */
 static bool take_answer(struct plan *plan, const struct values *values, uint32_t i)
 {
@@ -186,16 +222,17 @@ const struct passing *passing_look(struct plan *plan)
 {
 	const struct run *run = plan->run;
 	struct values values = {0};
+	struct reads reads = {.changed = 0};
 	struct passing *passing;
 
 	if (plan->passing)
 		return plan->passing;
 	passing = plan_allocate(plan, run->made_count * sizeof(*passing));
-	if (!passing || !begin_values(plan, &values))
+	if (!passing || !begin_values(plan, &values) || !index_begin(plan, run->made_count, &reads.asked))
 		return NULL;
 	take_requests(run, &values, passing);
 	for (uint32_t i = 0; values.count && i < run->made_count; i++)
-		if (!take_answer(plan, &values, i))
+		if (!is_said_again(run, &reads, i) && !take_answer(plan, &values, i))
 			return NULL;
 	for (uint32_t i = 0; i < run->made_count; i++)
 		if (!trace_back(plan, &values, &run->made[i], &passing[i]))

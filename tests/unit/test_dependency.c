@@ -99,6 +99,25 @@ static void test_value_from_many(void **state)
 	assert_int_equal(between(1, 2), DEPENDENCY_SEEN);
 }
 
+/* The same was asked and answered before: who needs it had it from there, unless something was written since. */
+static void test_said_again(void **state)
+{
+	uint32_t passed = value();
+	uint64_t key = made_number(), answer = made_number();
+
+	(void)state;
+	made_answers_with(made_get(&made, key, answer), passed);
+	made_answers_with(made_get(&made, key, answer), passed);
+	made_set(&made, made_number());
+	made_answers_with(made_get(&made, key, answer), passed);
+	made_answers_with(made_get(&made, key, answer + 1), passed);
+	made_asks_with(http(), passed);
+	assert_int_equal(between(0, 5), DEPENDENCY_SEEN);
+	assert_int_equal(between(1, 5), DEPENDENCY_NONE);
+	assert_int_equal(between(3, 5), DEPENDENCY_SEEN);
+	assert_int_equal(between(4, 5), DEPENDENCY_SEEN);
+}
+
 /* The answer repeats what was asked: who asks with it again has it from where the first one had it. */
 static void test_echo(void **state)
 {
@@ -332,6 +351,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_value, begin, end),
 	    cmocka_unit_test_setup_teardown(test_value_for_many, begin, end),
 	    cmocka_unit_test_setup_teardown(test_value_from_many, begin, end),
+	    cmocka_unit_test_setup_teardown(test_said_again, begin, end),
 	    cmocka_unit_test_setup_teardown(test_echo, begin, end),
 	    cmocka_unit_test_setup_teardown(test_known_to_another, begin, end),
 	    cmocka_unit_test_setup_teardown(test_known_from_the_request, begin, end),
