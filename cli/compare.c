@@ -55,6 +55,7 @@ static void read_figures(const json_t *endpoint, double ret_values[FIGURE_COUNT]
 		const char *name, *inner;
 	} places[] = {
 	    {FIGURE_RUNS, "runs", NULL},
+	    {FIGURE_INEXACT_RUNS, "inexact_runs", NULL},
 	    {FIGURE_ERRORS, "errors", NULL},
 	    {FIGURE_CALLS_PER_RUN, "calls_per_run", NULL},
 	    {FIGURE_ROUND_TRIPS_PER_RUN, "round_trips_per_run", NULL},
@@ -72,6 +73,9 @@ static void read_figures(const json_t *endpoint, double ret_values[FIGURE_COUNT]
 		return;
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
 		ret_values[places[i].figure] = compare_number(endpoint, places[i].name, places[i].inner);
+	if (isnan(ret_values[FIGURE_INEXACT_RUNS])) /* it only says whether there are any */
+		ret_values[FIGURE_INEXACT_RUNS] =
+		    json_is_true(json_object_get(endpoint, "runs_exact")) ? 0 : ret_values[FIGURE_RUNS];
 	ret_values[FIGURE_FINDINGS] = (double)json_array_size(json_object_get(endpoint, "findings"));
 	ret_values[FIGURE_NEEDLESS_CALLS_PER_RUN] = count_needless(endpoint);
 	ret_values[FIGURE_SAVING] =
@@ -123,11 +127,18 @@ struct compared *compare_endpoints(json_t *before, json_t *after, size_t *ret_co
 	return all;
 }
 
+bool compare_is_exact(const struct compared *compared, enum figure figure)
+{
+	return (!compared->before || figures_are_exact(compared->was, figure)) &&
+	       (!compared->after || figures_are_exact(compared->is, figure));
+}
+
 bool compare_is_enough(const struct compared *compared, enum figure figure)
 {
 	double least = figure_types[figure].least_runs;
 
-	return compared->was[FIGURE_RUNS] >= least && compared->is[FIGURE_RUNS] >= least;
+	return compared->was[FIGURE_RUNS] >= least && compared->is[FIGURE_RUNS] >= least &&
+	       compare_is_exact(compared, figure);
 }
 
 static bool are_alike(const json_t *one, const json_t *other)

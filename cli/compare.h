@@ -18,6 +18,9 @@ struct compared {
 /* In the order of `after`, then those that are in `before` only. To be freed; NULL without memory. */
 struct compared *compare_endpoints(json_t *before, json_t *after, size_t *ret_count);
 
+/* Is it one of runs that were told apart, on the sides that have it? */
+bool compare_is_exact(const struct compared *compared, enum figure figure);
+
 /* Is a change of this figure more than the luck of a few runs? */
 bool compare_is_enough(const struct compared *compared, enum figure figure);
 

@@ -18,7 +18,7 @@
 
 /* What the page has printed that wants a line which explains it. */
 struct signs {
-	bool few_runs;
+	bool few_runs, inexact;
 };
 
 static const char *text_of(const json_t *object, const char *name, char *ret_text, size_t size)
@@ -49,7 +49,7 @@ static void format_value(enum figure figure, double value, char *ret_text, size_
 		snprintf(ret_text, size, "-");
 	else if (figure >= FIGURE_SAVING)
 		words_time(value * 1e6, ret_text, size);
-	else if (figure == FIGURE_RUNS || figure == FIGURE_ERRORS || figure == FIGURE_FINDINGS)
+	else if (figure <= FIGURE_ERRORS || figure == FIGURE_FINDINGS)
 		snprintf(ret_text, size, "%.0f", value);
 	else
 		snprintf(ret_text, size, "%.1f", value);
@@ -75,7 +75,10 @@ static void put_figure(FILE *stream, const struct compared *one, enum figure fig
 	/* How many runs there were is a matter of load and time. */
 	format_change(figure == FIGURE_RUNS ? NAN : figure_change(one->was[figure], one->is[figure]), change,
 		      sizeof(change));
-	if (!compare_is_enough(one, figure) && *change) {
+	if (!compare_is_exact(one, figure)) {
+		snprintf(change, sizeof(change), "~");
+		signs->inexact = true;
+	} else if (!compare_is_enough(one, figure) && *change) {
 		snprintf(change, sizeof(change), "few runs");
 		signs->few_runs = true;
 	}
@@ -203,5 +206,7 @@ int diff_put_text(FILE *stream, const struct diff *diff)
 			"\nfew runs: not enough to tell a change from chance; a p50 takes %u runs on both sides, a p95 "
 			"%u\n",
 			figure_types[FIGURE_WALL_P50].least_runs, figure_types[FIGURE_WALL_P95].least_runs);
+	if (signs.inexact)
+		fprintf(stream, "\n~: runs could not be told apart and count as one\n");
 	return 0;
 }

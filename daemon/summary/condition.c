@@ -254,6 +254,12 @@ static void ask(struct condition *condition, const char *endpoint, const double 
 			 before ? "%.160s: not enough runs" : "%.160s is new", endpoint);
 		return;
 	}
+	if (!figures_are_exact(values, condition->figure) ||
+	    (condition->change && !figures_are_exact(before, condition->figure))) {
+		snprintf(condition->reason, sizeof(condition->reason), "runs of %.160s could not be told apart",
+			 endpoint);
+		return;
+	}
 	if (isnan(value)) {
 		snprintf(condition->reason, sizeof(condition->reason), "%.160s has none", endpoint);
 		return;

@@ -9,6 +9,7 @@
 /* Times are ms. */
 enum figure {
 	FIGURE_RUNS,
+	FIGURE_INEXACT_RUNS, /* of them: those that may be several */
 	FIGURE_ERRORS,
 	FIGURE_CALLS_PER_RUN,
 	FIGURE_ROUND_TRIPS_PER_RUN,
@@ -31,12 +32,16 @@ struct figure_type {
 	 * few. 0: it is a count, which is what it is.
 	 */
 	unsigned least_runs;
+	bool of_a_run; /* it says nothing where many runs may be several */
 };
 extern const struct figure_type figure_types[FIGURE_COUNT];
 
 /* What each is; NAN: nothing to say it of. */
 void figures_of(const struct summary *summary, const struct summary_endpoint *endpoint,
 		double ret_values[FIGURE_COUNT]);
+
+/* Can this figure be taken at its word: are nearly all runs, if it is of a run, certain to be one? */
+bool figures_are_exact(const double values[FIGURE_COUNT], enum figure figure);
 
 /* Does this kind of finding count in FIGURE_NEEDLESS_CALLS_PER_RUN? */
 bool figures_count_needless(enum finding_kind kind);

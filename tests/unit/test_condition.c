@@ -99,6 +99,21 @@ static void test_changes(void **state)
 	assert_true(figure_change(0, 0) == 0 && isinf(figure_change(0, 1)) && isnan(figure_change(NAN, 1)));
 }
 
+/* The calls and times of runs that may be several are not those of one. */
+static void test_inexact(void **state)
+{
+	double exact[FIGURE_COUNT] = {[FIGURE_RUNS] = 100, [FIGURE_INEXACT_RUNS] = 5, [FIGURE_CALLS_PER_RUN] = 10};
+	double inexact[FIGURE_COUNT] = {[FIGURE_RUNS] = 100, [FIGURE_INEXACT_RUNS] = 6, [FIGURE_CALLS_PER_RUN] = 20};
+
+	(void)state;
+	assert_int_equal(ask("* calls_per_run > 9", exact, NULL), CONDITIONS_MET);
+	assert_int_equal(ask("* calls_per_run > 9", inexact, NULL), CONDITIONS_UNASKED);
+	assert_non_null(strstr(said, "runs of shop.views.homepage could not be told apart\n"));
+	assert_int_equal(ask("* calls_per_run_change > 9", exact, inexact), CONDITIONS_UNASKED);
+	assert_int_equal(ask("* errors == 0", inexact, NULL), CONDITIONS_MET);
+	assert_int_equal(ask("* inexact_runs > 5", inexact, NULL), CONDITIONS_MET);
+}
+
 /* One that is met wins over one that could not be asked; one endpoint of several is enough. */
 static void test_several(void **state)
 {
@@ -130,7 +145,7 @@ static void test_refused(void **state)
 	    {" runs > 1", "it is ENDPOINT METRIC OP VALUE"},
 	    {"a b runs > 1", "it is ENDPOINT METRIC OP VALUE"},
 	    {"a.* runs>1", "it is ENDPOINT METRIC OP VALUE"},
-	    {"a.* walls > 1", "'walls' is none of runs errors calls_per_run"},
+	    {"a.* walls > 1", "'walls' is none of runs inexact_runs errors"},
 	    {"a.* runs => 1", "'=>' is none of > >= < <= == !="},
 	    {"a.* runs > many", "'many' is no number"},
 	    {"a.* runs > 1ms", "'1ms' is no number"},
@@ -180,9 +195,11 @@ static void test_figures(void **state)
 	assert_int_equal(summary_add_run(summary, &run, &report), 0);
 	assert_int_equal(summary_add_run(summary, &run, &report), 0);
 	run.calls = 3;
+	run.exact = false;
 	assert_int_equal(summary_add_run(summary, &run, NULL), 0);
 	figures_of(summary, summary->endpoints, values);
-	assert_true(values[FIGURE_RUNS] == 3 && values[FIGURE_ERRORS] == 0 && values[FIGURE_FINDINGS] == 4);
+	assert_true(values[FIGURE_RUNS] == 3 && values[FIGURE_INEXACT_RUNS] == 1 && values[FIGURE_ERRORS] == 0 &&
+		    values[FIGURE_FINDINGS] == 4);
 	assert_true(values[FIGURE_CALLS_PER_RUN] == 7 && values[FIGURE_ROUND_TRIPS_PER_RUN] == 6);
 	assert_true(values[FIGURE_NEEDLESS_CALLS_PER_RUN] == 7);
 	assert_float_equal(values[FIGURE_SAVING], 10, 0.3);
@@ -206,7 +223,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_operators), cmocka_unit_test(test_unasked), cmocka_unit_test(test_changes),
-	    cmocka_unit_test(test_several),   cmocka_unit_test(test_refused), cmocka_unit_test(test_figures),
+	    cmocka_unit_test(test_inexact),   cmocka_unit_test(test_several), cmocka_unit_test(test_refused),
+	    cmocka_unit_test(test_figures),
 	};
 
 	return cmocka_run_group_tests(tests, test_seed, NULL);

@@ -705,9 +705,10 @@ static void test_json_shape(void **state)
 	    "probe_ns_per_call target_cpu_percent daemon_cpu_percent daemon_rss ring_bytes reduced walks_one_in");
 	json_t *endpoint = json_array_get(at(object, "endpoints"), 0);
 
-	assert_keys(endpoint, "endpoint file line route runs partial_runs runs_exact wall wall_source network time "
-			      "calls round_trips calls_per_run round_trips_per_run "
-			      "errors backends findings predicted");
+	assert_keys(endpoint,
+		    "endpoint file line route runs partial_runs runs_exact inexact_runs wall wall_source network time "
+		    "calls round_trips calls_per_run round_trips_per_run "
+		    "errors backends findings predicted");
 	assert_keys(at(endpoint, "predicted"), "wall_now wall_then low high runs");
 	assert_keys(at(object, "unanalysed"), "runs contents findings answers connections libraries");
 	assert_keys(at(endpoint, "wall"), "count sum mean p50 p95 p99 max");
