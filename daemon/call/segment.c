@@ -253,7 +253,8 @@ static void take_request(struct feeding *feeding, const uint8_t *data, bool turn
 	if (!connection->protocol)
 		detect(feeding, data, turn);
 	read_segment(feeding, data, turn);
-	if (turn && connection->spoken) {
+	/* Of what a client asks the target, an operation would be taken for a route. */
+	if (turn && connection->spoken && connection->role != NT_ROLE_SERVER) {
 		struct protocol_request request = connection->spoken->describe(data, feeding->segment->captured);
 
 		pair_describe(connection, &request);

@@ -420,6 +420,23 @@ static void test_tls_round_trips(void **state)
 	world_free(world);
 }
 
+/* Asked of the target, it says nothing of what is asked. */
+static void test_tls_server(void **state)
+{
+	struct world *world = world_new();
+
+	(void)state;
+	open_socket(world, 1, NT_ROLE_SERVER, 50000);
+	TLS_IN(world, TLS_HELLO);
+	TLS_OUT(world, TLS_DATA);
+	TLS_IN(world, TLS_CHANGE TLS_DATA);
+	TLS_OUT(world, TLS_DATA);
+	close_socket(world, 1, 0, false);
+	check(nth(world, 0), CALL_REQUEST, "tls", "", TLS_SIZE(TLS_DATA), TLS_SIZE(TLS_HELLO));
+	check(nth(world, 1), CALL_REQUEST, "tls", "", TLS_SIZE(TLS_DATA), TLS_SIZE(TLS_CHANGE TLS_DATA));
+	world_free(world);
+}
+
 /* A segment of one byte by a thread, that began `before` ns before the last one. */
 static void move_by(struct world *world, uint32_t tid, enum nt_direction direction, uint64_t before, unsigned flags)
 {
@@ -1437,6 +1454,7 @@ int main(void)
 	    cmocka_unit_test(test_sends),
 	    cmocka_unit_test(test_tls),
 	    cmocka_unit_test(test_tls_round_trips),
+	    cmocka_unit_test(test_tls_server),
 	    cmocka_unit_test(test_overtaken),
 	    cmocka_unit_test(test_pipeline),
 	    cmocka_unit_test(test_thousand),
