@@ -9,8 +9,8 @@
  * answer; where a call needs another's answer, it waits for that, and the run's end waits for all.
  *
  * Each saving is worked out three times. The low end takes no margins along, waits for all that is made at once before
- * it goes on, and makes the backend pay for that; the high end takes the margins to be twice what was learned, and
- * everything to go as well as it can.
+ * it goes on, and makes the backend pay for that; the high end takes the margins to be what was learned or twice that,
+ * and everything to go as well as it can.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +50,7 @@ struct schedule {
 	const struct timeline *timeline;
 	uint32_t call_count;
 	struct margins *margins[LEVELS]; /* of each block */
+	const struct margins *used;	 /* those of the evaluation */
 	uint64_t *lengths;		 /* of each call as it was */
 	uint64_t *now;			 /* of each call */
 	bool *gone, *taken;		 /* calls: not made any more; stands for others that are gone */
@@ -300,7 +301,7 @@ static void collapse_calls(struct schedule *schedule, const struct plan_proposal
 
 		if (i == trip.first || !is_free(schedule, i))
 			continue;
-		margins = &schedule->margins[level][timeline->block_of[i]];
+		margins = &schedule->used[timeline->block_of[i]];
 		library += margins->before + margins->after;
 		schedule->gone[i] = true;
 	}
@@ -363,7 +364,7 @@ static uint32_t collect_jobs(const struct plan *plan, struct schedule *schedule,
 
 		if (!can_be_moved(schedule, i))
 			continue;
-		margins = &schedule->margins[level][block];
+		margins = &schedule->used[block];
 		*job = (struct job){
 		    .before = margins->before, .after = margins->after + schedule->left_over[block], .block = block};
 		measure_block(plan, schedule, block, &job->wait);
@@ -454,7 +455,7 @@ static bool connects_no_more(const struct plan *plan, const struct schedule *sch
 static uint64_t block_start(const struct plan *plan, const struct schedule *schedule, uint32_t number, uint64_t before,
 			    enum level level)
 {
-	const struct margins *margins = schedule->margins[level];
+	const struct margins *margins = schedule->used;
 	const struct timeline *timeline = schedule->timeline;
 	const struct timeline_block *block = &timeline->blocks[number];
 	bool released = block->released_by != TIMELINE_NONE;
@@ -536,8 +537,7 @@ static void place_given(struct schedule *schedule, uint32_t number, uint64_t sta
 
 static void place_block(struct plan *plan, struct schedule *schedule, uint32_t number, enum level level)
 {
-	const struct margins *margins = schedule->margins[level];
-	struct margins own = margins[number];
+	struct margins own = schedule->used[number];
 	uint64_t length = 0, start;
 
 	if (schedule->fixed[number] != NOT_FIXED) {
@@ -559,7 +559,7 @@ static void place_block(struct plan *plan, struct schedule *schedule, uint32_t n
 static uint64_t place_blocks(struct plan *plan, struct schedule *schedule, enum level level)
 {
 	const struct timeline *timeline = schedule->timeline;
-	uint64_t end = timeline->began, tail = timeline->tail - schedule->margins[level][timeline->last].after;
+	uint64_t end = timeline->began, tail = timeline->tail - schedule->used[timeline->last].after;
 
 	for (uint32_t k = 0; k < timeline->block_count; k++) {
 		place_block(plan, schedule, timeline->by_begin[k], level);
@@ -577,11 +577,12 @@ static const enum plan_change order_of_changes[] = {PLAN_SHORTEN, PLAN_REMOVE, P
 
 /* What is not sure has more calls than what is, and comes first where it counts. */
 static uint64_t save(struct plan *plan, struct schedule *schedule, const struct plan_proposal *const *proposals,
-		     size_t count, enum level level)
+		     size_t count, enum level level, enum level margins)
 {
 	uint64_t before = schedule->timeline->ended - schedule->timeline->began, after;
 
 	start_over(schedule);
+	schedule->used = schedule->margins[margins];
 	for (size_t change = 0; change < CHANGES; change++)
 		for (unsigned sure = level == HIGH ? 0 : 1; sure < 2; sure++)
 			for (size_t k = 0; k < count; k++)
@@ -598,8 +599,11 @@ struct finding_saving schedule_saving(struct plan *plan, const struct plan_propo
 
 	if (!schedule || !schedule->timeline->block_count)
 		return saving;
-	saving.expected = save(plan, schedule, proposals, count, EXPECTED);
-	saving.low = least(save(plan, schedule, proposals, count, LOW), saving.expected);
-	saving.high = most(save(plan, schedule, proposals, count, HIGH), saving.expected);
+	saving.expected = save(plan, schedule, proposals, count, EXPECTED, EXPECTED);
+	saving.low = least(save(plan, schedule, proposals, count, LOW, LOW), saving.expected);
+	/* Small margins are better for calls at once, large ones for calls that are not made. */
+	for (enum level margins = EXPECTED; margins <= HIGH; margins++)
+		saving.high = most(save(plan, schedule, proposals, count, HIGH, margins), saving.high);
+	saving.high = most(saving.high, saving.expected);
 	return saving;
 }
