@@ -145,7 +145,13 @@ matrix: all
 vm: all $(BUILD)/nettraced.static $(BUILD)/nettrace.static $(BUILD)/verify.static
 	tests/vm/run.py --build $(BUILD) $(if $(GUESTS),--jobs $(GUESTS))
 
-bench: all
+# The core alone, as nettrace replay runs it.
+$(BUILD)/bench/core: tests/bench/core.c tests/unit/records.h $(BUILD)/libnettrace.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libnettrace.a $(CORE_LIBS)
+
+bench: all $(BUILD)/bench/core
+	$(BUILD)/bench/core --json $(BUILD)/bench-core.json
 	/usr/bin/python3 -B tests/bench/run.py --json $(BUILD)/bench.json
 	/usr/bin/python3 -B tests/bench/shapes.py --json $(BUILD)/bench-shapes.json
 	/usr/bin/python3 -B tests/bench/predict.py --json $(BUILD)/bench-predict.json

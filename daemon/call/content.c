@@ -30,7 +30,7 @@ struct gathering {
 	uint64_t levels[LEVELS];
 	uint8_t level_count;
 	uint8_t last; /* enum protocol_part of the last piece */
-	bool in_key, in_value, keyed, cut, items_cut;
+	bool answer, in_key, in_value, keyed, cut, items_cut;
 	uint32_t item_count, item_room;
 	struct content_item *items;
 	uint64_t key;	/* of an answer: the one that was told with the value */
@@ -38,7 +38,7 @@ struct gathering {
 	uint8_t example_size;
 	bool example_ended;
 	char example[CONTENT_EXAMPLE_SIZE];
-	struct values values;
+	struct values_text text; /* what values are looked for in */
 };
 
 /* How much memory contents take, which live as long as somebody holds them. */
@@ -53,7 +53,7 @@ struct content_pool {
 	unsigned spare_count;
 	uint64_t seed;
 	bool examples;
-	struct values_common common;
+	struct values_finder *finder;
 };
 
 struct content_pool *content_pool_new(void)
@@ -63,12 +63,14 @@ struct content_pool *content_pool_new(void)
 	if (!pool)
 		return NULL;
 	pool->budget = calloc(1, sizeof(*pool->budget));
-	if (!pool->budget) {
+	pool->finder = values_finder_new();
+	if (!pool->budget || !pool->finder) {
+		values_finder_free(pool->finder);
+		free(pool->budget);
 		free(pool);
 		return NULL;
 	}
 	pool->budget->holders = 1;
-	values_fill_common(&pool->common);
 	return pool;
 }
 
@@ -82,7 +84,7 @@ static void release_budget(struct content_budget *budget, size_t size)
 static void free_gathering(struct gathering *gathering)
 {
 	free(gathering->items);
-	free(gathering->values.list);
+	free(gathering->text.bytes);
 	free(gathering);
 }
 
@@ -98,6 +100,7 @@ void content_pool_free(struct content_pool *pool)
 		free_gathering(gathering);
 	}
 	release_budget(pool->budget, 0);
+	values_finder_free(pool->finder);
 	free(pool);
 }
 
@@ -161,8 +164,7 @@ static bool has_room(const struct content_budget *budget, size_t size)
 
 static size_t gathering_size(const struct gathering *gathering)
 {
-	return sizeof(*gathering) + gathering->item_room * sizeof(*gathering->items) +
-	       2 * gathering->values.room * sizeof(*gathering->values.list);
+	return sizeof(*gathering) + gathering->item_room * sizeof(*gathering->items) + gathering->text.room;
 }
 
 /* Its lists may have grown. */
@@ -207,8 +209,9 @@ void content_begin(struct content_pool *pool, struct gathering **gathering, enum
 	begun->item_count = 0;
 	begun->example_size = 0;
 	begun->example_ended = !pool->examples || side == PROTOCOL_ANSWER;
-	values_begin(&begun->values, side == PROTOCOL_ANSWER,
-		     has_room(pool->budget, 0) ? CONTENT_MAX_VALUES : CONTENT_MAX_VALUES / 64);
+	begun->answer = side == PROTOCOL_ANSWER;
+	begun->text.size = 0;
+	begun->text.full = false;
 }
 
 void content_drop(struct content_pool *pool, struct gathering **gathering)
@@ -262,7 +265,7 @@ static void begin_part(struct content_pool *pool, struct gathering *gathering, b
 static void hash_piece(struct content_pool *pool, struct gathering *gathering, enum protocol_part part,
 		       const void *data, size_t size)
 {
-	bool answer = gathering->values.answer;
+	bool answer = gathering->answer;
 
 	if (part == PROTOCOL_KEY)
 		begin_part(pool, gathering, &gathering->in_key);
@@ -291,34 +294,36 @@ static uint64_t end_part(struct gathering *gathering)
 /* In an answer a key goes before its value. */
 static void end_answer_key(struct gathering *gathering)
 {
-	if (!gathering->values.answer || !gathering->in_key)
+	if (!gathering->answer || !gathering->in_key)
 		return;
 	gathering->key = end_part(gathering);
 	gathering->in_key = false;
 	gathering->keyed = true;
 }
 
-static void look_for_values(struct content_pool *pool, struct gathering *gathering, const void *data, size_t size)
+/* Values are looked for when the message is whole. */
+static void keep_text(struct content_pool *pool, struct gathering *gathering, const void *data, size_t size)
 {
-	struct values *values = &gathering->values;
-	uint32_t room = values->room;
+	struct values_text *text = &gathering->text;
+	uint32_t room = text->room;
 
-	values_take(values, &pool->common, data, size);
-	if (values->room == room)
+	if (size > text->room - text->size && !has_room(pool->budget, size)) {
+		text->full = true;
 		return;
-	count_again(pool, gathering);
-	if (!has_room(pool->budget, 0))
-		values->limit = values->room / 2;
+	}
+	values_add(text, data, size);
+	if (text->room != room)
+		count_again(pool, gathering);
 }
 
 void content_tell(struct content_pool *pool, struct gathering *gathering, enum protocol_part part, const void *data,
 		  size_t size)
 {
-	struct values *values = &gathering->values;
-	bool looked_at = part == PROTOCOL_DATA || part == PROTOCOL_PASSING || (part == PROTOCOL_KEY && !values->answer);
+	bool looked_at =
+	    part == PROTOCOL_DATA || part == PROTOCOL_PASSING || (part == PROTOCOL_KEY && !gathering->answer);
 
 	if (part != gathering->last) {
-		values_break(values, &pool->common);
+		values_part(&gathering->text);
 		if (part != PROTOCOL_KEY)
 			end_answer_key(gathering);
 		gathering->last = part;
@@ -327,7 +332,7 @@ void content_tell(struct content_pool *pool, struct gathering *gathering, enum p
 	if (!data)
 		return;
 	if (looked_at)
-		look_for_values(pool, gathering, data, size);
+		keep_text(pool, gathering, data, size);
 	if (!gathering->example_ended)
 		add_example(gathering, part, data, size);
 }
@@ -376,11 +381,11 @@ static void end_answer_value(struct gathering *gathering)
 	gathering->keyed = false;
 }
 
-void content_item(struct content_pool *pool, struct gathering *gathering)
+void content_item(struct gathering *gathering)
 {
-	values_break(&gathering->values, &pool->common);
+	values_part(&gathering->text);
 	gathering->last = NO_PART;
-	if (gathering->values.answer)
+	if (gathering->answer)
 		end_answer_value(gathering);
 	else
 		end_request_key(gathering);
@@ -388,7 +393,7 @@ void content_item(struct content_pool *pool, struct gathering *gathering)
 
 void content_level(struct gathering *gathering)
 {
-	if (!gathering->values.answer && gathering->level_count < LEVELS)
+	if (!gathering->answer && gathering->level_count < LEVELS)
 		gathering->levels[gathering->level_count++] =
 		    gathering->in_key ? XXH64_digest(&gathering->part) : NO_VALUE;
 }
@@ -435,10 +440,11 @@ static char *copy_example(const struct gathering *gathering)
 	return gathering->example_size ? strndup(gathering->example, gathering->example_size) : NULL;
 }
 
-static struct call_content *allocate(struct content_pool *pool, const struct gathering *gathering)
+static struct call_content *allocate(struct content_pool *pool, const struct gathering *gathering,
+				     const uint32_t *found, uint32_t count)
 {
 	size_t items = gathering->item_count * sizeof(*gathering->items);
-	size_t values = gathering->values.count * sizeof(*gathering->values.list);
+	size_t values = count * sizeof(*found);
 	size_t size = sizeof(struct call_content) + items + values;
 	struct call_content *content;
 
@@ -451,10 +457,11 @@ static struct call_content *allocate(struct content_pool *pool, const struct gat
 	content->size = size + gathering->example_size;
 	content->items = (void *)(content + 1);
 	content->request_values = (void *)((char *)content->items + items);
+	content->request_value_count = count;
 	if (items)
 		memcpy(content->items, gathering->items, items);
 	if (values)
-		memcpy(content->request_values, gathering->values.list, values);
+		memcpy(content->request_values, found, values);
 	pool->budget->bytes += content->size;
 	pool->budget->holders++;
 	return content;
@@ -465,12 +472,15 @@ struct call_content *content_end_request(struct content_pool *pool, struct gathe
 {
 	struct gathering *over = *gathering;
 	struct call_content *content;
+	const uint32_t *found;
+	uint32_t count;
+	bool opaque;
 
 	if (!over)
 		return NULL;
-	values_end(&over->values, &pool->common);
+	found = values_find(pool->finder, &over->text, false, CONTENT_MAX_VALUES, &count, &opaque);
 	add_levels(over, request->access);
-	content = allocate(pool, over);
+	content = allocate(pool, over, found, count);
 	if (content) {
 		content->access = request->access;
 		content->batch = request->batch;
@@ -479,10 +489,9 @@ struct call_content *content_end_request(struct content_pool *pool, struct gathe
 		content->request = over->last == NO_PART && !over->item_count ? 0 : end_hash(over);
 		content->request_size = over->size;
 		content->request_cut = over->cut;
-		content->request_opaque = over->cut || request->opaque || over->values.full || over->values.binary;
+		content->request_opaque = over->cut || request->opaque || opaque;
 		content->items_cut = over->items_cut;
 		content->item_count = over->item_count;
-		content->request_value_count = over->values.count;
 		content->example = copy_example(over);
 		/* Until there is an answer; none will come to what wants none, unless it can still say something. */
 		content->answer_cut = content->opaque = !request->no_answer || request->access == PROTOCOL_OTHER;
@@ -517,25 +526,28 @@ void content_end_answer(struct content_pool *pool, struct gathering **gathering,
 			const struct protocol_answer *answer)
 {
 	struct gathering *over = *gathering;
+	const uint32_t *found;
+	uint32_t count;
 	size_t size;
+	bool opaque;
 
 	if (!over || !content) {
 		content_drop(pool, gathering);
 		return;
 	}
-	values_end(&over->values, &pool->common);
-	size = over->values.count * sizeof(*over->values.list);
+	found = values_find(pool->finder, &over->text, true, CONTENT_MAX_VALUES, &count, &opaque);
+	size = count * sizeof(*found);
 	content->answer = over->last == NO_PART && !over->item_count ? 0 : end_hash(over);
 	content->answer_size = over->size;
 	content->answer_cut = over->cut;
 	content->missing = answer->missing;
-	content->opaque = over->cut || answer->opaque || over->values.full || over->values.binary;
+	content->opaque = over->cut || answer->opaque || opaque;
 	set_items(content, over);
 	if (size && has_room(pool->budget, size))
 		content->answer_values = malloc(size);
 	if (content->answer_values) {
-		memcpy(content->answer_values, over->values.list, size);
-		content->answer_value_count = over->values.count;
+		memcpy(content->answer_values, found, size);
+		content->answer_value_count = count;
 		content->size += size;
 		pool->budget->bytes += size;
 	}

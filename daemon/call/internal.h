@@ -181,7 +181,7 @@ void content_cut(struct gathering *gathering); /* what follows is not told; may 
 /* As in struct protocol_events. */
 void content_tell(struct content_pool *pool, struct gathering *gathering, enum protocol_part part, const void *data,
 		  size_t size);
-void content_item(struct content_pool *pool, struct gathering *gathering);
+void content_item(struct gathering *gathering);
 void content_level(struct gathering *gathering);
 /* The message has ended, and so has its gathering. NULL: no memory or room for what it asked. */
 struct call_content *content_end_request(struct content_pool *pool, struct gathering **gathering,

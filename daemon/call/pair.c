@@ -408,7 +408,7 @@ static void item_told(void *context, enum protocol_side side)
 	struct feeding *feeding = context;
 
 	if (feeding->connection->gathering[side])
-		content_item(feeding->stage->contents, feeding->connection->gathering[side]);
+		content_item(feeding->connection->gathering[side]);
 }
 
 static void level_told(void *context, enum protocol_side side)

@@ -6,644 +6,722 @@
  * (JSON key, word before) in an answer; and a token whose name says that it identifies something may turn up under any
  * name. So a value is a hash of the token, of the token and a word, or of the token as an id, and to look for values
  * passed on is to look for equal hashes.
+ *
+ * This runs over every byte of every answer: so it first makes a bit of each byte, 16 at a time, and then goes from
+ * token to token. The x86-64 that it is written for always has SSE2.
  */
 #include "values.h"
 
+#include <emmintrin.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SHORT 3 /* bytes; longer tokens are values by themselves */
-#define FIRST_ROOM 64
-#define LONG_SORT 24 /* values; fewer are sorted by insertion alone */
+#define SHORT 3	       /* bytes; longer tokens are values by themselves */
+#define LOOKED_AT 64   /* bytes of a token; of longer ones the length counts as well */
+#define FIRST_ROOM 512 /* bytes of a text */
+#define LABELS 3       /* words of a JSON key, the last ones */
+#define MAX_WORD 16    /* bytes of a word by which it is known */
+#define INSERTED 40    /* values; fewer are sorted by insertion alone */
+#define BUCKETS 64
+#define BUCKET_SHIFT 26
+#define MAX_FOUND 16384
+#define MASKS (VALUES_MAX_TEXT / 64 + 3)
+#define KNOWN 256
 
-#define LETTER 0x01u /* of ASCII */
-#define DIGIT 0x02u
-#define HIGH 0x04u    /* a byte of UTF-8 beyond ASCII: counts as a letter */
-#define SPECIAL 0x08u /* a separator that means something */
-#define BINARY 0x10u  /* not in a text */
-#define SPACE 0x20u
-#define TOKEN (LETTER | DIGIT | HIGH)
+/* What names something that can be asked for by it; what refers to something, where numbers are likely to do so. */
+enum naming { NAMING_UNKNOWN, NAMING_NOTHING, NAMING_REFERENCE, NAMING_ID };
 
-#define A4(kind) kind, kind, kind, kind
-#define A16(kind) A4(kind), A4(kind), A4(kind), A4(kind)
+#define MEANING_NAMING 0x03u /* enum naming */
+#define MEANING_COMMON 0x04u /* all texts have it: it says nothing */
 
-/* clang-format off */
-static const uint8_t classes[256] = {
-    A4(BINARY), A4(BINARY), BINARY, SPACE, SPACE, 0, 0, SPACE, BINARY, BINARY,
-    A16(0),
-    SPACE, 0, SPECIAL, 0, 0, SPECIAL, 0, 0, A4(0), A4(0), /* " % */
-    A4(DIGIT), A4(DIGIT), DIGIT, DIGIT, SPECIAL, 0, A4(0), /* : */
-    0, LETTER, LETTER, LETTER, A4(LETTER), A4(LETTER), A4(LETTER),
-    A4(LETTER), A4(LETTER), LETTER, LETTER, LETTER, 0, SPECIAL, 0, 0, 0, /* \ */
-    0, LETTER, LETTER, LETTER, A4(LETTER), A4(LETTER), A4(LETTER),
-    A4(LETTER), A4(LETTER), LETTER, LETTER, LETTER, 0, 0, 0, 0, 0,
-    A16(HIGH), A16(HIGH), A16(HIGH), A16(HIGH), A16(HIGH), A16(HIGH), A16(HIGH), A16(HIGH),
+/* A word of the text; what it means is found when somebody asks. */
+struct word {
+	uint32_t at;
+	uint8_t size;
+	uint8_t naming; /* enum naming */
+	uint64_t stem;	/* hash of it without what makes it a plural; 0: not known yet */
 };
-/* clang-format on */
 
-/* Where the bytes behind a % or a backslash stand. */
-enum escape { ESCAPE_NONE, ESCAPE_PERCENT, ESCAPE_PERCENT_DIGIT, ESCAPE_BACKSLASH, ESCAPE_UNICODE };
+struct values_finder {
+	/* A bit for each byte of the text. */
+	uint64_t token[MASKS], digit[MASKS], stop[MASKS]; /* stop: a quote, or the end of a part */
+	/* Words that mean something here, or nothing to anybody, by their hash. */
+	uint32_t known[KNOWN];
+	uint8_t meanings[KNOWN];
+	uint32_t found[MAX_FOUND], sorted[MAX_FOUND];
+	/* The text that is looked at. */
+	const char *text;
+	uint32_t size, count, limit;
+	bool answer, full;
+	bool in_string, in_key;
+	struct word words[2]; /* the last ones since the string or part began */
+	unsigned word_count;
+	struct word key[LABELS], labels[LABELS]; /* of the key that is being read, and of what came last; backwards */
+	unsigned key_count, label_count;
+};
 
 #define MULTIPLIER UINT64_C(0x9e3779b97f4a7c15)
 #define AS_ID UINT64_C(0xd6e8feb86659fd93)
 #define LOWER UINT64_C(0x2020202020202020)
 
-static uint32_t finish(uint64_t hash)
+static inline uint32_t finish(uint64_t hash)
 {
 	hash ^= hash >> 29;
 	hash *= MULTIPLIER;
 	return hash >> 32;
 }
 
-/* `size` bytes, at most 8, as a number; no byte behind them is read. */
-static uint64_t load(const char *text, size_t size)
-{
-	const uint8_t *bytes = (const uint8_t *)text;
-	uint64_t word;
-	uint32_t low, high;
-
-	if (size >= 8) {
-		memcpy(&word, text, 8);
-		return word;
-	}
-	if (size >= 4) {
-		memcpy(&low, text, 4);
-		memcpy(&high, text + size - 4, 4);
-		return low | (uint64_t)high << (8 * (size - 4));
-	}
-	if (size == 0)
-		return 0;
-	return bytes[0] | (uint64_t)bytes[size / 2] << (8 * (size / 2)) | (uint64_t)bytes[size - 1] << (8 * (size - 1));
-}
-
-static uint64_t mix(uint64_t hash, uint64_t word)
+static inline uint64_t mix(uint64_t hash, uint64_t word)
 {
 	hash = (hash ^ word) * MULTIPLIER;
 	return hash ^ hash >> 32;
 }
 
-/* Of a token in any case; `size` can be more than is there to look at. */
-static uint64_t hash_token(const char *text, size_t size)
+/* `size` bytes, at most 8, in lower case. Eight can be read. */
+static inline uint64_t load(const char *text, size_t size)
+{
+	static const uint64_t masks[] = {
+	    0, 0xff, 0xffff, 0xffffff, 0xffffffff, 0xffffffffff, 0xffffffffffff, 0xffffffffffffff, UINT64_MAX,
+	};
+	uint64_t word;
+
+	memcpy(&word, text, sizeof(word));
+	return (word & masks[size]) | LOWER;
+}
+
+/* Of a token in any case. */
+static inline uint64_t hash_token(const char *text, size_t size)
 {
 	uint64_t hash = size;
-	size_t there = size < VALUES_TOKEN ? size : VALUES_TOKEN, at = 0;
+	size_t there = size < LOOKED_AT ? size : LOOKED_AT, at = 0;
 
 	for (; at + 8 < there; at += 8)
-		hash = mix(hash, load(text + at, 8) | LOWER);
-	return mix(hash, load(text + at, there - at) | LOWER);
+		hash = mix(hash, load(text + at, 8));
+	return mix(hash, load(text + at, there - at));
 }
 
-static struct values_word make_word(const char *text, size_t size)
+static void know(struct values_finder *finder, const char *words, unsigned meaning)
 {
-	struct values_word word = {.size = size < 16 ? size : 16};
+	char word[16];
 
-	word.text[0] = load(text, word.size < 8 ? word.size : 8) | LOWER;
-	if (word.size > 8)
-		word.text[1] = load(text + 8, word.size - 8) | LOWER;
-	return word;
+	while (*words) {
+		size_t size = strcspn(words, " ");
+		uint32_t hash, slot;
+
+		memset(word, 0, sizeof(word));
+		memcpy(word, words, size);
+		hash = finish(hash_token(word, size));
+		for (slot = hash % KNOWN; finder->known[slot] && finder->known[slot] != hash;)
+			slot = (slot + 1) % KNOWN;
+		finder->known[slot] = hash;
+		finder->meanings[slot] |= meaning;
+		words += size + (words[size] == ' ');
+	}
 }
 
-static uint32_t without_s(const char *text, uint32_t size)
+struct values_finder *values_finder_new(void)
 {
-	return size > 2 && text[size - 1] == 's' && text[size - 2] != 's' ? size - 1 : size;
+	struct values_finder *finder = calloc(1, sizeof(*finder));
+
+	if (!finder)
+		return NULL;
+	know(finder,
+	     "true false null none http https json html text plain charset localhost path secure httponly strict "
+	     "samesite expires domain content type error status undefined application",
+	     MEANING_COMMON);
+	know(finder, "keys refs skus pks code codes cursor page no number token previous offset index version",
+	     NAMING_ID);
+	know(finder, "next prev from to self href parent link location url uri path", NAMING_REFERENCE);
+	/* They only end as names of ids do. */
+	know(finder, "paid unpaid valid invalid void avoid grid bid did said solid mid hybrid liquid android",
+	     NAMING_NOTHING);
+	return finder;
 }
 
-/*
- * Of a word without what makes it a plural: `stocks` is `stock`, `categories` is `category`, `addresses` is `address`.
- * What is left need not be a word, only the same for both.
+void values_finder_free(struct values_finder *finder)
+{
+	free(finder);
+}
+
+void values_add(struct values_text *text, const void *bytes, size_t size)
+{
+	uint32_t room = text->room ? text->room : FIRST_ROOM;
+	char *grown;
+
+	if (size > VALUES_MAX_TEXT - text->size) {
+		text->full = true;
+		size = VALUES_MAX_TEXT - text->size;
+	}
+	while (room - text->size < size && room < VALUES_MAX_TEXT)
+		room *= 2;
+	if (room != text->room) {
+		grown = realloc(text->bytes, room + VALUES_PAD);
+		if (!grown) {
+			text->full = true;
+			return;
+		}
+		text->bytes = grown;
+		text->room = room;
+	}
+	memcpy(text->bytes + text->size, bytes, size);
+	text->size += (uint32_t)size;
+}
+
+void values_part(struct values_text *text)
+{
+	if (text->size && text->bytes[text->size - 1] != VALUES_PART)
+		values_add(text, &(const char){VALUES_PART}, 1);
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* `digits` hexadecimal digits; -1: they are not. */
+static int32_t read_hex(const char *text, const char *end, unsigned digits)
+{
+	int32_t number = 0;
+
+	if (end - text < (ptrdiff_t)digits)
+		return -1;
+	for (unsigned i = 0; i < digits; i++) {
+		int digit = hex_digit(text[i]);
+
+		if (digit < 0)
+			return -1;
+		number = number << 4 | digit;
+	}
+	return number;
+}
+
+/* In UTF-8; a quote that was written so ends no string. */
+static char *put_code(char *to, uint32_t code)
+{
+	if (code < 0x80) {
+		*to++ = code == '"' || code < ' ' ? ' ' : (char)code;
+		return to;
+	}
+	if (code < 0x800) {
+		*to++ = (char)(0xc0 | code >> 6);
+	} else {
+		if (code < 0x10000) {
+			*to++ = (char)(0xe0 | code >> 12);
+		} else {
+			*to++ = (char)(0xf0 | code >> 18);
+			*to++ = (char)(0x80 | (code >> 12 & 0x3f));
+		}
+		*to++ = (char)(0x80 | (code >> 6 & 0x3f));
+	}
+	*to++ = (char)(0x80 | (code & 0x3f));
+	return to;
+}
+
+/* What follows a backslash; moves on behind it. */
+static char *put_escaped(char *to, const char **from, const char *end)
+{
+	int32_t code, low;
+
+	if (*from == end)
+		return to;
+	code = **from == 'u' ? read_hex(*from + 1, end, 4) : -1;
+	if (code < 0) { /* \n, \", \/: it parts, whatever it is */
+		*to++ = **from == '/' ? '/' : ' ';
+		*from += 1;
+		return to;
+	}
+	*from += 5;
+	if (code >= 0xd800 && code < 0xdc00 && end - *from >= 6 && (*from)[0] == '\\' && (*from)[1] == 'u') {
+		low = read_hex(*from + 2, end, 4);
+		if (low >= 0xdc00 && low < 0xe000) {
+			*from += 6;
+			code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+		}
+	}
+	return code >= 0xd800 && code < 0xe000 ? to : put_code(to, (uint32_t)code);
+}
+
+/* Puts what they mean for \ and % escapes; again, if that made others: values get escaped again when they are passed
+ * on.
  */
-static uint64_t hash_stem(const struct values_word *word)
+static void unescape(struct values_text *text)
 {
-	const char *text = (const char *)word->text;
-	uint32_t size = word->size;
+	bool again = memchr(text->bytes, '%', text->size) || memchr(text->bytes, '\\', text->size);
 
-	size = without_s(text, size);
-	if (size > 2 && text[size - 1] == 'e')
-		size--;
-	size = without_s(text, size);
-	if (size > 2 && (text[size - 1] == 'y' || text[size - 1] == 'i'))
-		size--;
-	return hash_token(text, size);
-}
+	for (unsigned round = 0; again && round < 3; round++) {
+		const char *from = text->bytes, *end = from + text->size;
+		char *to = text->bytes;
+		int32_t code;
 
-/* What names something that can be asked for by it; what refers to something, where numbers are likely to do so. */
-enum naming { NAMING_NOTHING, NAMING_REFERENCE, NAMING_ID };
+		again = false;
+		while (from < end) {
+			char c = *from++;
 
-static bool is_one_of(const struct values_word *word, const char *const *words)
-{
-	for (; *words; words++)
-		if (strlen(*words) == word->size && !memcmp(word->text, *words, word->size))
-			return true;
-	return false;
-}
-
-static bool ends_in_one_of(const struct values_word *word, const char *const *endings)
-{
-	const char *end = (const char *)word->text + word->size;
-
-	for (; *endings; endings++) {
-		size_t size = strlen(*endings);
-
-		if (word->size >= size && !memcmp(end - size, *endings, size))
-			return true;
-	}
-	return false;
-}
-
-static enum naming naming_of(const struct values_word *word)
-{
-	static const char *const endings[] = {"id", "ids", "pk", "key", "ref", "sku", "slug", NULL};
-	static const char *const ids[] = {"keys", "refs",   "skus",  "pks",	 "code",   "codes", "cursor",  "page",
-					  "no",	  "number", "token", "previous", "offset", "index", "version", NULL};
-	static const char *const references[] = {"next", "prev",     "from", "to",  "self", "href", "parent",
-						 "link", "location", "url",  "uri", "path", NULL};
-	static const char *const others[] = {"paid", "valid", "invalid", "void",   "avoid",  "grid",   "bid",	  "did",
-					     "said", "solid", "mid",	 "unpaid", "hybrid", "liquid", "android", NULL};
-
-	if (is_one_of(word, ids))
-		return NAMING_ID;
-	if (is_one_of(word, references))
-		return NAMING_REFERENCE;
-	return ends_in_one_of(word, endings) && !is_one_of(word, others) ? NAMING_ID : NAMING_NOTHING;
-}
-
-void values_fill_common(struct values_common *common)
-{
-	static const char *const words[] = {
-	    "true",   "false",	 "null",      "none",  "http",	 "https",     "json",	     "html",	 "text",
-	    "plain",  "charset", "localhost", "path",  "secure", "httponly",  "strict",	     "samesite", "expires",
-	    "domain", "content", "type",      "error", "status", "undefined", "application",
-	};
-
-	memset(common, 0, sizeof(*common));
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		uint32_t hash = finish(hash_token(words[i], strlen(words[i])));
-		uint32_t slot = hash % VALUES_COMMON;
-
-		while (common->words[slot])
-			slot = (slot + 1) % VALUES_COMMON;
-		common->words[slot] = hash;
+			if (c == '\\') {
+				to = put_escaped(to, &from, end);
+			} else if (c == '%' && (code = read_hex(from, end, 2)) >= 0) {
+				from += 2;
+				*to++ = code == '"' || (code < ' ' && code >= 0) ? ' ' : (char)code;
+				again |= code == '%' || code == '\\';
+			} else {
+				*to++ = c;
+			}
+		}
+		text->size = (uint32_t)(to - text->bytes);
 	}
 }
 
-static bool is_common(const struct values_common *common, uint32_t hash)
+/* Bytes of which the signed value is in a range: none beyond ASCII. */
+static inline __m128i in_range(__m128i bytes, char first, char last)
 {
-	uint32_t slot = hash % VALUES_COMMON;
-
-	while (common->words[slot] && common->words[slot] != hash)
-		slot = (slot + 1) % VALUES_COMMON;
-	return common->words[slot] != 0;
+	return _mm_and_si128(_mm_cmpgt_epi8(bytes, _mm_set1_epi8((char)(first - 1))),
+			     _mm_cmplt_epi8(bytes, _mm_set1_epi8((char)(last + 1))));
 }
 
-/* Sorts what came out of a hash, and so is spread evenly: once by the first bits, then by insertion. */
-static void scatter(uint32_t *list, uint32_t count, uint32_t *room)
+static inline __m128i is(__m128i bytes, char byte)
 {
-	uint32_t ends[257] = {0};
-
-	for (uint32_t i = 0; i < count; i++)
-		ends[(list[i] >> 24) + 1]++;
-	for (unsigned i = 1; i < 257; i++)
-		ends[i] += ends[i - 1];
-	for (uint32_t i = 0; i < count; i++)
-		room[ends[list[i] >> 24]++] = list[i];
-	memcpy(list, room, count * sizeof(*list));
+	return _mm_cmpeq_epi8(bytes, _mm_set1_epi8(byte));
 }
 
-static void sort(struct values *values)
+static inline uint64_t bits(__m128i bytes)
 {
-	uint32_t *list = values->list;
-	uint32_t kept = 0;
+	return (uint32_t)_mm_movemask_epi8(bytes);
+}
 
-	/* The second half of the list's memory is there for this: see add(). */
-	if (values->count > LONG_SORT)
-		scatter(list, values->count, list + values->room);
-	for (uint32_t i = 1; i < values->count; i++) {
+/* Fills the masks. What it returns is not empty if there are bytes beyond ASCII, or such as no text has. */
+static uint64_t classify(struct values_finder *finder, uint64_t *ret_binary)
+{
+	uint64_t any_high = 0, any_binary = 0;
+	uint32_t block;
+
+	for (block = 0; block * 64 < finder->size; block++) {
+		uint64_t token = 0, digit = 0, stop = 0;
+
+		for (unsigned i = 0; i < 4; i++) {
+			__m128i bytes = _mm_loadu_si128((const __m128i *)(finder->text + 64 * block + 16 * i));
+			__m128i digits = in_range(bytes, '0', '9');
+			__m128i letters = in_range(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 'z');
+			__m128i stops = _mm_or_si128(is(bytes, '"'), is(bytes, VALUES_PART));
+			uint64_t high = bits(bytes);
+
+			token |= (bits(_mm_or_si128(letters, digits)) | high) << (16 * i);
+			digit |= bits(digits) << (16 * i);
+			stop |= bits(stops) << (16 * i);
+			any_high |= high;
+			any_binary |= bits(in_range(bytes, 0, 8));
+		}
+		finder->token[block] = token;
+		finder->digit[block] = digit;
+		finder->stop[block] = stop;
+	}
+	finder->token[block] = finder->digit[block] = finder->stop[block] = 0;
+	finder->token[block + 1] = finder->digit[block + 1] = finder->stop[block + 1] = 0;
+	*ret_binary = any_binary;
+	return any_high;
+}
+
+static bool is_utf8(const char *text, uint32_t size)
+{
+	const uint8_t *bytes = (const uint8_t *)text;
+	unsigned following = 0;
+
+	for (uint32_t i = 0; i < size; i++) {
+		if (following ? (bytes[i] & 0xc0) != 0x80 : bytes[i] >= 0x80 && (bytes[i] < 0xc2 || bytes[i] > 0xf4))
+			return false;
+		if (following)
+			following--;
+		else if (bytes[i] >= 0xc2)
+			following = bytes[i] < 0xe0 ? 1 : bytes[i] < 0xf0 ? 2 : 3;
+	}
+	return following == 0;
+}
+
+/* The bits of a mask from some place on: VIEW of them at least, and then zeroes. */
+#define VIEW 57
+static inline uint64_t view(const uint64_t *mask, uint32_t at)
+{
+	uint64_t bytes;
+
+	memcpy(&bytes, (const char *)mask + at / 8, sizeof(bytes));
+	return bytes >> at % 8;
+}
+
+/* Sorts what came out of a hash, and so is spread evenly: once by the first bits, then by insertion. Each once. */
+static void sort(struct values_finder *finder)
+{
+	uint32_t *list = finder->found, ends[BUCKETS + 1] = {0}, kept = 0;
+
+	if (finder->count > INSERTED) {
+		for (uint32_t i = 0; i < finder->count; i++)
+			ends[(list[i] >> BUCKET_SHIFT) + 1]++;
+		for (unsigned i = 1; i < BUCKETS; i++)
+			ends[i] += ends[i - 1];
+		for (uint32_t i = 0; i < finder->count; i++)
+			finder->sorted[ends[list[i] >> BUCKET_SHIFT]++] = list[i];
+		memcpy(list, finder->sorted, finder->count * sizeof(*list));
+	}
+	for (uint32_t i = 1; i < finder->count; i++) {
 		uint32_t hash = list[i], at = i;
 
 		for (; at > 0 && list[at - 1] > hash; at--)
 			list[at] = list[at - 1];
 		list[at] = hash;
 	}
-	for (uint32_t i = 0; i < values->count; i++)
+	for (uint32_t i = 0; i < finder->count; i++)
 		if (kept == 0 || list[kept - 1] != list[i])
 			list[kept++] = list[i];
-	values->count = kept;
+	finder->count = kept;
 }
 
-/* More room, up to the limit; there, what came twice makes room. */
-static bool grow(struct values *values)
+static inline void add(struct values_finder *finder, uint32_t hash)
 {
-	uint32_t room = values->room ? values->room * 2 : FIRST_ROOM, *list;
+	if (finder->count == MAX_FOUND) {
+		sort(finder);
+		finder->full |= finder->count > finder->limit;
+		if (finder->full)
+			return;
+	}
+	finder->found[finder->count++] = hash;
+}
 
-	if (room > values->limit * 2) {
-		sort(values);
-		values->string_start = values->count;
-		if (values->count < values->limit)
-			return true;
-		values->full = true;
+static unsigned meaning_of(const struct values_finder *finder, uint32_t hash)
+{
+	uint32_t slot = hash % KNOWN;
+
+	while (finder->known[slot] && finder->known[slot] != hash)
+		slot = (slot + 1) % KNOWN;
+	return finder->known[slot] ? finder->meanings[slot] : 0;
+}
+
+/* `end` is what is behind the word. */
+static inline bool ends_in(const char *end, size_t size, const char *ending, size_t length)
+{
+	return size >= length && load(end - length, length) == load(ending, length);
+}
+
+static bool ends_as_id(const char *text, size_t size)
+{
+	const char *end = text + size;
+
+	switch (end[-1] | 0x20) { /* nearly all words end here */
+	case 'd':
+		return ends_in(end, size, "id\0\0\0\0\0", 2);
+	case 's':
+		return ends_in(end, size, "ids\0\0\0\0", 3);
+	case 'k':
+		return ends_in(end, size, "pk\0\0\0\0\0", 2);
+	case 'y':
+		return ends_in(end, size, "key\0\0\0\0", 3);
+	case 'f':
+		return ends_in(end, size, "ref\0\0\0\0", 3);
+	case 'u':
+		return ends_in(end, size, "sku\0\0\0\0", 3);
+	case 'g':
+		return ends_in(end, size, "slug\0\0\0", 4);
+	default:
 		return false;
 	}
-	list = realloc(values->list, 2 * room * sizeof(*list));
-	if (!list) {
-		values->full = true;
-		return false;
-	}
-	values->list = list;
-	values->room = room;
-	return true;
 }
 
-static void add(struct values *values, uint32_t hash)
+static enum naming naming_of(const struct values_finder *finder, struct word *word)
 {
-	if (values->count == values->room && !grow(values))
-		return;
-	values->list[values->count++] = hash;
+	const char *text = finder->text + word->at;
+
+	if (word->naming)
+		return word->naming;
+	word->naming = meaning_of(finder, finish(hash_token(text, word->size))) & MEANING_NAMING;
+	if (!word->naming)
+		word->naming = ends_as_id(text, word->size) ? NAMING_ID : NAMING_NOTHING;
+	return word->naming;
 }
 
-static void add_as_id(struct values *values, uint64_t token)
+static uint32_t without_s(const char *text, uint32_t size)
 {
-	add(values, finish(token ^ AS_ID));
+	return size > 2 && (text[size - 1] | 0x20) == 's' && (text[size - 2] | 0x20) != 's' ? size - 1 : size;
 }
 
-static void add_named(struct values *values, uint64_t token, const struct values_word *word)
+/*
+ * Of a word without what makes it a plural: `stocks` is `stock`, `categories` is `category`, `addresses` is `address`.
+ * What is left need not be a word, only the same for both.
+ */
+static uint64_t stem_of(const struct values_finder *finder, struct word *word)
 {
-	add(values, finish(mix(token, hash_stem(word))));
+	const char *text = finder->text + word->at;
+	uint32_t size = word->size;
+
+	if (word->stem)
+		return word->stem;
+	size = without_s(text, size);
+	if (size > 2 && (text[size - 1] | 0x20) == 'e')
+		size--;
+	size = without_s(text, size);
+	if (size > 2 && ((text[size - 1] | 0x20) == 'y' || (text[size - 1] | 0x20) == 'i'))
+		size--;
+	word->stem = hash_token(text, size);
+	return word->stem;
 }
 
-static const struct values_word *last_word(const struct values *values, uint32_t before)
+static void add_as_id(struct values_finder *finder, uint64_t token)
 {
-	return &values->words[(values->word_count - 1 - before) % VALUES_WORDS];
+	add(finder, finish(token ^ AS_ID));
 }
 
-static void note_word(struct values *values, const char *text, size_t size)
+static void add_named(struct values_finder *finder, uint64_t token, struct word *word)
 {
-	values->words[values->word_count++ % VALUES_WORDS] = make_word(text, size);
+	add(finder, finish(mix(token, stem_of(finder, word))));
 }
 
 /* In a request any place will do, since somebody put it there. */
-static void add_asked(struct values *values, uint64_t token)
+static void add_asked(struct values_finder *finder, uint64_t token)
 {
-	add_as_id(values, token);
-	for (uint32_t i = 0; i < 2 && i < values->word_count; i++)
-		add_named(values, token, last_word(values, i));
+	add_as_id(finder, token);
+	for (unsigned i = 0; i < finder->word_count; i++)
+		add_named(finder, token, &finder->words[i]);
 }
 
 /* Does the word before go with this token, as in `user:17` and `/orders/17`? */
-static bool is_attached(const struct values *values)
+static bool is_attached(const struct values_finder *finder, uint32_t at)
 {
-	return values->word_count && values->gap == 1 && strchr(":/-_#=", values->separator);
+	const struct word *word = &finder->words[0];
+	char between = at ? finder->text[at - 1] : ' ';
+
+	if (!finder->word_count || word->at + word->size + 1 != at)
+		return false;
+	return between == ':' || between == '/' || between == '-' || between == '_' || between == '#' || between == '=';
 }
 
 /*
  * In an answer it counts by its label, and as an id where it is labelled so or is all there is; a number also where it
  * is part of a reference.
  */
-static void add_told(struct values *values, uint64_t token, bool number)
+static void add_told(struct values_finder *finder, uint64_t token, uint32_t at, bool number)
 {
-	bool id = !values->label_count && !values->word_count;
+	bool id = !finder->label_count && !finder->word_count;
 	enum naming least = number ? NAMING_REFERENCE : NAMING_ID;
 
-	for (uint32_t i = 0; i < values->label_count; i++)
-		add_named(values, token, &values->labels[i]);
-	if (values->label_count)
-		id = naming_of(&values->labels[0]) >= least;
-	if (values->word_count) {
-		add_named(values, token, last_word(values, 0));
-		id |= naming_of(last_word(values, 0)) >= least || (number && is_attached(values));
+	for (unsigned i = 0; i < finder->label_count; i++)
+		add_named(finder, token, &finder->labels[i]);
+	if (finder->label_count)
+		id = naming_of(finder, &finder->labels[0]) >= least;
+	if (finder->word_count) {
+		add_named(finder, token, &finder->words[0]);
+		id |= naming_of(finder, &finder->words[0]) >= least || (number && is_attached(finder, at));
 	}
 	if (id)
-		add_as_id(values, token);
+		add_as_id(finder, token);
 }
 
-static void add_short(struct values *values, uint64_t token, bool number)
+static bool is_digit(char c)
 {
-	if (values->answer)
-		add_told(values, token, number);
-	else
-		add_asked(values, token);
+	return c >= '0' && c <= '9';
 }
 
-/* The number in `sku17`. */
-static void add_number(struct values *values, const char *text, size_t start, size_t end, size_t whole)
+static void add_short(struct values_finder *finder, uint64_t token, uint32_t at, uint32_t size, bool number)
 {
-	uint64_t token = hash_token(text + start, end - start);
-	struct values_word word;
+	const char *text = finder->text + at;
 
-	if (end - start > SHORT) {
-		add(values, finish(token));
+	if (!finder->answer)
+		add_asked(finder, token);
+	else if (finder->in_key && number && at && text[-1] == '"' && text[size] == '"')
+		add_as_id(finder, token); /* what is a key of an object, and a number, names something */
+	else if (!finder->in_key && !(number && at > 1 && text[-1] == '.' && is_digit(text[-2])))
+		add_told(finder, token, at, number);
+}
+
+/* The number in `sku17`, of a token that goes from `start` to `end`. */
+static void add_number(struct values_finder *finder, uint32_t start, uint32_t at, uint32_t size, uint32_t end)
+{
+	uint64_t token = hash_token(finder->text + at, size);
+	struct word word = {.at = start, .size = (uint8_t)(at - start)};
+	bool answer = finder->answer;
+
+	if (size > SHORT) {
+		add(finder, finish(token));
 		return;
 	}
-	if (end - start < 2 || (values->answer && (start < 2 || end < whole)))
+	if (size < 2 || (answer && (at < start + 2 || at + size < end || finder->in_key)))
 		return;
-	if (start > 1) {
-		word = make_word(text, start);
-		add_named(values, token, &word);
-	}
-	if (values->answer)
-		add_as_id(values, token);
+	if (at > start + 1)
+		add_named(finder, token, &word);
+	if (answer)
+		add_as_id(finder, token);
 	else
-		add_asked(values, token);
+		add_asked(finder, token);
 }
 
-static void add_numbers(struct values *values, const char *text, size_t size)
+static void add_numbers(struct values_finder *finder, uint32_t at, uint32_t size)
 {
-	size_t there = size < VALUES_TOKEN ? size : VALUES_TOKEN, start;
+	uint32_t end = at + (size < LOOKED_AT ? size : LOOKED_AT), from = at, start;
 	bool first = true;
 
-	for (size_t at = 0; at < there;) {
-		if (!(classes[(uint8_t)text[at]] & DIGIT)) {
+	while (at < end) {
+		if (!is_digit(finder->text[at])) {
 			at++;
 			continue;
 		}
-		for (start = at; at < there && (classes[(uint8_t)text[at]] & DIGIT);)
+		for (start = at; at < end && is_digit(finder->text[at]);)
 			at++;
 		/* Hexadecimal digits are no word with a number. */
-		if (first || at - start > SHORT || !values->answer)
-			add_number(values, text, start, at, size);
+		if (first || at - start > SHORT || !finder->answer)
+			add_number(finder, from, start, at - start, from + size);
 		first = false;
 	}
 }
 
-/* Continuation bytes that are still to come behind a byte; false: it cannot stand here. */
-static bool follow_utf8(struct values *values, uint8_t byte)
+static void note_word(struct values_finder *finder, uint32_t at, uint32_t size)
 {
-	if (values->following) {
-		values->following--;
-		return (byte & 0xc0) == 0x80;
+	struct word word = {.at = at, .size = (uint8_t)(size < MAX_WORD ? size : MAX_WORD)};
+
+	if (finder->in_key) {
+		finder->key[2] = finder->key[1];
+		finder->key[1] = finder->key[0];
+		finder->key[0] = word;
+		finder->key_count += finder->key_count < LABELS;
+		return;
 	}
-	if (byte < 0x80)
-		return true;
-	if (byte < 0xc2 || byte > 0xf4)
-		return false;
-	values->following = byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3;
-	return true;
+	finder->words[1] = finder->words[0];
+	finder->words[0] = word;
+	finder->word_count += finder->word_count < 2;
 }
 
-static void check_utf8(struct values *values, const char *text, size_t size)
+static void take_token(struct values_finder *finder, uint32_t at, uint32_t size)
 {
-	for (size_t i = 0; i < size && !values->binary; i++)
-		values->binary = !follow_utf8(values, (uint8_t)text[i]);
-}
-
-/* A token is whole. Of its `size` bytes at most VALUES_TOKEN are there. */
-static void take_token(struct values *values, const struct values_common *common, const char *text, size_t size,
-		       unsigned kinds)
-{
-	uint64_t token = hash_token(text, size);
+	uint64_t token = hash_token(finder->text + at, size);
+	uint64_t all = size < VIEW ? (UINT64_C(1) << size) - 1 : (UINT64_C(1) << VIEW) - 1;
+	uint64_t digits = view(finder->digit, at) & all;
 	uint32_t value = finish(token);
-	bool word = !(kinds & DIGIT);
+	bool word = !digits, number = digits == all && size < VIEW;
 
-	values->string_digits |= !word;
-	values->short_token = 0;
-	if (size > SHORT) {
-		if (!values->answer || !word || !is_common(common, value))
-			add(values, value);
-	} else {
-		add_short(values, token, !(kinds & (LETTER | HIGH)));
-		if (values->alone)
-			values->short_token = finish(token ^ AS_ID);
-	}
+	if (size <= SHORT)
+		add_short(finder, token, at, size, number);
+	else if (!word || !finder->answer || (!finder->in_key && !(meaning_of(finder, value) & MEANING_COMMON)))
+		add(finder, value); /* of keys only what has digits, as those have that are data */
 	if (word)
-		note_word(values, text, size);
-	else if (!word && (kinds & (LETTER | HIGH)))
-		add_numbers(values, text, size);
-	values->gap = 0;
-	values->alone = false;
-	values->closed = false;
+		note_word(finder, at, size);
+	else if (!number)
+		add_numbers(finder, at, size);
 }
 
-/* Ends the token that is kept, if there is one. */
-static void end_token(struct values *values, const struct values_common *common)
+/* Where the next quote or end of a part is; the end of the text, if there is none. */
+static uint32_t next_stop(const struct values_finder *finder, uint32_t at)
 {
-	uint32_t size = values->size;
+	uint64_t stops;
 
-	if (size == 0)
-		return;
-	values->size = 0;
-	values->binary |= values->following != 0;
-	if (!values->binary)
-		take_token(values, common, values->token, size, values->kinds);
-	values->kinds = 0;
-	values->following = 0;
-}
-
-/* Keeps a piece of a token that may go on. */
-static void keep_piece(struct values *values, const char *text, size_t size, unsigned kinds)
-{
-	uint32_t room = values->size < VALUES_TOKEN ? VALUES_TOKEN - values->size : 0;
-
-	if ((kinds & HIGH) || values->following)
-		check_utf8(values, text, size);
-	if (room)
-		memcpy(values->token + values->size, text, size < room ? size : room);
-	values->size += size;
-	values->kinds |= kinds;
-}
-
-/* The string that was closed is the key of an object: a name, unless it has digits, which keys have that are data. */
-static void take_key(struct values *values)
-{
-	uint32_t words = values->word_count < VALUES_WORDS - 1 ? values->word_count : VALUES_WORDS - 1;
-
-	if (!values->string_digits)
-		values->count = values->string_start;
-	else if (values->short_token)
-		add(values, values->short_token);
-	if (words) {
-		for (uint32_t i = 0; i < words; i++)
-			values->labels[i] = *last_word(values, i);
-		values->label_count = words;
+	for (; at < finder->size; at += VIEW) {
+		stops = view(finder->stop, at);
+		if (stops)
+			return at + (uint32_t)__builtin_ctzll(stops);
 	}
-	values->word_count = 0;
-	values->closed = false;
+	return finder->size;
 }
 
-static void take_quote(struct values *values)
+/* A string begins. Is it the key of an object? */
+static void begin_string(struct values_finder *finder, uint32_t at)
 {
-	values->closed = values->in_string;
-	values->in_string = !values->in_string;
-	if (!values->in_string)
+	uint32_t end = next_stop(finder, at + 1);
+
+	finder->in_string = true;
+	finder->word_count = 0;
+	if (end >= finder->size || finder->text[end] != '"')
 		return;
-	values->string_start = values->count;
-	values->string_digits = false;
-	values->alone = true;
-	values->word_count = 0;
-	values->short_token = 0;
+	do
+		end++;
+	while (end < finder->size && finder->text[end] == ' ');
+	finder->in_key = end < finder->size && finder->text[end] == ':';
+	finder->key_count = 0;
 }
 
-static void take_separator(struct values *values, const struct values_common *common, uint8_t byte)
+static void end_string(struct values_finder *finder)
 {
-	unsigned kind = classes[byte];
-
-	if (byte == '%' || byte == '\\') { /* the token may go on behind it */
-		values->escape = byte == '%' ? ESCAPE_PERCENT : ESCAPE_BACKSLASH;
+	finder->in_string = false;
+	if (!finder->in_key)
 		return;
+	finder->in_key = false;
+	finder->word_count = 0;
+	if (finder->key_count) {
+		memcpy(finder->labels, finder->key, sizeof(finder->key));
+		finder->label_count = finder->key_count;
 	}
-	end_token(values, common);
-	values->binary |= (kind & BINARY) != 0;
-	values->gap++;
-	values->separator = (char)byte;
-	if (values->answer && byte == '"')
-		take_quote(values);
-	else if (values->closed && byte == ':')
-		take_key(values);
-	else if (!(kind & SPACE))
-		values->closed = false;
 }
 
-/* One byte that an escape stood for. */
-static void take_byte(struct values *values, const struct values_common *common, uint8_t byte)
+static void take_stop(struct values_finder *finder, uint32_t at)
 {
-	char text = (char)byte;
-
-	values->escape = ESCAPE_NONE;
-	if (classes[byte] & TOKEN)
-		keep_piece(values, &text, 1, classes[byte]);
-	else
-		take_separator(values, common, byte);
-}
-
-static int hex_digit(uint8_t byte)
-{
-	if (byte >= '0' && byte <= '9')
-		return byte - '0';
-	byte |= 0x20;
-	return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
-
-/* What \uXXXX stands for, in UTF-8; two halves of a pair make one. */
-static void take_code(struct values *values, const struct values_common *common, uint32_t code)
-{
-	uint32_t high = values->high;
-
-	values->escape = ESCAPE_NONE;
-	values->high = 0;
-	if (code >= 0xd800 && code < 0xdc00) {
-		values->high = code;
+	if (!finder->answer)
 		return;
-	}
-	if (code >= 0xdc00 && code < 0xe000) {
-		if (!high)
-			return;
-		code = 0x10000 + ((high - 0xd800) << 10) + (code - 0xdc00);
-		take_byte(values, common, 0xf0 | code >> 18);
-		take_byte(values, common, 0x80 | (code >> 12 & 0x3f));
-		take_byte(values, common, 0x80 | (code >> 6 & 0x3f));
-		take_byte(values, common, 0x80 | (code & 0x3f));
-	} else if (code >= 0x800) {
-		take_byte(values, common, 0xe0 | code >> 12);
-		take_byte(values, common, 0x80 | (code >> 6 & 0x3f));
-		take_byte(values, common, 0x80 | (code & 0x3f));
-	} else if (code >= 0x80) {
-		take_byte(values, common, 0xc0 | code >> 6);
-		take_byte(values, common, 0x80 | (code & 0x3f));
+	if (finder->text[at] != '"') {
+		finder->in_string = finder->in_key = false;
+		finder->word_count = finder->label_count = 0;
+	} else if (finder->in_string) {
+		end_string(finder);
 	} else {
-		take_byte(values, common, code);
+		begin_string(finder, at);
 	}
 }
 
-/* It was none: what stood before is over, and the byte is one like any other. */
-static void leave_escape(struct values *values, const struct values_common *common, char mark)
+static uint32_t token_size(const struct values_finder *finder, uint32_t at)
 {
-	values->escape = ESCAPE_NONE;
-	end_token(values, common);
-	values->gap++;
-	values->separator = mark;
-	values->closed = false;
-}
+	uint32_t size = 0;
+	uint64_t others;
 
-/* The next byte of an escape. False: it is not of it. */
-static bool take_escaped(struct values *values, const struct values_common *common, uint8_t byte)
-{
-	int digit = hex_digit(byte);
-	bool letter = values->escape == ESCAPE_BACKSLASH;
-
-	if (letter && byte == 'u') {
-		values->escape = ESCAPE_UNICODE;
-		values->digits = 0;
-		values->code = 0;
-	} else if (letter) {
-		leave_escape(values, common, '\\'); /* \n, \", \/ ...: it parts, whatever it is */
-		values->high = 0;
-	} else if (digit < 0) {
-		bool half = values->escape == ESCAPE_PERCENT_DIGIT;
-
-		leave_escape(values, common, values->escape == ESCAPE_UNICODE ? '\\' : '%');
-		if (half)
-			take_byte(values, common, (uint8_t)values->code);
-		return false;
-	} else if (values->escape == ESCAPE_PERCENT) {
-		values->code = byte;
-		values->escape = ESCAPE_PERCENT_DIGIT;
-	} else if (values->escape == ESCAPE_PERCENT_DIGIT) {
-		take_byte(values, common, (uint8_t)(hex_digit((uint8_t)values->code) << 4 | digit));
-	} else {
-		values->code = values->code << 4 | (uint32_t)digit;
-		if (++values->digits == 4)
-			take_code(values, common, values->code);
+	for (; at + size < finder->size; size += VIEW) {
+		others = ~view(finder->token, at + size) & ((UINT64_C(1) << VIEW) - 1);
+		if (others)
+			return size + (uint32_t)__builtin_ctzll(others);
 	}
-	return true;
+	return finder->size - at;
 }
 
-void values_take(struct values *values, const struct values_common *common, const void *data, size_t size)
+static void take_text(struct values_finder *finder)
 {
-	const char *at = data, *end = at + size;
+	uint32_t at = 0;
 
-	while (at < end && !values->binary && !values->full) {
-		const char *start = at;
-		unsigned kinds = 0, kind = 0;
+	while (at < finder->size && !finder->full) {
+		uint64_t events = view(finder->token, at) | view(finder->stop, at);
 
-		if (values->escape) {
-			at += take_escaped(values, common, (uint8_t)*at);
+		if (!events) {
+			at += VIEW;
 			continue;
 		}
-		while (at < end && ((kind = classes[(uint8_t)*at]) & TOKEN)) {
-			kinds |= kind;
-			at++;
+		at += (uint32_t)__builtin_ctzll(events);
+		if (finder->text[at] == '"' || finder->text[at] == VALUES_PART) {
+			take_stop(finder, at++);
+		} else {
+			uint32_t size = token_size(finder, at);
+
+			take_token(finder, at, size);
+			at += size;
 		}
-		if (at > start) {
-			if (values->size || at == end || *at == '%' || *at == '\\') {
-				keep_piece(values, start, (size_t)(at - start), kinds);
-			} else {
-				if (kinds & HIGH)
-					check_utf8(values, start, (size_t)(at - start));
-				values->binary |= values->following != 0;
-				if (values->binary)
-					return;
-				take_token(values, common, start, (size_t)(at - start), kinds);
-			}
-		}
-		if (at < end)
-			take_separator(values, common, (uint8_t)*at++);
 	}
 }
 
-void values_break(struct values *values, const struct values_common *common)
+const uint32_t *values_find(struct values_finder *finder, struct values_text *text, bool answer, uint32_t limit,
+			    uint32_t *ret_count, bool *ret_opaque)
 {
-	if (values->escape)
-		leave_escape(values, common, '%');
-	end_token(values, common);
-	values->high = 0;
-	values->gap = 2;
-	values->closed = values->in_string = false;
-	values->alone = true;
-	if (values->answer)
-		values->word_count = values->label_count = 0;
-}
+	uint64_t binary = 0;
 
-void values_begin(struct values *values, bool answer, uint32_t limit)
-{
-	uint32_t *list = values->list, room = values->room;
-
-	*values = (struct values){.list = list, .room = room, .limit = limit, .answer = answer, .gap = 2};
-}
-
-void values_end(struct values *values, const struct values_common *common)
-{
-	values_break(values, common);
-	sort(values);
-	if (values->count > values->limit) {
-		values->count = values->limit;
-		values->full = true;
+	*ret_count = 0;
+	*ret_opaque = text->full;
+	if (text->size == 0)
+		return finder->found;
+	unescape(text);
+	memset(text->bytes + text->size, ' ', VALUES_PAD);
+	finder->text = text->bytes;
+	finder->size = text->size;
+	finder->count = 0;
+	finder->limit = limit;
+	finder->answer = answer;
+	finder->full = finder->in_string = finder->in_key = false;
+	finder->word_count = finder->label_count = 0;
+	if ((classify(finder, &binary) && !is_utf8(text->bytes, text->size)) || binary) {
+		*ret_opaque = true;
+		return finder->found;
 	}
+	take_text(finder);
+	sort(finder);
+	*ret_opaque |= finder->full || finder->count > limit;
+	*ret_count = finder->count < limit ? finder->count : limit;
+	return finder->found;
 }

@@ -1,8 +1,8 @@
 /*
- * values.h: what may be passed on from an answer to a later request, found in the bytes while they go by.
+ * values.h: what may be passed on from an answer to a later request.
  *
- * Below content.c. Bytes go in, hashes of values come out, sorted; what comes out does not depend on how the bytes
- * were cut into pieces. docs/findings.md says what counts as a value and why.
+ * Below content.c. The parts of a message in which values may be are kept while it goes by; when it is whole, hashes of
+ * the values in it are found, sorted. docs/findings.md says what counts as a value and why.
  */
 #ifndef NT_VALUES_H
 #define NT_VALUES_H
@@ -11,47 +11,36 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define VALUES_TOKEN 64 /* bytes of a word or number that are looked at; of longer ones the length counts as well */
-#define VALUES_WORDS 4	/* last words that are remembered; a power of two */
-#define VALUES_COMMON 256
+#define VALUES_MAX_TEXT                                                                                                \
+	65536	      /* bytes of a message that are looked at: what is captured of one, unless it is told more */
+#define VALUES_PAD 80 /* bytes behind a text that can be read */
 
-/* A word, in lower case; the first 16 bytes of it. */
-struct values_word {
-	uint64_t text[2];
-	uint32_t size;
+/* What is looked at, its parts parted by VALUES_PART. */
+struct values_text {
+	char *bytes;
+	uint32_t size, room; /* room without VALUES_PAD */
+	bool full;	     /* there was more */
 };
 
-/* Words that say nothing, by their hash: what it is made of depends on no secret. */
-struct values_common {
-	uint32_t words[VALUES_COMMON];
-};
+#define VALUES_PART '\x1e'
 
-struct values {
-	uint32_t *list; /* hashes; sorted by values_end() */
-	uint32_t count, room, limit;
-	bool full;   /* there were more than `limit`, or no memory for them */
-	bool binary; /* the bytes are no text: values in it cannot be found */
-	bool answer; /* else a request */
-	/* Whatever follows is values.c's own. */
-	bool in_string, closed, string_digits, alone;
-	uint8_t escape, digits, following;
-	uint8_t kinds;
-	char separator;
-	uint32_t gap, size, string_start, short_token;
-	uint32_t code, high;
-	uint32_t word_count, label_count;
-	struct values_word words[VALUES_WORDS], labels[VALUES_WORDS];
-	char token[VALUES_TOKEN];
-};
+/* What finds them; one serves all messages. */
+struct values_finder;
 
-void values_fill_common(struct values_common *common);
+/* NULL without memory. */
+struct values_finder *values_finder_new(void);
+void values_finder_free(struct values_finder *finder);
 
-/* Begins a message; the list's memory is used again. */
-void values_begin(struct values *values, bool answer, uint32_t limit);
-void values_take(struct values *values, const struct values_common *common, const void *data, size_t size);
+/* Appends bytes; what has no room or memory makes it full. */
+void values_add(struct values_text *text, const void *bytes, size_t size);
 /* What comes next does not go on with what came: it is another string, another header. */
-void values_break(struct values *values, const struct values_common *common);
-/* No more comes: the list is sorted, each value once. */
-void values_end(struct values *values, const struct values_common *common);
+void values_part(struct values_text *text);
+
+/*
+ * Finds the values of an answer or a request, at most `limit`. The hashes are valid until the next call. `ret_opaque`:
+ * the text is none, or there are more values. Changes the text.
+ */
+const uint32_t *values_find(struct values_finder *finder, struct values_text *text, bool answer, uint32_t limit,
+			    uint32_t *ret_count, bool *ret_opaque);
 
 #endif

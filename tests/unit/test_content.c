@@ -388,11 +388,11 @@ static void test_redis_state(void **state)
 	assert_int_equal(first->request_value_count, other->request_value_count); /* the number is no value */
 	redis(world, "SELECT 0", "+OK\r\n");
 	assert_alike(first, redis(world, "GET k", bulk("v")));
-	assert_int_equal(redis(world, "MULTI", "+OK\r\n")->access, PROTOCOL_OTHER);
+	assert_int_equal(redis(world, "MULTI", "+OK\r\n")->access, PROTOCOL_CONTROL);
 	queued = redis(world, "GET k", "+QUEUED\r\n");
-	assert_int_equal(queued->access, PROTOCOL_OTHER);
+	assert_int_equal(queued->access, PROTOCOL_CONTROL);
 	assert_int_equal(queued->items[0].answer, 0);
-	assert_int_equal(redis(world, "EXEC", "*1\r\n$1\r\nv\r\n")->access, PROTOCOL_OTHER);
+	assert_int_equal(redis(world, "EXEC", "*1\r\n$1\r\nv\r\n")->access, PROTOCOL_CONTROL);
 	assert_alike(first, redis(world, "GET k", bulk("v")));
 	assert_int_equal(redis(world, "TTL k", ":5\r\n")->access, PROTOCOL_OTHER);
 	assert_int_equal(redis(world, "FLUSHALL", "+OK\r\n")->access, PROTOCOL_OTHER);
