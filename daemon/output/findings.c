@@ -39,15 +39,18 @@ struct table {
 	size_t what, words;  /* widths */
 };
 
-/* What a run has of a finding: "%.1f" and these words; NULL: its evidence. */
-static const char *const kind_words[FINDING_KIND_COUNT] = {
-    [FINDING_DUPLICATE] = "needless a run",
-    [FINDING_N_PLUS_ONE] = "needless a run",
-    [FINDING_SERIAL] = NULL,
-    [FINDING_REPEATED] = "a run that a cache would answer",
-    [FINDING_RECONNECT] = "needless connections a run",
-    [FINDING_SLOW_START] = "slow starts a run",
-    [FINDING_STALLED] = "stalled a run",
+/* What a run has of a finding: "%.1f", these words, and where they do not say enough its evidence. */
+static const struct {
+	const char *words;
+	bool evidence;
+} kind_words[FINDING_KIND_COUNT] = {
+    [FINDING_DUPLICATE] = {"needless a run", false},
+    [FINDING_N_PLUS_ONE] = {"needless a run", false},
+    [FINDING_SERIAL] = {"", true},
+    [FINDING_REPEATED] = {"a run that a cache would answer", false},
+    [FINDING_RECONNECT] = {"needless connections a run", false},
+    [FINDING_SLOW_START] = {"a run: ", true},
+    [FINDING_STALLED] = {"a run: ", true},
 };
 
 __attribute__((format(printf, 3, 4))) static void append(char *text, size_t size, const char *format, ...)
@@ -76,8 +79,8 @@ static void fill_words(struct cells *cells, const struct summary_finding *row, u
 	double amount = (double)(calls ? row->calls : row->needless) / (double)row->runs;
 	double share = runs ? (double)row->runs / (double)runs : 1;
 
-	snprintf(cells->words, sizeof(cells->words), "%.1f %s", amount,
-		 kind_words[row->kind] ? kind_words[row->kind] : row->evidence);
+	snprintf(cells->words, sizeof(cells->words), "%.1f %s%s", amount, kind_words[row->kind].words,
+		 kind_words[row->kind].evidence ? row->evidence : "");
 	if (row->kind == FINDING_N_PLUS_ONE && row->remedy && !strchr(row->remedy, ' ')) /* a command's name */
 		append(cells->words, sizeof(cells->words), ", %s instead", row->remedy);
 	if (row->kind == FINDING_REPEATED && row->candidates)

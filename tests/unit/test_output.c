@@ -418,11 +418,16 @@ static void test_text_many_findings(void **state)
 		report.findings[i] = make_finding(FINDING_DUPLICATE, "http", names[i], &site);
 		report.findings[i].saving.expected = 0;
 	}
+	report.findings[0].kind = FINDING_STALLED;
+	report.findings[0].saving.expected = MS;
 	assert_int_equal(summary_add_run(summary, &run, &report), 0);
 	char *text = write_out("text", summary, &plain);
 
 	assert_has(text, "\n      and 2 more: see --json\n");
-	assert_has(text, "      duplicate   http GET /?[2J0  ");
+	assert_has(
+	    text,
+	    "      stalled     http GET /?[2J0                     5.0 a run: for a test  -1.00ms  srv/m.py:1 f\n");
+	assert_has(text, "      duplicate   http GET /?[2J0...0000000000000001  5.0 needless a run           -");
 	assert_has_not(text, "\033");
 	assert_fits(text, 120);
 	free(text);
