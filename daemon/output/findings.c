@@ -15,6 +15,7 @@
 
 #define LINE_WIDTH 120			/* where there is no terminal */
 #define WIDEST_WHAT 34			/* an operation is cut in the middle beyond */
+#define WIDEST_WORDS 38			/* what is longer is not cut, and shifts the rest of its own line only */
 #define WORDS_SIZE 96			/* bytes of a cell */
 #define PLACE_SIZE 512			/* likewise of the last one */
 #define ALL_RUNS 0.95			/* from this share of runs on a finding is in all of them */
@@ -47,7 +48,7 @@ static const struct {
     [FINDING_DUPLICATE] = {"needless a run", false},
     [FINDING_N_PLUS_ONE] = {"needless a run", false},
     [FINDING_SERIAL] = {"", true},
-    [FINDING_REPEATED] = {"a run that a cache would answer", false},
+    [FINDING_REPEATED] = {"a run a cache would answer", false},
     [FINDING_RECONNECT] = {"needless connections a run", false},
     [FINDING_SLOW_START] = {"a run: ", true},
     [FINDING_STALLED] = {"a run: ", true},
@@ -141,6 +142,8 @@ static void add_row(struct table *table, const struct summary_endpoint *endpoint
 		table->what = words_width(cells->what);
 	if (words_width(cells->words) > table->words)
 		table->words = words_width(cells->words);
+	if (table->words > WIDEST_WORDS)
+		table->words = WIDEST_WORDS;
 }
 
 static void fill_table(struct table *table, const struct summary *summary, const struct summary_endpoint *endpoint)

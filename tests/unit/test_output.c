@@ -352,13 +352,13 @@ static void test_text_findings(void **state)
 	char *text = write_out("text", summary, &plain);
 
 	(void)state;
-	assert_has(text, "\n      serial      http GET /stock/?  6.0 in a row, no data seen passed on        -21.3ms  "
+	assert_has(text, "\n      serial      http GET /stock/?  6.0 in a row, no data seen passed on   -21.3ms  "
 			 "shop/stock.py:88 availability\n"
-			 "      duplicate   redis GET user:?   5.0 needless a run, in 40 % of runs         -5.00ms  "
-			 "shop/session.py:41\n"
+			 "      duplicate   redis GET user:?   5.0 needless a run, in 40 % of runs    -5.00ms  "
+			 "shop/session.py:41 current_user\n"
 			 "      without these: 48.1 -> 22.6 ms a run (-53 %)\n"
-			 "      repeated    memcache get       5.0 a run that a cache would answer (62 %)  -30.0ms  "
-			 "shop/session.py:41\n");
+			 "      repeated    memcache get       5.0 a run a cache would answer (62 %)  -30.0ms  "
+			 "shop/session.py:41 current_user\n");
 	assert_has_not(text, "in the clear");
 	assert_has_not(text, "rules");
 	free(text);
