@@ -25,7 +25,7 @@
 #define REVISED 8	     /* what is known is revised when it has seen one in so many more */
 
 struct gaps {
-	uint32_t count, counted; /* in buckets; when `known` was found */
+	uint32_t count, counted; /* in buckets; when `known` was found, 0: it is to be found */
 	uint64_t known;		 /* ns */
 	uint32_t buckets[BUCKETS];
 };
@@ -138,7 +138,7 @@ static void add_gap(struct gaps *gaps, uint64_t gap)
 		gaps->count = 0;
 		for (unsigned i = 0; i < BUCKETS; i++)
 			gaps->count += gaps->buckets[i] /= 2;
-		gaps->counted = gaps->count;
+		gaps->counted = 0;
 	}
 	gaps->buckets[bucket_of(gap)]++;
 	gaps->count++;

@@ -124,6 +124,60 @@ static void test_application_stays(void **state)
 	assert_in_range(found.high, found.expected, 7100 * US);
 }
 
+/* What has no place is counted, and what has one stays. */
+static void test_too_many_backends(void **state)
+{
+	uint64_t refused = 0;
+
+	(void)state;
+	for (uint16_t port = 1; port <= 1030; port++) {
+		made.run.made_count = 0;
+		plan.timeline = NULL;
+		place(1, 10, 5)->where.port = port;
+		place(1, 16, 5)->where.port = port;
+		library_learn(&plan);
+		refused = finding_stage_stats(stage)->libraries_refused;
+		assert_int_equal(refused, port > 1024 ? port - 1024 : 0);
+	}
+	assert_int_equal(library_time(&plan, "http", &made.calls[0].where), 0);
+	made.calls[0].where.port = 1024;
+	assert_in_range(library_time(&plan, "http", &made.calls[0].where), 900 * US, 1100 * US);
+}
+
+/* A backend that is never asked twice in a row: its gaps to others tell. */
+static void test_library_of_another(void **state)
+{
+	(void)state;
+	for (uint16_t i = 0; i < 10; i++)
+		place(1, 10 + 6 * i, 5)->where.port = 80 + i % 2;
+	assert_int_equal(library_time(&plan, "http", &made.calls[0].where), 0);
+	library_learn(&plan);
+	assert_in_range(library_time(&plan, "http", &made.calls[0].where), 900 * US, 1100 * US);
+	assert_in_range(library_time(&plan, "http", &made.calls[1].where), 900 * US, 1100 * US);
+}
+
+/* What is learned follows what has changed, and knows any gap. */
+static void test_library_changes(void **state)
+{
+	(void)state;
+	place(1, 10, 5);
+	place(1, 15, 5);
+	library_learn(&plan);
+	assert_in_range(library_time(&plan, "http", &made.calls[0].where), 1, 2 * US);
+	for (uint32_t i = 0; i < 200000; i++) {
+		made.calls[0].in_last = made.calls[1].out_first - 2 * MADE_MS;
+		plan.timeline = NULL;
+		library_learn(&plan);
+	}
+	assert_in_range(library_time(&plan, "http", &made.calls[0].where), 1900 * US, 2100 * US);
+	made.calls[1].out_first += 9000 * MADE_MS;
+	made.calls[1].in_last += 9000 * MADE_MS;
+	made.run.ended += 10000 * MADE_MS;
+	plan.timeline = NULL;
+	library_learn(&plan);
+	assert_in_range(library_time(&plan, "http", &made.calls[0].where), 1900 * US, 2100 * US);
+}
+
 static void test_collapse(void **state)
 {
 	(void)state;
@@ -467,6 +521,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_remove, begin, end),
 	    cmocka_unit_test_setup_teardown(test_library, begin, end),
+	    cmocka_unit_test_setup_teardown(test_too_many_backends, begin, end),
+	    cmocka_unit_test_setup_teardown(test_library_of_another, begin, end),
+	    cmocka_unit_test_setup_teardown(test_library_changes, begin, end),
 	    cmocka_unit_test_setup_teardown(test_application_stays, begin, end),
 	    cmocka_unit_test_setup_teardown(test_collapse, begin, end),
 	    cmocka_unit_test_setup_teardown(test_at_once, begin, end),
