@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "passing.h"
 #include "timeline.h"
 
 /* What a call costs that is given to another thread, or to a task of its own: to start it, and to take its result. */
@@ -58,7 +59,8 @@ struct schedule {
 	uint64_t *left_over;		 /* blocks: library's time of calls that have gone into this one */
 	uint64_t *ended, *finished;	 /* blocks: without and with the margin after it */
 	struct job *jobs;
-	struct given *given; /* in the order of their proposals */
+	const struct passing *passing; /* NULL: there is one lane only */
+	struct given *given;	       /* in the order of their proposals */
 	uint32_t given_count;
 };
 
@@ -162,6 +164,12 @@ static bool allocate(struct plan *plan, struct schedule *schedule)
 	       schedule->left_over && schedule->ended && schedule->finished && schedule->jobs && schedule->given;
 }
 
+/* Blocks are in order of their lanes. */
+static bool has_lanes(const struct timeline *timeline)
+{
+	return timeline->block_count && timeline->blocks[0].lane != timeline->blocks[timeline->block_count - 1].lane;
+}
+
 /* NULL without memory. */
 static struct schedule *get_schedule(struct plan *plan)
 {
@@ -177,6 +185,8 @@ static struct schedule *get_schedule(struct plan *plan)
 	if (!schedule->timeline || !allocate(plan, schedule) || !find_margins(plan, schedule))
 		return NULL;
 	measure_calls(plan, schedule);
+	if (has_lanes(schedule->timeline) && !(schedule->passing = passing_look(plan)))
+		return NULL;
 	plan->schedule = schedule;
 	return schedule;
 }
@@ -451,6 +461,25 @@ static bool connects_no_more(const struct plan *plan, const struct schedule *sch
 	       plan->run->made[first].kind == CALL_CONNECT && schedule->gone[first];
 }
 
+/* When the last of the answers is there that other lanes had, and whose values the block's call was made with. */
+static uint64_t last_given(const struct schedule *schedule, const struct timeline_block *block)
+{
+	const struct timeline *timeline = schedule->timeline;
+	const struct passing *passing = schedule->passing;
+	uint64_t last = 0;
+
+	if (!passing || block->call == TIMELINE_NONE)
+		return 0;
+	passing += block->call;
+	for (uint32_t k = 0; k < passing->count; k++) {
+		uint32_t from = timeline->block_of[passing->from[k]];
+
+		if (from != TIMELINE_NONE && timeline->blocks[from].lane != block->lane)
+			last = most(last, schedule->ended[from]);
+	}
+	return last;
+}
+
 /* When its first byte leaves: all that it waits for is over, and Python has done what it does in between. */
 static uint64_t block_start(const struct plan *plan, const struct schedule *schedule, uint32_t number, uint64_t before,
 			    enum level level)
@@ -475,7 +504,7 @@ static uint64_t block_start(const struct plan *plan, const struct schedule *sche
 		if (timeline_waits_for(timeline, block, other))
 			start = most(start, schedule->ended[timeline->by_end[block->joined + k]] + between);
 	}
-	return start;
+	return most(start, last_given(schedule, block) + before);
 }
 
 /* Does call i need the answer of one that was given away? */
