@@ -490,7 +490,7 @@ static bool is_attached(const struct values_finder *finder, uint32_t at)
 
 	if (!finder->word_count || word->at + word->size + 1 != at)
 		return false;
-	return between == ':' || between == '/' || between == '-' || between == '_' || between == '#' || between == '=';
+	return between == ':' || between == '/' || between == '-' || between == '_' || between == '#';
 }
 
 /*
@@ -505,7 +505,8 @@ static void add_told(struct values_finder *finder, uint64_t token, uint32_t at, 
 	for (unsigned i = 0; i < finder->label_count; i++)
 		add_named(finder, token, &finder->labels[i]);
 	if (finder->label_count)
-		id = naming_of(finder, &finder->labels[0]) >= least;
+		id = naming_of(finder, &finder->labels[0]) >= least &&
+		     !finder->word_count; /* words in a link name its parts */
 	if (finder->word_count) {
 		add_named(finder, token, &finder->words[0]);
 		id |= naming_of(finder, &finder->words[0]) >= least || (number && is_attached(finder, at));

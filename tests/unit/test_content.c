@@ -390,8 +390,10 @@ static void test_redis_state(void **state)
 	assert_alike(first, redis(world, "GET k", bulk("v")));
 	assert_int_equal(redis(world, "MULTI", "+OK\r\n")->access, PROTOCOL_CONTROL);
 	queued = redis(world, "GET k", "+QUEUED\r\n");
-	assert_int_equal(queued->access, PROTOCOL_CONTROL);
+	assert_int_equal(queued->access, PROTOCOL_CONTROL); /* it is told nothing */
 	assert_int_equal(queued->items[0].answer, 0);
+	assert_int_equal(redis(world, "SET k v", "+QUEUED\r\n")->access, PROTOCOL_WRITE);
+	assert_int_equal(redis(world, "KEYS *", "+QUEUED\r\n")->access, PROTOCOL_OTHER);
 	assert_int_equal(redis(world, "EXEC", "*1\r\n$1\r\nv\r\n")->access, PROTOCOL_CONTROL);
 	assert_alike(first, redis(world, "GET k", bulk("v")));
 	assert_int_equal(redis(world, "TTL k", ":5\r\n")->access, PROTOCOL_OTHER);
