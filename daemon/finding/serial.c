@@ -7,11 +7,12 @@
  */
 #include <string.h>
 
+#include "group.h"
 #include "timeline.h"
 
-#define MAX_ATTEMPTS 16 /* of a run */
-#define LOOK_BACK                                                                                                      \
-	64 /* calls before one that are asked whether it depends on them: what began before them stays before */
+/* Calls before one that are asked whether it depends on them: what began before them stays before. */
+#define LOOK_BACK 64
+#define MAX_ATTEMPTS 16 /* of a run, to make a group smaller */
 
 struct search {
 	const struct timeline *timeline;
@@ -127,11 +128,6 @@ static uint32_t count_backends(const struct plan *plan, const struct search *sea
 	return count;
 }
 
-static const char *template_of(const struct run_call *call)
-{
-	return call->content && *call->content->template ? call->content->template : call->operation;
-}
-
 /* One of the operation that most of them have. */
 static uint32_t find_typical(const struct plan *plan, const struct search *search)
 {
@@ -144,7 +140,8 @@ static uint32_t find_typical(const struct plan *plan, const struct search *searc
 		for (uint32_t k = i; k < search->count; k++) {
 			const struct run_call *other = call_of(plan, search, search->members[k]);
 
-			count += other->protocol == call->protocol && !strcmp(template_of(other), template_of(call));
+			count +=
+			    other->protocol == call->protocol && !strcmp(group_operation(other), group_operation(call));
 		}
 		if (count > best_count) {
 			best = i;
