@@ -212,7 +212,7 @@ static __always_inline __u64 frame_field(const struct scratch *s, __u64 at, __u6
 /* Likewise the byte at an offset and, as the lower one, the byte before it. */
 static __always_inline __u16 frame_bytes(const struct scratch *s, __u64 at, __u64 field)
 {
-	return *(const __u16 *)(s->window + (at & WINDOW_MASK & ~7ull) + (field - 1 & FIELD_MASK));
+	return *(const __u16 *)(s->window + (at & WINDOW_MASK & ~7ull) + ((field - 1) & FIELD_MASK));
 }
 
 /* Adds a frame to those that were walked. False: there is no place for it. */
