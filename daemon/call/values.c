@@ -26,7 +26,7 @@
 #define BUCKET_SHIFT 26
 #define MAX_FOUND 16384
 #define MASKS (VALUES_MAX_TEXT / 64 + 3)
-#define KNOWN 256
+#define KNOWN 1024
 
 /* What names something that can be asked for by it; what refers to something, where numbers are likely to do so. */
 enum naming { NAMING_UNKNOWN, NAMING_NOTHING, NAMING_REFERENCE, NAMING_ID };
@@ -45,6 +45,7 @@ struct word {
 struct values_finder {
 	/* A bit for each byte of the text. */
 	uint64_t token[MASKS], digit[MASKS], stop[MASKS]; /* stop: a quote, or the end of a part */
+	uint64_t event[MASKS];				  /* a stop, or the beginning of a token */
 	/* Words that mean something here, or nothing to anybody, by their hash. */
 	uint32_t known[KNOWN];
 	uint8_t meanings[KNOWN];
@@ -294,7 +295,7 @@ static inline uint64_t bits(__m128i bytes)
 /* Fills the masks. What it returns is not empty if there are bytes beyond ASCII, or such as no text has. */
 static uint64_t classify(struct values_finder *finder, uint64_t *ret_binary)
 {
-	uint64_t any_high = 0, any_binary = 0;
+	uint64_t any_high = 0, any_binary = 0, before = 0;
 	uint32_t block;
 
 	for (block = 0; block * 64 < finder->size; block++) {
@@ -316,6 +317,8 @@ static uint64_t classify(struct values_finder *finder, uint64_t *ret_binary)
 		finder->token[block] = token;
 		finder->digit[block] = digit;
 		finder->stop[block] = stop;
+		finder->event[block] = stop | (token & ~(token << 1 | before));
+		before = token >> 63;
 	}
 	finder->token[block] = finder->digit[block] = finder->stop[block] = 0;
 	finder->token[block + 1] = finder->digit[block + 1] = finder->stop[block + 1] = 0;
@@ -675,27 +678,20 @@ static uint32_t token_size(const struct values_finder *finder, uint32_t at)
 	return finder->size - at;
 }
 
+static void take_event(struct values_finder *finder, uint32_t at)
+{
+	if (finder->stop[at / 64] >> at % 64 & 1)
+		take_stop(finder, at);
+	else
+		take_token(finder, at, token_size(finder, at));
+}
+
+/* Padding has neither tokens nor stops. */
 static void take_text(struct values_finder *finder)
 {
-	uint32_t at = 0;
-
-	while (at < finder->size && !finder->full) {
-		uint64_t events = view(finder->token, at) | view(finder->stop, at);
-
-		if (!events) {
-			at += VIEW;
-			continue;
-		}
-		at += (uint32_t)__builtin_ctzll(events);
-		if (finder->text[at] == '"' || finder->text[at] == VALUES_PART) {
-			take_stop(finder, at++);
-		} else {
-			uint32_t size = token_size(finder, at);
-
-			take_token(finder, at, size);
-			at += size;
-		}
-	}
+	for (uint32_t block = 0; block * 64 < finder->size && !finder->full; block++)
+		for (uint64_t events = finder->event[block]; events; events &= events - 1)
+			take_event(finder, 64 * block + (uint32_t)__builtin_ctzll(events));
 }
 
 const uint32_t *values_find(struct values_finder *finder, struct values_text *text, bool answer, uint32_t limit,

@@ -107,7 +107,7 @@ static const struct {
 /*
  * Headers that are told otherwise than most. Those that differ though the request is the same, and those of an answer
  * that change each time or say nothing, are not told. Those that clients negotiate with carry no value that an answer
- * may have given; all others may. In lower case; a star stands for any rest.
+ * may have given; all others may. In lower case and alphabetical order; a star stands for any rest.
  */
 enum header_use { HEADER_NOT_TOLD, HEADER_NAME };
 struct header {
@@ -478,12 +478,23 @@ static void tell(const struct reading *reading, enum protocol_part part, const c
 	protocol_tell(reading->events, reading->side, part, text, size);
 }
 
-/* How many of these bytes come before one of `ends`; all of them if there is none. */
-static size_t span(const char *text, size_t size, const char *ends)
+/* What ends a word of the first line, and what a part of its path. */
+enum { ENDS_WORD = 1, ENDS_PART = 2 };
+static const uint8_t ends[256] = {
+    [' '] = ENDS_WORD | ENDS_PART,
+    ['\t'] = ENDS_WORD | ENDS_PART,
+    ['\r'] = ENDS_WORD | ENDS_PART,
+    ['/'] = ENDS_PART,
+    ['?'] = ENDS_PART,
+    ['#'] = ENDS_PART,
+};
+
+/* How many of these bytes come before such an end; all of them if there is none. */
+static size_t span(const char *text, size_t size, uint8_t end)
 {
 	size_t at = 0;
 
-	while (at < size && !strchr(ends, text[at]))
+	while (at < size && !(ends[(uint8_t)text[at]] & end))
 		at++;
 	return at;
 }
@@ -526,7 +537,7 @@ static size_t tell_start(const struct reading *reading, struct telling *telling,
 
 	switch ((enum field)telling->field) {
 	case FIELD_METHOD:
-		part = span(text, size, " \t\r");
+		part = span(text, size, ENDS_WORD);
 		tell(reading, PROTOCOL_NAME, text, part);
 		if (part < size)
 			telling->field = FIELD_TARGET;
@@ -550,7 +561,7 @@ static size_t tell_start(const struct reading *reading, struct telling *telling,
 			tell(reading, PROTOCOL_NAME, text, 1);
 		return 1;
 	case FIELD_PATH:
-		part = span(text, size, "/?# \t\r");
+		part = span(text, size, ENDS_PART);
 		if (part > 0)
 			tell_path(reading, telling, text, part);
 		if (part == size)
@@ -565,7 +576,7 @@ static size_t tell_start(const struct reading *reading, struct telling *telling,
 			tell(reading, PROTOCOL_NAME, "?", 1);
 		return part + 1;
 	case FIELD_QUERY:
-		part = span(text, size, " \t\r");
+		part = span(text, size, ENDS_WORD);
 		tell(reading, PROTOCOL_DATA, text, part);
 		if (part < size)
 			telling->field = FIELD_REST;
@@ -584,14 +595,22 @@ static bool is_header(const char *known, const char *name, size_t size)
 	return known[at] == '*' || (at == size && known[at] == '\0');
 }
 
+/* Its row in a table, which is in alphabetical order; NULL: it is in none. */
+static const struct header *find_header(const struct header *headers, const char *name, size_t size)
+{
+	for (; headers->name && *headers->name <= *name; headers++)
+		if (*headers->name == *name && is_header(headers->name, name, size))
+			return headers;
+	return NULL;
+}
+
 /* The name of a header is there, in lower case: what is its value? */
 static void begin_header(const struct reading *reading, struct telling *telling)
 {
-	const struct header *headers = reading->side == PROTOCOL_REQUEST ? request_headers : answer_headers;
+	const struct header *header = find_header(reading->side == PROTOCOL_REQUEST ? request_headers : answer_headers,
+						  telling->name, telling->name_size);
 
-	while (headers->name && !is_header(headers->name, telling->name, telling->name_size))
-		headers++;
-	telling->field = headers->name && headers->use == HEADER_NOT_TOLD ? FIELD_REST : FIELD_VALUE;
+	telling->field = header && header->use == HEADER_NOT_TOLD ? FIELD_REST : FIELD_VALUE;
 	telling->blank = true;
 	if (telling->field == FIELD_REST)
 		return;
@@ -603,7 +622,7 @@ static void begin_header(const struct reading *reading, struct telling *telling)
 		tell(reading, PROTOCOL_PASSING, "\":", 2);
 		return;
 	}
-	telling->part = headers->name ? PROTOCOL_NAME : PROTOCOL_DATA;
+	telling->part = header ? PROTOCOL_NAME : PROTOCOL_DATA;
 	tell(reading, PROTOCOL_NAME, "\n", 1);
 	tell(reading, PROTOCOL_NAME, telling->name, telling->name_size);
 	tell(reading, PROTOCOL_NAME, ":", 1);
@@ -617,6 +636,7 @@ static char lower(char c)
 /* Likewise of a header. */
 static size_t tell_header(const struct reading *reading, struct telling *telling, const char *text, size_t size)
 {
+	const char *end;
 	size_t part;
 
 	if (telling->field == FIELD_NAME) {
@@ -633,7 +653,8 @@ static size_t tell_header(const struct reading *reading, struct telling *telling
 	if (telling->blank && (*text == ' ' || *text == '\t'))
 		return 1;
 	telling->blank = false;
-	part = span(text, size, "\r");
+	end = memchr(text, '\r', size);
+	part = end ? (size_t)(end - text) : size;
 	tell(reading, telling->part, text, part);
 	return part < size ? part + 1 : part;
 }
