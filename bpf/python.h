@@ -202,17 +202,16 @@ static __always_inline __u64 frame_bring(struct scratch *s, __u64 frame)
 	return bpf_probe_read_user(s->window, FRAME_HEAD, (const void *)frame) ? UNREADABLE : 0;
 }
 
-/* Eight bytes of a frame's head, at a field's offset from where it begins. Fields are aligned: no mask cuts a bit off.
- */
-static __always_inline __u64 frame_field(const struct scratch *s, __u64 at, __u64 field)
+/* A frame's head from a field on, whose offset is from where the frame begins. */
+static __always_inline const __u8 *frame_from(const struct scratch *s, __u64 at, __u64 field)
 {
-	return *(const __u64 *)(s->window + (at & WINDOW_MASK & ~7ull) + (field & FIELD_MASK & ~7ull));
+	return s->window + (at & WINDOW_MASK & ~7ull) + (field & FIELD_MASK);
 }
 
-/* Likewise the byte at an offset and, as the lower one, the byte before it. */
-static __always_inline __u16 frame_bytes(const struct scratch *s, __u64 at, __u64 field)
+/* Eight bytes of it. Such fields are aligned: the mask cuts nothing off. */
+static __always_inline __u64 frame_field(const struct scratch *s, __u64 at, __u64 field)
 {
-	return *(const __u16 *)(s->window + (at & WINDOW_MASK & ~7ull) + ((field - 1) & FIELD_MASK));
+	return *(const __u64 *)frame_from(s, at, field & ~7ull);
 }
 
 /* Adds a frame to those that were walked. False: there is no place for it. */
@@ -254,7 +253,9 @@ __noinline __u64 python_walk_some(__u64 frame, __u32 which)
 	const struct nt_layout *layout = &s->layout;
 
 	for (__u64 i = 0; i < WALK_SOME && frame; i++) {
-		__u64 at = frame_bring(s, frame), previous, code, owner, flags;
+		__u64 at = frame_bring(s, frame), previous, code, from_c;
+		const __u8 *flags;
+		__u8 owner;
 
 		if (at == UNREADABLE) {
 			s->unreadable = 1;
@@ -262,8 +263,8 @@ __noinline __u64 python_walk_some(__u64 frame, __u32 which)
 		}
 		barrier_var(at);
 		previous = frame_field(s, at, layout->frame_previous);
-		flags = frame_bytes(s, at, layout->frame_owner);
-		owner = flags >> 8;
+		flags = frame_from(s, at, layout->frame_owner - 1);
+		owner = flags[1];
 		if (owner >= OWNER_C_STACK) {
 			/* 3.12 on: it is what C code entered the interpreter by. With no frame inside it, that is the
 			 * spare one. It is on the C stack, its caller where the others are. */
@@ -274,8 +275,8 @@ __noinline __u64 python_walk_some(__u64 frame, __u32 which)
 			continue;
 		}
 		code = frame_field(s, at, layout->frame_code) & ~1ull; /* 3.14 tags it */
-		flags &= layout->minor == 11; /* which says itself that C entered it, in the byte before: is_entry */
-		if (!frame_add(s, frame, code, frame_field(s, at, layout->frame_instruction) - code, owner, flags))
+		from_c = layout->minor == 11 ? flags[0] & 1 : 0;       /* which says so itself: is_entry */
+		if (!frame_add(s, frame, code, frame_field(s, at, layout->frame_instruction) - code, owner, from_c))
 			break;
 		frame = previous;
 	}
