@@ -394,8 +394,7 @@ static void answer_began(void *context, uint64_t at)
 			      PROTOCOL_ANSWER);
 }
 
-static void content_told(void *context, enum protocol_side side, enum protocol_part part, const void *data,
-			 size_t size)
+static void content_told(void *context, enum protocol_side side, enum protocol_part part, const void *data, size_t size)
 {
 	struct feeding *feeding = context;
 

@@ -46,7 +46,7 @@ static struct connections *get_connections(struct finding_stage *stage)
 
 	if (connections)
 		return connections;
-	connections = calloc(1, sizeof(*connections));
+	*memory = connections = calloc(1, sizeof(*connections));
 	if (!connections) {
 		++*refused;
 		return NULL;
@@ -55,7 +55,7 @@ static struct connections *get_connections(struct finding_stage *stage)
 	connections->closed = (struct remember_table){.size = MAX_CONNECTIONS, .refused = refused};
 	connections->histories = (struct remember_table){.size = SHARE_MAX, .refused = refused};
 	connections->shares = (struct remember_table){.size = SHARE_MAX, .refused = refused};
-	return *memory = connections;
+	return connections;
 }
 
 static void clear(struct finding_stage *stage)

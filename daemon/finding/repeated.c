@@ -39,11 +39,11 @@ static struct cache *get_cache(struct plan *plan)
 {
 	void **memory = plan_memory(plan->stage, FINDING_REPEATED);
 	uint64_t *refused = &plan_stats(plan->stage)->answers_refused;
-	struct cache *cache;
+	struct cache *cache = *memory;
 
-	if (*memory)
-		return *memory;
-	cache = calloc(1, sizeof(*cache));
+	if (cache)
+		return cache;
+	*memory = cache = calloc(1, sizeof(*cache));
 	if (!cache) {
 		plan->no_memory = true;
 		return NULL;
@@ -51,7 +51,7 @@ static struct cache *get_cache(struct plan *plan)
 	cache->answers = (struct remember_table){.size = MAX_ANSWERS, .refused = refused};
 	cache->writes = (struct remember_table){.size = MAX_WRITES, .refused = refused};
 	cache->shares = (struct remember_table){.size = SHARE_MAX, .refused = refused};
-	return *memory = cache;
+	return cache;
 }
 
 static void clear(struct finding_stage *stage)

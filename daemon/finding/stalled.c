@@ -45,13 +45,13 @@ static struct remember_table *get_operations(struct plan *plan)
 
 	if (table)
 		return table;
-	table = calloc(1, sizeof(*table));
+	*memory = table = calloc(1, sizeof(*table));
 	if (!table) {
 		plan->no_memory = true;
 		return NULL;
 	}
 	*table = (struct remember_table){.size = SHARE_MAX, .refused = &plan_stats(plan->stage)->answers_refused};
-	return *memory = table;
+	return table;
 }
 
 static void clear(struct finding_stage *stage)

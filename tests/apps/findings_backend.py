@@ -127,7 +127,7 @@ def answer(scenario, number, words, path):
 
 
 def deafen(sock):
-    """Drops what comes on the connection, until the client's kernel is about to send it again (tcp(7): after 200 ms)."""
+    """Drops what comes on the connection, until its sender's kernel is about to send it again, after 200 ms."""
     attach, detach, drop = 26, 27, ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))  # socket(7)
     sock.setsockopt(socket.SOL_SOCKET, attach, struct.pack("HP", 1, ctypes.addressof(drop)))
     threading.Timer(0.15, sock.setsockopt, (socket.SOL_SOCKET, detach, 0)).start()
