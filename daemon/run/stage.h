@@ -84,20 +84,20 @@ struct open_run {
 	struct code *code;	      /* the endpoint's */
 	struct binding *bindings;     /* its calls that have not ended */
 	unsigned open_calls, open_connects;
-	bool over;				    /* no more calls will come, but from what it has handed over */
-	bool handed;				    /* it has handed work over */
-	bool lingers;				    /* over, and kept for the calls that this work may make */
-	uint64_t closed;			    /* when it was over */
+	bool over;	 /* no more calls will come, but from what it has handed over */
+	bool handed;	 /* it has handed work over */
+	bool lingers;	 /* over, and kept for the calls that this work may make */
+	bool unasked;	 /* by calls, inside a dispatcher, with no request seen that the lane is answering */
+	bool alone;	 /* it has a thread for itself */
+	bool unkept;	 /* its calls are too many to keep */
+	uint64_t closed; /* when it was over */
 	struct open_run *linger_prev, *linger_next; /* the stage's, in order */
-	bool unasked;	      /* by calls, inside a dispatcher, with no request seen that the lane is answering */
-	uint64_t opened;      /* when it was first known of */
-	uint64_t first, last; /* of its calls: the first one's start, the last end so far */
+	uint64_t opened;			    /* when it was first known of */
+	uint64_t first, last;			    /* of its calls: the first one's start, the last end so far */
 	struct spans network;
-	bool alone;		  /* it has a thread for itself */
-	struct call_times beside; /* what that had spent when no call was under way any more; tid 0: one is */
+	struct call_times beside; /* what its own thread had spent when no call was under way any more; tid 0: one is */
 	struct callers *callers;  /* by calls only */
 	size_t made_room;	  /* of run.made */
-	bool unkept;		  /* its calls are too many to keep */
 	char route[PROTOCOL_OPERATION_SIZE];
 };
 
