@@ -30,6 +30,7 @@ from shops import FLAVOURS, PATIENCE, VERSIONS, Failure, Shops  # noqa: E402
 from lab import Tracer  # noqa: E402
 from shop import data  # noqa: E402
 
+WORDS = {True: "yes", False: "no", None: ""}
 COLUMNS = "%-10s %-8s %9s %9s %20s %9s %8s %7s"
 
 
@@ -99,7 +100,7 @@ def print_table(rows):
         span = "" if row["inside"] is None else "%.2f .. %.2f" % (row["low"], row["high"])
         print(COLUMNS % (
             row["endpoint"], row["flavour"], "%.2f" % row["wall_now"], "%.2f" % row["wall_then"], span,
-            "%.2f" % row["measured"], "%+.1f %%" % row["error_percent"], {True: "yes", False: "no", None: ""}[row["inside"]]))
+            "%.2f" % row["measured"], "%+.1f %%" % row["error_percent"], WORDS[row["inside"]]))
     good = sum(row["inside"] is not False and abs(row["error_percent"]) <= 10 for row in rows)
     print("times in ms; %d of %d within 10 %% and inside the range, if there is one" % (good, len(rows)))
 
