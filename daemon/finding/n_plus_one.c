@@ -153,7 +153,7 @@ static bool leave_out_changed(struct plan *plan, struct members *members)
 		bool member = members->calls[next] == i;
 
 		next += member && next + 1 < members->count;
-		if (memcmp(&made[i].where, &first->where, sizeof(first->where)))
+		if (memcmp(&made[i].where, &first->where, sizeof(first->where)) != 0)
 			continue;
 		if (member && !has_changed(&touched, &made[i]))
 			members->calls[count++] = i;

@@ -116,7 +116,8 @@ def answer(scenario, number, words, path):
     if what == "zipped":
         return Answer(findings_plan.filler(random.Random(path)), zipped=True)
     reply = unrelated(plan, path)
-    if what == "stream":
+    if what == "stream":  # more than any client takes before it is asked for
+        reply.body = b"x" * (1 << 20)
         reply.pieces = 4
     if what == "slow":
         reply.delay = 0.045

@@ -683,7 +683,7 @@ def stream_read(number):
     """The answer is read piece by piece."""
     p = plan("stream_read", number)
     with web.get(at(0, p.path("stream")), stream=True) as answer:
-        for _ in answer.iter_content(64):
+        for _ in answer.iter_content(4096):
             pass
     return "ok"
 
@@ -693,7 +693,7 @@ def stream_between(number):
     """A call while an answer still comes in: they overlap."""
     p = plan("stream_between", number)
     with web.get(at(0, p.path("stream")), stream=True) as answer:
-        pieces = answer.iter_content(16)
+        pieces = answer.iter_content(4096)
         next(pieces)
         store.get(p.key(0))
         for _ in pieces:

@@ -138,9 +138,9 @@ ACROSS = {
 OFF = {"on": False}
 HALF = {"run_share": 0.5}  # of the runs must have it: a machine that is too busy for a moment makes no finding
 RULES = {
-    "calls": (SCENARIOS, {"preset": "default", "serial": OFF, "repeated": OFF, "shown": HALF,
-                          "slow_start": {"time_ms": 0}}),
-    "rows": (ROWS, {"preset": "default", "repeated": OFF, "shown": HALF,
+    "calls": (SCENARIOS, {"preset": "default", "serial": OFF, "repeated": OFF, "slow_start": {"time_ms": 0},
+                          "stalled": {"to_ms": 10000}, "shown": HALF}),
+    "rows": (ROWS, {"preset": "default", "repeated": OFF, "stalled": OFF, "shown": HALF,
                     "serial": {"call_time_ms": 0, "saving_ms": 0, "saving_share": 0}}),
     "across": (ACROSS, {"preset": "default", "serial": OFF}),
 }
