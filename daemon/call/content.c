@@ -106,7 +106,7 @@ void content_pool_free(struct content_pool *pool)
 
 void content_pool_seed(struct content_pool *pool, const void *secret, size_t size)
 {
-	pool->seed = XXH64(secret, size, 0);
+	pool->seed = secret ? XXH64(secret, size, 0) : 0;
 }
 
 void content_pool_keep_examples(struct content_pool *pool, bool keep)
