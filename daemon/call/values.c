@@ -593,16 +593,21 @@ static void note_word(struct values_finder *finder, uint32_t at, uint32_t size)
 
 static void take_token(struct values_finder *finder, uint32_t at, uint32_t size)
 {
-	uint64_t token = hash_token(finder->text + at, size);
 	uint64_t all = size < VIEW ? (UINT64_C(1) << size) - 1 : (UINT64_C(1) << VIEW) - 1;
-	uint64_t digits = view(finder->digit, at) & all;
-	uint32_t value = finish(token);
+	uint64_t digits = view(finder->digit, at) & all, token;
 	bool word = !digits, number = digits == all && size < VIEW;
+	uint32_t value;
 
+	if (word && finder->in_key) { /* of keys only those with digits may be data */
+		note_word(finder, at, size);
+		return;
+	}
+	token = hash_token(finder->text + at, size);
+	value = finish(token);
 	if (size <= SHORT)
 		add_short(finder, token, at, size, number);
-	else if (!word || !finder->answer || (!finder->in_key && !(meaning_of(finder, value) & MEANING_COMMON)))
-		add(finder, value); /* of keys only what has digits, as those have that are data */
+	else if (!word || !finder->answer || !(meaning_of(finder, value) & MEANING_COMMON))
+		add(finder, value);
 	if (word)
 		note_word(finder, at, size);
 	else if (!number)
