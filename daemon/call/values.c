@@ -21,9 +21,9 @@
 #define FIRST_ROOM 512 /* bytes of a text */
 #define LABELS 3       /* words of a JSON key, the last ones */
 #define MAX_WORD 16    /* bytes of a word by which it is known */
-#define INSERTED 40    /* values; fewer are sorted by insertion alone */
-#define BUCKETS 64
-#define BUCKET_SHIFT 26
+#define INSERTED 12    /* values; fewer are sorted by insertion alone */
+#define BUCKETS 128
+#define BUCKET_SHIFT 25
 #define MAX_FOUND 16384
 #define MASKS (VALUES_MAX_TEXT / 64 + 3)
 #define KNOWN 1024
