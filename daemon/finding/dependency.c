@@ -62,7 +62,8 @@ static bool is_asked_again(const struct run_call *a, const struct run_call *b)
 
 static bool can_be_looked_at(const struct run_call *a, const struct run_call *b)
 {
-	return !a->content->opaque && !a->content->answer_cut && !b->content->request_cut;
+	return !a->content->opaque && !a->content->answer_cut && !b->content->request_cut &&
+	       !b->content->request_opaque;
 }
 
 enum dependency dependency_between(struct plan *plan, uint32_t i, uint32_t j)
