@@ -219,21 +219,6 @@ static enum protocol_access method_access(struct scan_text word)
 	return PROTOCOL_OTHER;
 }
 
-static bool is_letter(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool is_hex(char c)
-{
-	return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 /* The path of a request's target, without host and query. */
 static struct scan_text find_path(struct scan_text target)
 {
@@ -306,7 +291,7 @@ static int take_request_line(struct reading *reading, struct scan_text line)
 	if (method.size == 0 || method.size > HTTP_MAX_METHOD || target.size == 0)
 		return -EILSEQ;
 	for (size_t i = 0; i < method.size; i++) {
-		if (!is_letter(method.text[i]) && method.text[i] != '-')
+		if (!scan_is_letter(method.text[i]) && method.text[i] != '-')
 			return -EILSEQ;
 	}
 	if (!line.cut && !scan_is(version, "HTTP/1.1") && !scan_is(version, "HTTP/1.0"))
@@ -714,7 +699,7 @@ static int read_start(struct reading *reading)
 			reading->scan->at++;
 			return 0;
 		}
-		if (reading->side == PROTOCOL_ANSWER ? first != 'H' : !is_letter((char)first))
+		if (reading->side == PROTOCOL_ANSWER ? first != 'H' : !scan_is_letter((char)first))
 			return -EILSEQ;
 		message->begun = true;
 		if (reading->side == PROTOCOL_REQUEST)
@@ -758,7 +743,7 @@ static int read_chunk_size(struct reading *reading)
 
 	if (whole <= 0)
 		return whole;
-	while (digits < line.size && is_hex(line.text[digits]))
+	while (digits < line.size && scan_is_hex(line.text[digits]))
 		digits++;
 	if (scan_number(line.text, digits, 16, HTTP_MAX_LENGTH, &message->left) < 0)
 		return -EILSEQ;

@@ -80,6 +80,21 @@ int scan_number(const char *text, size_t size, unsigned base, uint64_t max, uint
  */
 struct scan_text scan_word(struct scan_text *line);
 
+static inline bool scan_is_letter(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static inline bool scan_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static inline bool scan_is_hex(char c)
+{
+	return scan_is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
 /* Is the text this word? Inline, so that the length of a literal is known. */
 static inline bool scan_is(struct scan_text text, const char *word)
 {

@@ -15,7 +15,7 @@ import sys
 
 from case_servers import Server
 from container import Container, program
-from lab import APPS, Skip, check, check_none
+from lab import APPS, Absent, check, check_none
 from registry import case
 
 sys.path.insert(0, APPS)
@@ -188,8 +188,6 @@ class Application:
 
     def __init__(self, lab, name, *modules):
         lab.need_modules("gunicorn", "redis", "pymemcache", *modules)
-        if lab.root != "/":
-            raise Skip("gunicorn is run in the root file system only")
         self.lab, self.name = lab, name
         self.runs = all_runs(lab, name)
         self.options = {"seed": lab.seed, "http": backend(lab), "certificate": certificate(lab)[0],
@@ -302,6 +300,11 @@ def judged(lab, application, tracer, recording):
     verdict.conclude()
 
 
+def need_own_python(lab):
+    if lab.python != ["/usr/bin/python3"]:
+        raise Absent("findings are of calls, whichever Python made them: this machine's own shows them")
+
+
 def traced(lab, pid):
     recording = lab.path("findings.recording")
     tracer = lab.trace(pid, "-i", 0, "--python", "stack", "--capture", findings_plan.CAPTURE, "--record", recording,
@@ -312,6 +315,7 @@ def traced(lab, pid):
 @case
 def findings_of_threads(lab):
     """Flask under gunicorn, with two workers of four threads each, that share their connections."""
+    need_own_python(lab)
     application = Application(lab, "findings_sync", "flask", "requests")
     server = Server(lab, "findings_sync:app", "-k", "gthread", "--threads", "4", environment=application.environment())
     tracer, recording = traced(lab, server.child.pid)
@@ -323,6 +327,7 @@ def findings_of_threads(lab):
 @case
 def findings_of_event_loops(lab):
     """FastAPI under uvicorn, on asyncio or on uvloop as the seed has it."""
+    need_own_python(lab)
     application = Application(lab, "findings_async", "fastapi", "uvicorn", "httpx", "aiohttp", "uvloop")
     worker = random.Random(lab.seed).choice(["UvicornWorker", "UvicornH11Worker"])
     options = ["-k", "uvicorn.workers." + worker]
@@ -336,8 +341,7 @@ def findings_of_event_loops(lab):
 @case
 def findings_of_names(lab):
     """A name that each run looks up, from a name server in a network of its own."""
-    if lab.root != "/":
-        raise Skip("what a root's resolver reads is not in /etc")
+    need_own_python(lab)
     container = Container(lab, "mount", "net")
     for name, text in (("resolv.conf", "nameserver 127.0.0.1\noptions use-vc\n"), ("nsswitch.conf", "hosts: dns\n")):
         with open(lab.path(name), "w") as file:
