@@ -20,6 +20,7 @@
 #define LEVELS 8     /* of a path that are told apart; what is deeper is taken for what is at the last one */
 #define MAX_SPARE 64 /* gatherings kept for the next messages */
 #define NO_PART 0xff
+#define LATER_SIZE 4096 /* bytes of an answer's text; in a longer one values are looked for at once */
 #define NO_VALUE UINT64_C(0x6e6f76616c7565) /* that there is none is an answer, too */
 
 struct gathering {
@@ -45,6 +46,7 @@ struct gathering {
 struct content_budget {
 	uint64_t bytes;
 	uint64_t holders; /* contents, and the stage */
+	struct values_finder *finder;
 };
 
 struct content_pool {
@@ -53,7 +55,6 @@ struct content_pool {
 	unsigned spare_count;
 	uint64_t seed;
 	bool examples;
-	struct values_finder *finder;
 };
 
 struct content_pool *content_pool_new(void)
@@ -63,9 +64,9 @@ struct content_pool *content_pool_new(void)
 	if (!pool)
 		return NULL;
 	pool->budget = calloc(1, sizeof(*pool->budget));
-	pool->finder = values_finder_new();
-	if (!pool->budget || !pool->finder) {
-		values_finder_free(pool->finder);
+	if (pool->budget)
+		pool->budget->finder = values_finder_new();
+	if (!pool->budget || !pool->budget->finder) {
 		free(pool->budget);
 		free(pool);
 		return NULL;
@@ -77,8 +78,10 @@ struct content_pool *content_pool_new(void)
 static void release_budget(struct content_budget *budget, size_t size)
 {
 	budget->bytes -= size;
-	if (--budget->holders == 0)
-		free(budget);
+	if (--budget->holders)
+		return;
+	values_finder_free(budget->finder);
+	free(budget);
 }
 
 static void free_gathering(struct gathering *gathering)
@@ -100,7 +103,6 @@ void content_pool_free(struct content_pool *pool)
 		free_gathering(gathering);
 	}
 	release_budget(pool->budget, 0);
-	values_finder_free(pool->finder);
 	free(pool);
 }
 
@@ -136,25 +138,11 @@ void content_release(struct call_content *content)
 	if (!content->budget)
 		free(content->request_values);
 	free(content->answer_values);
+	free(content->later);
 	free(content->example);
 	if (content->budget)
 		release_budget(content->budget, content->size);
 	free(content);
-}
-
-bool content_passes(const struct call_content *from, const struct call_content *to)
-{
-	uint32_t i = 0, j = 0;
-
-	while (i < from->answer_value_count && j < to->request_value_count) {
-		if (from->answer_values[i] == to->request_values[j])
-			return true;
-		if (from->answer_values[i] < to->request_values[j])
-			i++;
-		else
-			j++;
-	}
-	return false;
 }
 
 static bool has_room(const struct content_budget *budget, size_t size)
@@ -478,7 +466,7 @@ struct call_content *content_end_request(struct content_pool *pool, struct gathe
 
 	if (!over)
 		return NULL;
-	found = values_find(pool->finder, &over->text, false, CONTENT_MAX_VALUES, &count, &opaque);
+	found = values_find(pool->budget->finder, &over->text, false, CONTENT_MAX_VALUES, &count, &opaque);
 	add_levels(over, request->access);
 	content = allocate(pool, over, found, count);
 	if (content) {
@@ -522,35 +510,93 @@ static void set_items(struct call_content *content, const struct gathering *gath
 	}
 }
 
-void content_end_answer(struct content_pool *pool, struct gathering **gathering, struct call_content *content,
-			const struct protocol_answer *answer)
+static void find_values(struct call_content *content, struct values_text *text)
 {
-	struct gathering *over = *gathering;
+	struct content_budget *budget = content->budget;
 	const uint32_t *found;
 	uint32_t count;
 	size_t size;
 	bool opaque;
 
+	found = values_find(budget->finder, text, true, CONTENT_MAX_VALUES, &count, &opaque);
+	size = count * sizeof(*found);
+	content->opaque |= opaque;
+	if (!size)
+		return;
+	if (has_room(budget, size))
+		content->answer_values = malloc(size);
+	if (!content->answer_values) {
+		content->opaque = true;
+		return;
+	}
+	memcpy(content->answer_values, found, size);
+	content->answer_value_count = count;
+	content->size += size;
+	budget->bytes += size;
+}
+
+void content_look(struct call_content *content)
+{
+	struct values_text text = {.bytes = content->later, .size = content->later_size, .room = content->later_size};
+
+	if (!content->later)
+		return;
+	content->later = NULL;
+	content->size -= content->later_size + VALUES_PAD;
+	content->budget->bytes -= content->later_size + VALUES_PAD;
+	find_values(content, &text);
+	free(text.bytes);
+}
+
+/* Keeps the text for when somebody asks what values it has; false: it is long, or there is no memory. */
+static bool look_later(struct call_content *content, const struct values_text *text)
+{
+	size_t size = text->size + VALUES_PAD;
+
+	if (text->full || !text->size || text->size > LATER_SIZE || !has_room(content->budget, size))
+		return false;
+	content->later = malloc(size);
+	if (!content->later)
+		return false;
+	memcpy(content->later, text->bytes, text->size);
+	content->later_size = text->size;
+	content->size += size;
+	content->budget->bytes += size;
+	return true;
+}
+
+bool content_passes(struct call_content *from, const struct call_content *to)
+{
+	uint32_t i = 0, j = 0;
+
+	content_look(from);
+	while (i < from->answer_value_count && j < to->request_value_count) {
+		if (from->answer_values[i] == to->request_values[j])
+			return true;
+		if (from->answer_values[i] < to->request_values[j])
+			i++;
+		else
+			j++;
+	}
+	return false;
+}
+
+void content_end_answer(struct content_pool *pool, struct gathering **gathering, struct call_content *content,
+			const struct protocol_answer *answer)
+{
+	struct gathering *over = *gathering;
+
 	if (!over || !content) {
 		content_drop(pool, gathering);
 		return;
 	}
-	found = values_find(pool->finder, &over->text, true, CONTENT_MAX_VALUES, &count, &opaque);
-	size = count * sizeof(*found);
 	content->answer = over->last == NO_PART && !over->item_count ? 0 : end_hash(over);
 	content->answer_size = over->size;
 	content->answer_cut = over->cut;
 	content->missing = answer->missing;
-	content->opaque = over->cut || answer->opaque || opaque;
+	content->opaque = over->cut || answer->opaque;
 	set_items(content, over);
-	if (size && has_room(pool->budget, size))
-		content->answer_values = malloc(size);
-	if (content->answer_values) {
-		memcpy(content->answer_values, found, size);
-		content->answer_value_count = count;
-		content->size += size;
-		pool->budget->bytes += size;
-	}
-	content->opaque |= size && !content->answer_values;
+	if (!look_later(content, &over->text))
+		find_values(content, &over->text);
 	content_drop(pool, gathering);
 }

@@ -58,7 +58,12 @@ struct call_content {
 	uint32_t request_value_count, answer_value_count;
 	uint32_t *request_values, *answer_values;
 	char *example; /* beginning of the request as it is, for --show-data; NULL: not asked for */
-	/* content.c's: what it is counted in, with how much; NULL: made by others, who also gave it its arrays. */
+	/*
+	 * content.c's: text of the answer in which values were not looked for yet, since mostly nobody asks; NULL: they
+	 * were. Then what it is counted in, with how much; NULL: made by others, who also gave it its arrays.
+	 */
+	char *later;
+	uint32_t later_size;
 	struct content_budget *budget;
 	size_t size;
 };
@@ -67,7 +72,10 @@ struct call_content {
 struct call_content *content_hold(struct call_content *content);
 void content_release(struct call_content *content);
 
+/* Finds the answer's values: before, `answer_values` are none, and `opaque` may turn out true. */
+void content_look(struct call_content *content);
+
 /* Is there a value in the answer of `from` that the request of `to` has as well? */
-bool content_passes(const struct call_content *from, const struct call_content *to);
+bool content_passes(struct call_content *from, const struct call_content *to);
 
 #endif

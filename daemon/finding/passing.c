@@ -231,6 +231,9 @@ const struct passing *passing_look(struct plan *plan)
 	if (!passing || !begin_values(plan, &values) || !index_begin(plan, run->made_count, &reads.asked))
 		return NULL;
 	take_requests(run, &values, passing);
+	for (uint32_t i = 0; i < run->made_count; i++)
+		if (run->made[i].content)
+			content_look(run->made[i].content);
 	for (uint32_t i = 0; values.count && i < run->made_count; i++)
 		if (!is_said_again(run, &reads, i) && !take_answer(plan, &values, i))
 			return NULL;

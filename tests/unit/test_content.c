@@ -22,6 +22,7 @@ struct world {
 	struct call_content *contents[MAX_CALLS];
 	char operations[MAX_CALLS][PROTOCOL_OPERATION_SIZE];
 	size_t count;
+	bool later; /* the last one's answer was not looked at yet when it ended */
 	uint64_t now, connection;
 	size_t piece; /* bytes of a segment; 0: whatever there is at once */
 	union record record;
@@ -64,6 +65,9 @@ static void sink_ended(void *context, struct call *call)
 	assert_true(world->count < MAX_CALLS);
 	memcpy(world->operations[world->count], call->operation, sizeof(call->operation));
 	world->contents[world->count++] = content_hold(call->content);
+	world->later = call->content && call->content->later;
+	if (call->content)
+		content_look(call->content);
 }
 
 static struct world *world_new(void)
@@ -908,19 +912,57 @@ static void test_budget(void **state)
 	world_free(world);
 }
 
+/* Short answers wait until somebody asks for their values; they say the same then, and what they took is given back. */
+static void test_later(void **state)
+{
+	struct world *world = world_new();
+	struct call_content *content;
+	char *body = calloc(1, 10001), *text = malloc(20000);
+
+	(void)state;
+	assert_true(body && text);
+	connect_as(world, NT_ROLE_CLIENT);
+	content = call_text(world, get("/"), ok("{\"id\":4711}"));
+	assert_true(world->later);
+	assert_null(content->later);
+	assert_true(content->answer_value_count > 0 && !content->opaque);
+	content_look(content); /* nothing is left to do */
+	assert_true(content->answer_value_count > 0);
+	assert_false(call_text(world, get("/empty"), ok(""))->opaque);
+	assert_false(world->later);
+	memset(body, 'x', 10000);
+	sprintf(text, "HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n%s", body);
+	assert_true(call_text(world, get("/long"), text)->answer_value_count > 0);
+	assert_false(world->later);
+	world_free(world);
+	free(body);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_pieces),	cmocka_unit_test(test_redis_same),
-	    cmocka_unit_test(test_redis_items), cmocka_unit_test(test_redis_many_items),
-	    cmocka_unit_test(test_redis_state), cmocka_unit_test(test_pipeline),
-	    cmocka_unit_test(test_http_same),	cmocka_unit_test(test_http_long),
-	    cmocka_unit_test(test_http_paths),	cmocka_unit_test(test_memcache),
-	    cmocka_unit_test(test_passing),	cmocka_unit_test(test_passing_elsewhere),
-	    cmocka_unit_test(test_opaque),	cmocka_unit_test(test_cut),
-	    cmocka_unit_test(test_many_values), cmocka_unit_test(test_requests),
-	    cmocka_unit_test(test_unknown),	cmocka_unit_test(test_examples),
-	    cmocka_unit_test(test_secret),	cmocka_unit_test(test_budget),
+	    cmocka_unit_test(test_later),
+	    cmocka_unit_test(test_pieces),
+	    cmocka_unit_test(test_redis_same),
+	    cmocka_unit_test(test_redis_items),
+	    cmocka_unit_test(test_redis_many_items),
+	    cmocka_unit_test(test_redis_state),
+	    cmocka_unit_test(test_pipeline),
+	    cmocka_unit_test(test_http_same),
+	    cmocka_unit_test(test_http_long),
+	    cmocka_unit_test(test_http_paths),
+	    cmocka_unit_test(test_memcache),
+	    cmocka_unit_test(test_passing),
+	    cmocka_unit_test(test_passing_elsewhere),
+	    cmocka_unit_test(test_opaque),
+	    cmocka_unit_test(test_cut),
+	    cmocka_unit_test(test_many_values),
+	    cmocka_unit_test(test_requests),
+	    cmocka_unit_test(test_unknown),
+	    cmocka_unit_test(test_examples),
+	    cmocka_unit_test(test_secret),
+	    cmocka_unit_test(test_budget),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
