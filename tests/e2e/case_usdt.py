@@ -39,6 +39,7 @@ _add_usdt()
 # Endpoints that are coroutines, and wait: the shapes of case_async.py that are run so as well. Each waits a little longer
 # here, as what the probes cost the target is in the wall time and not in the witness's.
 PAUSE = 0.008
+SHORT = 2e6  # ns of a run that what the probes cost matters to
 USDT_SHAPES = ("interleaved", "one_after_the_other", "task_after_task", "tasks", "cancellation", "wrapping")
 
 
@@ -49,13 +50,15 @@ def check_wall_times(lab, summary, truth):
     """
     for name, endpoint in truth.items():
         walls = sorted(endpoint.walls)
-        if not name or lab.scale < 1 or sum(walls) / len(walls) < 2e6:
+        if not name or lab.scale < 1 or sum(walls) / len(walls) < SHORT:
             continue
         found = [row["wall"] for row in summary["endpoints"]
                  if endpoint_matches(row["endpoint"], name, lab.qualified())]
         check(found and close_enough(found[0]["mean"], sum(walls) / len(walls)),
               "%s: wall %s, truly %.4f ms on average" % (name, found, sum(walls) / len(walls) / 1e6))
         middle = walls[max(0, len(walls) // 2 - 2) : len(walls) // 2 + 2]
+        if middle[0] < SHORT:  # most of them are, a few make the mean
+            continue
         low, high = close_enough(found[0]["p50"], middle[0]), close_enough(found[0]["p50"], middle[-1])
         check(low or high or middle[0] < found[0]["p50"] * 1e6 < middle[-1],
               "%s: wall p50 %s ms, truly of %s ns" % (name, found[0]["p50"], middle))
