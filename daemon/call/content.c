@@ -565,22 +565,6 @@ static bool look_later(struct call_content *content, const struct values_text *t
 	return true;
 }
 
-bool content_passes(struct call_content *from, const struct call_content *to)
-{
-	uint32_t i = 0, j = 0;
-
-	content_look(from);
-	while (i < from->answer_value_count && j < to->request_value_count) {
-		if (from->answer_values[i] == to->request_values[j])
-			return true;
-		if (from->answer_values[i] < to->request_values[j])
-			i++;
-		else
-			j++;
-	}
-	return false;
-}
-
 void content_end_answer(struct content_pool *pool, struct gathering **gathering, struct call_content *content,
 			const struct protocol_answer *answer)
 {

@@ -75,7 +75,4 @@ void content_release(struct call_content *content);
 /* Finds the answer's values: before, `answer_values` are none, and `opaque` may turn out true. */
 void content_look(struct call_content *content);
 
-/* Is there a value in the answer of `from` that the request of `to` has as well? */
-bool content_passes(struct call_content *from, const struct call_content *to);
-
 #endif
