@@ -34,7 +34,8 @@ struct content_item {
 	uint64_t answer;
 };
 
-/* Shared by those who hold it: nobody changes it when the call has ended. Of a CALL_REQUEST only the request is known.
+/* Shared by those who hold it: when the call has ended, nobody but content_look() changes it. Of a CALL_REQUEST only
+ * the request is known.
  */
 struct call_content {
 	unsigned holders;
