@@ -17,9 +17,8 @@
 
 #include "call.h"
 
-#define HASH_NONFATAL_OOM 1
 #define uthash_nonfatal_oom(element) ((element)->refused = true)
-#include <uthash.h>
+#include "../hash.h"
 
 #define CALL_DETECT_SIZE 32 /* bytes of a message's beginning that decide on its protocol, in pieces or at once */
 #define CALL_DETECT_TRIES 8 /* messages of a connection that are looked at */

@@ -9,9 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
+#include "../hash.h"
 #include "find.h"
 
 #define FIRST_WAIT_NS 5000000ull    /* from an exec to the second look; doubled from look to look */

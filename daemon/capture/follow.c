@@ -7,9 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
-
+#include "../hash.h"
 #include "../run/text.h"
 #include "choose.h"
 #include "follow.h"

@@ -1,82 +1,114 @@
 /*
- * remember.c: bounded tables across runs, see remember.h. A hash table of uthash's keeps the order in which entries
- * were added: the first one is the oldest.
+ * remember.c: bounded tables across runs, see remember.h.
+ *
+ * Entries are a ring in the order in which they were put, in one piece of memory, of which the kernel gives as much as
+ * was ever used. A map finds them by their ids.
  */
 #include "remember.h"
 
 #include <stdlib.h>
 
-#define HASH_NONFATAL_OOM 1
-#define uthash_nonfatal_oom(entry) ((entry)->refused = true)
-#include <uthash.h>
-
 struct remembered {
-	UT_hash_handle hh;
 	uint64_t id;
 	struct remember_value value;
-	bool refused;
+	struct remembered *older, *newer; /* `newer` of one that is free: the next free one */
 };
 
-static struct remembered *find(const struct remember_table *table, uint64_t id)
+/* The ends of the ring: it has the newest entry before it and the oldest one behind. */
+static struct remembered *ends(const struct remember_table *table)
 {
-	struct remembered *entry;
+	return &table->entries[0];
+}
 
-	HASH_FIND(hh, table->oldest, &id, sizeof(id), entry);
-	return entry;
+static bool begin(struct remember_table *table)
+{
+	if (!table->entries) {
+		table->entries = calloc(table->size + 1, sizeof(*table->entries));
+		if (table->entries)
+			ends(table)->older = ends(table)->newer = ends(table);
+	}
+	return table->entries;
+}
+
+static void leave_ring(struct remembered *entry)
+{
+	entry->older->newer = entry->newer;
+	entry->newer->older = entry->older;
+}
+
+static void join_ring(struct remember_table *table, struct remembered *entry)
+{
+	entry->newer = ends(table);
+	entry->older = ends(table)->older;
+	entry->older->newer = entry;
+	ends(table)->older = entry;
 }
 
 struct remember_value *remember_find(const struct remember_table *table, uint64_t id)
 {
-	struct remembered *entry = find(table, id);
+	struct remembered *entry = map_find(&table->by_id, id);
 
 	return entry ? &entry->value : NULL;
 }
 
-/* An entry that is in no table: the one of this id, the oldest one if there is no more room, or a new one. */
-static struct remembered *take(struct remember_table *table, uint64_t id)
+static void drop(struct remember_table *table, struct remembered *entry)
 {
-	struct remembered *entry = find(table, id);
+	map_remove(&table->by_id, entry->id);
+	leave_ring(entry);
+	entry->newer = table->free;
+	table->free = entry;
+}
 
-	if (entry) {
-		HASH_DEL(table->oldest, entry);
-		return entry;
+/* A place for an entry; where there is no more, the oldest one makes it. */
+static struct remembered *take_place(struct remember_table *table)
+{
+	struct remembered *entry, *oldest = ends(table)->newer;
+
+	if (!table->free && table->used < table->size)
+		return &table->entries[++table->used];
+	if (!table->free) {
+		++*table->refused;
+		table->lost = oldest->value.when > table->lost ? oldest->value.when : table->lost;
+		drop(table, oldest);
 	}
-	if (HASH_COUNT(table->oldest) < table->size)
-		return calloc(1, sizeof(*entry));
-	entry = table->oldest;
-	HASH_DEL(table->oldest, entry);
-	++*table->refused;
-	table->lost = entry->value.when > table->lost ? entry->value.when : table->lost;
-	*entry = (struct remembered){.id = id};
+	entry = table->free;
+	table->free = entry->newer;
 	return entry;
+}
+
+/* A new entry, not in the ring yet; NULL without memory. */
+static struct remembered *add(struct remember_table *table, uint64_t id)
+{
+	struct remembered *entry = take_place(table);
+
+	*entry = (struct remembered){.id = id};
+	if (!map_add(&table->by_id, id, entry))
+		return entry;
+	entry->newer = table->free;
+	table->free = entry;
+	return NULL;
 }
 
 struct remember_value *remember_put(struct remember_table *table, uint64_t id, uint64_t when)
 {
-	struct remembered *entry = take(table, id);
+	struct remembered *entry = map_find(&table->by_id, id);
 
-	if (entry) {
-		entry->id = id;
-		entry->value.when = when;
-		HASH_ADD(hh, table->oldest, id, sizeof(entry->id), entry);
-	}
-	if (!entry || entry->refused) {
-		free(entry);
+	if (entry)
+		leave_ring(entry);
+	else if (begin(table))
+		entry = add(table, id);
+	if (!entry) {
 		++*table->refused;
 		return NULL;
 	}
+	join_ring(table, entry);
+	entry->value.when = when;
 	return &entry->value;
-}
-
-static void drop(struct remember_table *table, struct remembered *entry)
-{
-	HASH_DEL(table->oldest, entry); /* NOLINT(clang-analyzer-unix.Malloc): the oldest one has none before it */
-	free(entry);
 }
 
 void remember_drop(struct remember_table *table, uint64_t id)
 {
-	struct remembered *entry = find(table, id);
+	struct remembered *entry = map_find(&table->by_id, id);
 
 	if (entry)
 		drop(table, entry);
@@ -84,21 +116,12 @@ void remember_drop(struct remember_table *table, uint64_t id)
 
 void remember_expire(struct remember_table *table, uint64_t before)
 {
-	struct remembered *entry = table->oldest, *next;
-
-	for (; entry && entry->value.when < before; entry = next) {
-		next = entry->hh.next;
-		drop(table, entry);
-	}
+	while (table->by_id.count && ends(table)->newer->value.when < before)
+		drop(table, ends(table)->newer);
 }
 
 void remember_clear(struct remember_table *table)
 {
-	struct remembered *entry = table->oldest, *next;
-
-	HASH_CLEAR(hh, table->oldest); /* frees the table, not what was in it */
-	for (; entry; entry = next) {
-		next = entry->hh.next;
-		free(entry);
-	}
+	map_free(&table->by_id);
+	free(table->entries);
 }

@@ -8,13 +8,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../map.h"
+
 struct remembered;
 
 struct remember_table {
 	uint32_t size;	   /* entries at most */
 	uint64_t *refused; /* counts those that left too early, or had no memory; the owner's */
 	uint64_t lost;	   /* the newest `when` of those that left too early */
-	struct remembered *oldest;
+	/* remember.c's: */
+	struct map by_id;
+	struct remembered *entries, *free; /* `size` and one; the first one that was given back */
+	uint32_t used;			   /* of them, ever */
 };
 
 struct remember_value {

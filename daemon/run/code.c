@@ -60,14 +60,13 @@ void process_set_minor(struct process *process, uint8_t minor)
 void process_empty(struct code_table *table, struct process *process)
 {
 	struct code *code = process->codes, *next_code;
-	struct stack *stack = process->stacks, *next_stack;
+	struct stack *stack;
+	size_t at = 0;
 
-	HASH_CLEAR(hh, process->stacks);
-	HASH_CLEAR(hh, process->codes);
-	for (; stack; stack = next_stack) {
-		next_stack = stack->hh.next;
+	while ((stack = map_next(&process->stacks, &at)))
 		stack_release(table, stack);
-	}
+	map_free(&process->stacks);
+	HASH_CLEAR(hh, process->codes);
 	for (; code; code = next_code) {
 		next_code = code->hh.next;
 		code_release(table, code);
@@ -94,10 +93,7 @@ struct code *code_find(struct process *process, uint64_t address)
 
 struct stack *stack_find(struct process *process, uint64_t id)
 {
-	struct stack *stack;
-
-	HASH_FIND(hh, process->stacks, &id, sizeof(id), stack);
-	return stack;
+	return map_find(&process->stacks, id);
 }
 
 struct code *code_hold(struct code *code)
@@ -397,12 +393,11 @@ static int stack_add(struct code_table *table, struct process *process, const st
 		    .generator = frame->owner == OWNER_GENERATOR,
 		};
 	}
-	HASH_ADD(hh, process->stacks, id, sizeof(stack->id), stack);
-	if (stack->refused) {
+	int error = map_add(&process->stacks, stack->id, stack);
+
+	if (error)
 		stack_release(table, stack);
-		return -ENOMEM;
-	}
-	return 0;
+	return error;
 }
 
 int stack_take(struct code_table *table, const struct nt_stack *record)
@@ -420,7 +415,7 @@ int stack_take(struct code_table *table, const struct nt_stack *record)
 	if (stack && stack_is(process, stack, record))
 		return 0;
 	if (stack) {
-		HASH_DEL(process->stacks, stack);
+		map_remove(&process->stacks, stack->id);
 		stack_release(table, stack);
 	}
 	return stack_add(table, process, record);

@@ -12,12 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HASH_NONFATAL_OOM 1
 /* Each table's element has a `refused` that says so when it had no memory to grow. */
 #define uthash_nonfatal_oom(element) ((element)->refused = true)
-#include <uthash.h>
+#include "../hash.h"
 
 #include "../../bpf/event.h"
+#include "../map.h"
 #include "flow.h"
 #include "landmark.h"
 #include "run.h"
@@ -101,11 +101,9 @@ struct stack_verdict {
 
 /* Counted references like code's. */
 struct stack {
-	UT_hash_handle hh;
 	uint64_t id;
 	uint64_t number; /* never used again, unlike its address */
 	uint32_t references;
-	bool refused;
 	struct stack_verdict verdict;
 	uint32_t depth;
 	struct stack_frame frames[]; /* innermost first */
@@ -124,7 +122,7 @@ struct process {
 	bool greenlets; /* it has a library that runs several of them on a thread */
 	uint64_t start; /* when it started; 0 not known */
 	struct code *codes;
-	struct stack *stacks;
+	struct map stacks;	/* by id */
 	struct lane *lanes;	/* lane.c's */
 	struct origin *origins; /* origin.c's */
 	/* Where event loops are called that have no frames of their own: hashes of the frames outside (who.c) */

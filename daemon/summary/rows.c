@@ -1,10 +1,6 @@
 /*
  * rows.c: the bounded tables of a summary (rows.h).
  */
-#define HASH_NONFATAL_OOM 1 /* uthash leaves a row that it could not add with hh.tbl NULL */
-#define HASH_INITIAL_NUM_BUCKETS 4U
-#define HASH_INITIAL_NUM_BUCKETS_LOG2 2U
-
 #include "rows.h"
 
 #include <arpa/inet.h>
@@ -14,6 +10,12 @@
 #include <string.h>
 
 #include "findings.h"
+
+/* Of a table of rows: most have few. */
+#undef HASH_INITIAL_NUM_BUCKETS
+#define HASH_INITIAL_NUM_BUCKETS 4U
+#undef HASH_INITIAL_NUM_BUCKETS_LOG2
+#define HASH_INITIAL_NUM_BUCKETS_LOG2 2U
 
 /* Bytes of a name or a file; the run stage's are shorter, and longer ones lose their end. */
 #define NAME_MAX_SIZE 2048

@@ -11,9 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <uthash.h>
-
 #include "../finding/finding.h"
+#include "../hash.h"
 #include "../run/run.h"
 #include "histogram.h"
 

@@ -13,9 +13,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#define HASH_NONFATAL_OOM 1 /* an element that found no memory has no hh.tbl */
-#include <uthash.h>
 
+#include "../hash.h"
 #include "process.h"
 #include "roots.h"
 
