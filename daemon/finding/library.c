@@ -11,9 +11,8 @@
 
 #include "timeline.h"
 
-#define HASH_NONFATAL_OOM 1
 #define uthash_nonfatal_oom(element) ((element)->refused = true)
-#include <uthash.h>
+#include "../hash.h"
 
 #define MAX_LIBRARIES 1024 /* backends whose gaps are kept */
 #define BUCKETS_PER_OCTAVE 8
@@ -23,6 +22,7 @@
 #define SHARE 4		     /* one in so many gaps is taken for the library's alone, or shorter */
 #define MAX_COUNT (1u << 16) /* then all counts are halved, so that what changes is learned again */
 #define REVISED 8	     /* what is known is revised when it has seen one in so many more */
+#define RECENT 16
 
 struct gaps {
 	uint32_t count, counted; /* in buckets; when `known` was found, 0: it is to be found */
@@ -45,6 +45,7 @@ struct library {
 
 struct library_table {
 	struct library *libraries;
+	struct library *recent[RECENT]; /* that were asked for last, by their backend's port */
 	unsigned count;
 };
 
@@ -60,12 +61,16 @@ static struct library_key key_of(const char *protocol, const struct call_backend
 
 static struct library *find_library(struct plan *plan, const struct library_key *key)
 {
-	const struct library_table *table = *plan_libraries(plan->stage);
-	struct library *library = NULL;
+	struct library_table *table = *plan_libraries(plan->stage);
+	struct library **recent, *library;
 
-	if (table)
-		HASH_FIND(hh, table->libraries, key, sizeof(*key), library);
-	return library;
+	if (!table)
+		return NULL;
+	recent = &table->recent[key->where.port % RECENT];
+	if (*recent && !memcmp(&(*recent)->key, key, sizeof(*key)))
+		return *recent;
+	HASH_FIND(hh, table->libraries, key, sizeof(*key), library);
+	return *recent = library;
 }
 
 static struct library_table *get_table(struct plan *plan)

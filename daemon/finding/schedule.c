@@ -55,6 +55,8 @@ struct schedule {
 	uint64_t *lengths;		 /* of each call as it was */
 	uint64_t *now;			 /* of each call */
 	bool *gone, *taken;		 /* calls: not made any more; stands for others that are gone */
+	bool *plain;			 /* blocks: it begins when its lane's last one is done, whatever others do */
+	bool *changed;			 /* blocks: some of its calls are not as they were */
 	uint64_t *fixed;		 /* blocks: length with margins; NOT_FIXED: what its calls take */
 	uint64_t *left_over;		 /* blocks: library's time of calls that have gone into this one */
 	uint64_t *ended, *finished;	 /* blocks: without and with the margin after it */
@@ -62,6 +64,7 @@ struct schedule {
 	const struct passing *passing; /* NULL: there is one lane only */
 	struct given *given;	       /* in the order of their proposals */
 	uint32_t given_count;
+	uint64_t last_given; /* when the last answer of those is taken that are placed */
 };
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -146,6 +149,17 @@ static void measure_calls(const struct plan *plan, struct schedule *schedule)
 	}
 }
 
+static void find_plain(struct schedule *schedule)
+{
+	for (uint32_t i = 0; i < schedule->timeline->block_count; i++) {
+		const struct timeline_block *block = &schedule->timeline->blocks[i];
+		bool needs_others = schedule->passing && block->call != TIMELINE_NONE &&
+				    schedule->passing[block->call].count;
+
+		schedule->plain[i] = timeline_follows(block) && !block->join_count && !needs_others;
+	}
+}
+
 static bool allocate(struct plan *plan, struct schedule *schedule)
 {
 	size_t calls = plan->run->made_count, blocks = schedule->timeline->block_count;
@@ -154,14 +168,17 @@ static bool allocate(struct plan *plan, struct schedule *schedule)
 	schedule->now = plan_allocate(plan, calls * sizeof(*schedule->now));
 	schedule->gone = plan_allocate(plan, calls * sizeof(*schedule->gone));
 	schedule->taken = plan_allocate(plan, calls * sizeof(*schedule->taken));
+	schedule->plain = plan_allocate(plan, blocks * sizeof(*schedule->plain));
+	schedule->changed = plan_allocate(plan, blocks * sizeof(*schedule->changed));
 	schedule->fixed = plan_allocate(plan, blocks * sizeof(*schedule->fixed));
 	schedule->left_over = plan_allocate(plan, blocks * sizeof(*schedule->left_over));
 	schedule->ended = plan_allocate(plan, blocks * sizeof(*schedule->ended));
 	schedule->finished = plan_allocate(plan, blocks * sizeof(*schedule->finished));
 	schedule->jobs = plan_allocate(plan, blocks * sizeof(*schedule->jobs));
 	schedule->given = plan_allocate(plan, blocks * sizeof(*schedule->given));
-	return schedule->lengths && schedule->now && schedule->gone && schedule->taken && schedule->fixed &&
-	       schedule->left_over && schedule->ended && schedule->finished && schedule->jobs && schedule->given;
+	return schedule->lengths && schedule->now && schedule->gone && schedule->taken && schedule->plain &&
+	       schedule->changed && schedule->fixed && schedule->left_over && schedule->ended && schedule->finished &&
+	       schedule->jobs && schedule->given;
 }
 
 /* Blocks are in order of their lanes. */
@@ -187,6 +204,7 @@ static struct schedule *get_schedule(struct plan *plan)
 	measure_calls(plan, schedule);
 	if (has_lanes(schedule->timeline) && !(schedule->passing = passing_look(plan)))
 		return NULL;
+	find_plain(schedule);
 	plan->schedule = schedule;
 	return schedule;
 }
@@ -198,9 +216,11 @@ static void start_over(struct schedule *schedule)
 	memcpy(schedule->now, schedule->lengths, calls * sizeof(*schedule->now));
 	memset(schedule->gone, 0, calls * sizeof(*schedule->gone));
 	memset(schedule->taken, 0, calls * sizeof(*schedule->taken));
+	memset(schedule->changed, 0, blocks * sizeof(*schedule->changed));
 	memset(schedule->fixed, 0xff, blocks * sizeof(*schedule->fixed));
 	memset(schedule->left_over, 0, blocks * sizeof(*schedule->left_over));
 	schedule->given_count = 0;
+	schedule->last_given = 0;
 }
 
 /* --- one block --- */
@@ -214,6 +234,13 @@ static bool measure_block(const struct plan *plan, const struct schedule *schedu
 	uint64_t saved = 0, end = 0;
 	bool made = false, connects = false, exchanges = false;
 
+	if (block->count == 1) {
+		uint32_t i = timeline->order[block->first];
+
+		if (!schedule->gone[i])
+			*ret_length = schedule->now[i];
+		return !schedule->gone[i];
+	}
 	for (uint32_t k = 0; k < block->count; k++) {
 		uint32_t i = timeline->order[block->first + k];
 		const struct run_call *call = &plan->run->made[i];
@@ -240,10 +267,24 @@ static bool measure_block(const struct plan *plan, const struct schedule *schedu
 
 /* --- one change --- */
 
+static void note_change(struct schedule *schedule, uint32_t i)
+{
+	uint32_t block = schedule->timeline->block_of[i];
+
+	if (block != TIMELINE_NONE)
+		schedule->changed[block] = true;
+}
+
+static void remove_call(struct schedule *schedule, uint32_t i)
+{
+	schedule->gone[i] = true;
+	note_change(schedule, i);
+}
+
 static void remove_calls(struct schedule *schedule, const struct plan_proposal *proposal)
 {
 	for (uint32_t k = 0; k < proposal->count; k++)
-		schedule->gone[proposal->calls[k]] = true;
+		remove_call(schedule, proposal->calls[k]);
 }
 
 static void shorten_calls(struct schedule *schedule, const struct plan_proposal *proposal)
@@ -252,6 +293,7 @@ static void shorten_calls(struct schedule *schedule, const struct plan_proposal 
 		uint64_t *now = &schedule->now[proposal->calls[k]];
 
 		*now -= least(*now, proposal->less[k]);
+		note_change(schedule, proposal->calls[k]);
 	}
 }
 
@@ -313,10 +355,11 @@ static void collapse_calls(struct schedule *schedule, const struct plan_proposal
 			continue;
 		margins = &schedule->used[timeline->block_of[i]];
 		library += margins->before + margins->after;
-		schedule->gone[i] = true;
+		remove_call(schedule, i);
 	}
 	schedule->taken[trip.first] = true;
 	schedule->now[trip.first] = round_trip_length(&trip, level);
+	note_change(schedule, trip.first);
 	if (level != HIGH)
 		schedule->left_over[timeline->block_of[trip.first]] += library / PARSED;
 }
@@ -416,6 +459,7 @@ static void overlap_calls(const struct plan *plan, struct schedule *schedule, co
 	cost = (count - (jobs[0].block == meeting)) * job_cost(&blocks[meeting], level);
 	make_jobs(jobs, count, cost);
 	schedule->fixed[meeting] = level == LOW ? jobs[count - 1].wait : cost;
+	schedule->changed[meeting] = true;
 	for (uint32_t k = 0; k < count; k++) {
 		uint32_t call = blocks[jobs[k].block].call;
 
@@ -423,7 +467,7 @@ static void overlap_calls(const struct plan *plan, struct schedule *schedule, co
 			schedule->fixed[meeting] = most(schedule->fixed[meeting], jobs[k].wait);
 			continue;
 		}
-		schedule->gone[call] = true;
+		remove_call(schedule, call);
 		if (level != LOW)
 			schedule->given[schedule->given_count++] =
 			    (struct given){.call = call, .with = meeting, .after = jobs[k].wait};
@@ -543,7 +587,7 @@ static uint64_t wait_for_given(struct plan *plan, const struct schedule *schedul
 {
 	uint32_t looked = 0;
 
-	for (uint32_t n = schedule->given_count; n-- > 0;) {
+	for (uint32_t n = schedule->given_count; n-- > 0 && start < schedule->last_given;) {
 		const struct given *given = &schedule->given[n];
 
 		if (!given->is_placed || given->after <= start)
@@ -561,7 +605,25 @@ static void place_given(struct schedule *schedule, uint32_t number, uint64_t sta
 			continue;
 		schedule->given[n].after += start;
 		schedule->given[n].is_placed = true;
+		schedule->last_given = most(schedule->last_given, schedule->given[n].after);
 	}
+}
+
+/* Most blocks only move along with the one before. False: this one may not. */
+static bool place_along(struct schedule *schedule, uint32_t number)
+{
+	const struct timeline_block *block = &schedule->timeline->blocks[number];
+	const struct margins *margins = schedule->used;
+	uint64_t start;
+
+	if (schedule->changed[number] || !schedule->plain[number])
+		return false;
+	start = schedule->finished[block->before] + block->gap - margins[block->before].after;
+	if (start < schedule->last_given)
+		return false;
+	schedule->ended[number] = start + (block->ended - block->began);
+	schedule->finished[number] = schedule->ended[number] + margins[number].after;
+	return true;
 }
 
 static void place_block(struct plan *plan, struct schedule *schedule, uint32_t number, enum level level)
@@ -569,6 +631,8 @@ static void place_block(struct plan *plan, struct schedule *schedule, uint32_t n
 	struct margins own = schedule->used[number];
 	uint64_t length = 0, start;
 
+	if (place_along(schedule, number))
+		return;
 	if (schedule->fixed[number] != NOT_FIXED) {
 		own = (struct margins){0};
 		length = schedule->fixed[number];
@@ -609,7 +673,12 @@ static uint64_t save(struct plan *plan, struct schedule *schedule, const struct 
 		     size_t count, enum level level, enum level margins)
 {
 	uint64_t before = schedule->timeline->ended - schedule->timeline->began, after;
+	bool any = false;
 
+	for (size_t k = 0; k < count && !any; k++)
+		any = proposals[k]->sure || level == HIGH;
+	if (!any)
+		return 0;
 	start_over(schedule);
 	schedule->used = schedule->margins[margins];
 	for (size_t change = 0; change < CHANGES; change++)

@@ -183,6 +183,14 @@ static void add_site(struct finding *finding, const struct run_site *site)
 	finding->sites[i].calls++;
 }
 
+/* What it saves alone. */
+static void weigh(struct plan *plan, struct plan_proposal *proposal)
+{
+	if (proposal->count && !proposal->weighed)
+		proposal->saving = schedule_saving(plan, &(const struct plan_proposal *){proposal}, 1);
+	proposal->weighed = true;
+}
+
 static void describe(struct plan *plan, const struct plan_proposal *proposal, struct finding *ret_finding)
 {
 	const struct run_call *made = plan->run->made;
@@ -199,9 +207,7 @@ static void describe(struct plan *plan, const struct plan_proposal *proposal, st
 	    .calls = proposal->count,
 	    .candidates = proposal->candidates,
 	    .needless = proposal->needless,
-	    .saving = proposal->weighed || !proposal->count
-			  ? proposal->saving
-			  : schedule_saving(plan, &(const struct plan_proposal *){proposal}, 1),
+	    .saving = proposal->saving,
 	};
 	for (uint32_t i = 0; i < proposal->count; i++) {
 		const struct run_call *call = &made[proposal->calls[i]];
@@ -237,7 +243,9 @@ static struct finding_saving save_together(struct plan *plan)
 	for (size_t i = 0; together && i < plan->proposal_count; i++)
 		if (plan->proposals[i].count && !plan->proposals[i].apart)
 			together[count++] = &plan->proposals[i];
-	return count ? schedule_saving(plan, together, count) : (struct finding_saving){0};
+	if (count < 2)
+		return count ? together[0]->saving : (struct finding_saving){0};
+	return schedule_saving(plan, together, count);
 }
 
 static bool says_anything(const struct plan_proposal *proposal)
@@ -271,6 +279,7 @@ int finding_stage_ran(struct finding_stage *stage, const struct run *run, struct
 	for (size_t i = 0; i < plan->proposal_count; i++) {
 		if (!says_anything(&plan->proposals[i]))
 			continue;
+		weigh(plan, &plan->proposals[i]);
 		describe(plan, &plan->proposals[i], &finding);
 		add_finding(stage, ret_report, &finding);
 	}
