@@ -138,7 +138,7 @@ void content_release(struct call_content *content)
 	if (!content->budget)
 		free(content->request_values);
 	free(content->answer_values);
-	free(content->later);
+	free(content->later.bytes);
 	free(content->example);
 	if (content->budget)
 		release_budget(content->budget, content->size);
@@ -199,7 +199,7 @@ void content_begin(struct content_pool *pool, struct gathering **gathering, enum
 	begun->example_ended = !pool->examples || side == PROTOCOL_ANSWER;
 	begun->answer = side == PROTOCOL_ANSWER;
 	begun->text.size = 0;
-	begun->text.full = false;
+	begun->text.full = begun->text.plain = false;
 }
 
 void content_drop(struct content_pool *pool, struct gathering **gathering)
@@ -466,7 +466,7 @@ struct call_content *content_end_request(struct content_pool *pool, struct gathe
 
 	if (!over)
 		return NULL;
-	found = values_find(pool->budget->finder, &over->text, false, CONTENT_MAX_VALUES, &count, &opaque);
+	found = values_find_asked(pool->budget->finder, &over->text, CONTENT_MAX_VALUES, &count, &opaque);
 	add_levels(over, request->access);
 	content = allocate(pool, over, found, count);
 	if (content) {
@@ -510,7 +510,8 @@ static void set_items(struct call_content *content, const struct gathering *gath
 	}
 }
 
-static void find_values(struct call_content *content, struct values_text *text)
+/* Of a long answer the values are kept and not the text. */
+static void keep_values(struct call_content *content, struct values_text *text)
 {
 	struct content_budget *budget = content->budget;
 	const uint32_t *found;
@@ -518,7 +519,7 @@ static void find_values(struct call_content *content, struct values_text *text)
 	size_t size;
 	bool opaque;
 
-	found = values_find(budget->finder, text, true, CONTENT_MAX_VALUES, &count, &opaque);
+	found = values_find_told(budget->finder, text, NULL, CONTENT_MAX_VALUES, &count, &opaque);
 	size = count * sizeof(*found);
 	content->opaque |= opaque;
 	if (!size)
@@ -535,31 +536,32 @@ static void find_values(struct call_content *content, struct values_text *text)
 	budget->bytes += size;
 }
 
-void content_look(struct call_content *content)
+const uint32_t *content_look(struct call_content *content, const struct values_wanted *wanted, uint32_t *ret_count)
 {
-	struct values_text text = {.bytes = content->later, .size = content->later_size, .room = content->later_size};
+	const uint32_t *found;
+	bool opaque;
 
-	if (!content->later)
-		return;
-	content->later = NULL;
-	content->size -= content->later_size + VALUES_PAD;
-	content->budget->bytes -= content->later_size + VALUES_PAD;
-	find_values(content, &text);
-	free(text.bytes);
+	*ret_count = content->answer_value_count;
+	if (!content->later.bytes)
+		return content->answer_values;
+	found =
+	    values_find_told(content->budget->finder, &content->later, wanted, CONTENT_MAX_VALUES, ret_count, &opaque);
+	content->opaque |= opaque;
+	return found;
 }
 
-/* Keeps the text for when somebody asks what values it has; false: it is long, or there is no memory. */
+/* False: the text is long, or there is no memory. */
 static bool look_later(struct call_content *content, const struct values_text *text)
 {
 	size_t size = text->size + VALUES_PAD;
 
 	if (text->full || !text->size || text->size > LATER_SIZE || !has_room(content->budget, size))
 		return false;
-	content->later = malloc(size);
-	if (!content->later)
+	content->later.bytes = malloc(size);
+	if (!content->later.bytes)
 		return false;
-	memcpy(content->later, text->bytes, text->size);
-	content->later_size = text->size;
+	memcpy(content->later.bytes, text->bytes, text->size);
+	content->later.size = content->later.room = text->size;
 	content->size += size;
 	content->budget->bytes += size;
 	return true;
@@ -581,6 +583,6 @@ void content_end_answer(struct content_pool *pool, struct gathering **gathering,
 	content->opaque = over->cut || answer->opaque;
 	set_items(content, over);
 	if (!look_later(content, &over->text))
-		find_values(content, &over->text);
+		keep_values(content, &over->text);
 	content_drop(pool, gathering);
 }

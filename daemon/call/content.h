@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "../protocol/protocol.h"
+#include "values.h"
 
 #define CONTENT_MAX_ITEMS 64	 /* keys of a call that are told apart; calls that name more are `items_cut` */
 #define CONTENT_MAX_VALUES 4096	 /* values of an answer that are looked for; of more, it is cut */
@@ -34,7 +35,8 @@ struct content_item {
 	uint64_t answer;
 };
 
-/* Shared by those who hold it: when the call has ended, nobody but content_look() changes it. Of a CALL_REQUEST only
+/*
+ * Shared by those who hold it: when the call has ended, nobody but content_look() changes it. Of a CALL_REQUEST only
  * the request is known.
  */
 struct call_content {
@@ -47,24 +49,25 @@ struct call_content {
 	/* Some of it is not there to compare: the sizes and what is there make the hash. */
 	bool request_cut, answer_cut;
 	bool missing;	     /* struct protocol_answer's */
-	bool opaque;	     /* the answer's values are not known, or not all */
+	bool opaque;	     /* the answer's values are not known, or not all: certain after content_look() */
 	bool request_opaque; /* likewise the request's */
 	bool items_cut;
 	uint32_t item_count;
 	struct content_item *items; /* in the request's order */
 	/*
-	 * Values that may be passed on, ascending, each once: hashes of what the request has as data, and of what the
-	 * answer has. One that is in call i's answer and in call j's request may be how j came to know it.
+	 * Values that may be passed on: hashes of what the request has as data, in which some may be twice, and of what
+	 * the answer has. One that is in call i's answer and in call j's request may be how j came to know it. The
+	 * answer's are for content_look() to say.
 	 */
 	uint32_t request_value_count, answer_value_count;
 	uint32_t *request_values, *answer_values;
 	char *example; /* beginning of the request as it is, for --show-data; NULL: not asked for */
 	/*
-	 * content.c's: text of the answer in which values were not looked for yet, since mostly nobody asks; NULL: they
-	 * were. Then what it is counted in, with how much; NULL: made by others, who also gave it its arrays.
+	 * content.c's: text of the answer in which values are looked for when somebody asks; its `bytes` are NULL if
+	 * `answer_values` are all. Then what it is counted in, with how much; NULL: made by others, who also gave it
+	 * its arrays.
 	 */
-	char *later;
-	uint32_t later_size;
+	struct values_text later;
 	struct content_budget *budget;
 	size_t size;
 };
@@ -73,7 +76,10 @@ struct call_content {
 struct call_content *content_hold(struct call_content *content);
 void content_release(struct call_content *content);
 
-/* Finds the answer's values: before, `answer_values` are none, and `opaque` may turn out true. */
-void content_look(struct call_content *content);
+/*
+ * The answer's values, valid until another content is looked at: those that are `wanted`, and perhaps others; NULL:
+ * all. `opaque` may turn out true.
+ */
+const uint32_t *content_look(struct call_content *content, const struct values_wanted *wanted, uint32_t *ret_count);
 
 #endif

@@ -46,12 +46,14 @@ struct values_finder {
 	/* A bit for each byte of the text. */
 	uint64_t token[MASKS], digit[MASKS], stop[MASKS]; /* stop: a quote, or the end of a part */
 	uint64_t event[MASKS];				  /* a stop, or the beginning of a token */
+	bool mixed;					  /* some token has both letters and digits */
 	/* Words that mean something here, or nothing to anybody, by their hash. */
 	uint32_t known[KNOWN];
 	uint8_t meanings[KNOWN];
 	uint32_t found[MAX_FOUND], sorted[MAX_FOUND];
-	/* The text that is looked at. */
+	/* The text that is looked at, and what for. */
 	const char *text;
+	const struct values_wanted *wanted; /* NULL: all */
 	uint32_t size, count, limit;
 	bool answer, full;
 	bool in_string, in_key;
@@ -64,6 +66,11 @@ struct values_finder {
 #define MULTIPLIER UINT64_C(0x9e3779b97f4a7c15)
 #define AS_ID UINT64_C(0xd6e8feb86659fd93)
 #define LOWER UINT64_C(0x2020202020202020)
+
+/* A value's bits: its token's, whether that is a short one, and then the name's or, of a long one, more of the token's.
+ */
+#define IS_SHORT (1u << (32 - VALUES_TOKEN_BITS))
+#define OF_TOKEN (~UINT32_C(0) << (33 - VALUES_TOKEN_BITS))
 
 static inline uint32_t finish(uint64_t hash)
 {
@@ -99,6 +106,17 @@ static inline uint64_t hash_token(const char *text, size_t size)
 	for (; at + 8 < there; at += 8)
 		hash = mix(hash, load(text + at, 8));
 	return mix(hash, load(text + at, there - at));
+}
+
+static inline uint32_t long_value(uint64_t token)
+{
+	return finish(token) & ~IS_SHORT;
+}
+
+/* Of a token together with what it is called. */
+static inline uint32_t short_value(uint64_t token, uint64_t named)
+{
+	return (finish(token) & OF_TOKEN) | IS_SHORT | (finish(named) & (IS_SHORT - 1));
 }
 
 static void know(struct values_finder *finder, const char *words, unsigned meaning)
@@ -295,7 +313,7 @@ static inline uint64_t bits(__m128i bytes)
 /* Fills the masks. What it returns is not empty if there are bytes beyond ASCII, or such as no text has. */
 static uint64_t classify(struct values_finder *finder, uint64_t *ret_binary)
 {
-	uint64_t any_high = 0, any_binary = 0, before = 0;
+	uint64_t any_high = 0, any_binary = 0, any_mixed = 0, before = 0, digit_before = 0;
 	uint32_t block;
 
 	for (block = 0; block * 64 < finder->size; block++) {
@@ -318,8 +336,11 @@ static uint64_t classify(struct values_finder *finder, uint64_t *ret_binary)
 		finder->digit[block] = digit;
 		finder->stop[block] = stop;
 		finder->event[block] = stop | (token & ~(token << 1 | before));
+		any_mixed |= token & (token << 1 | before) & (digit ^ (digit << 1 | digit_before));
 		before = token >> 63;
+		digit_before = digit >> 63;
 	}
+	finder->mixed = any_mixed;
 	finder->token[block] = finder->digit[block] = finder->stop[block] = 0;
 	finder->token[block + 1] = finder->digit[block + 1] = finder->stop[block + 1] = 0;
 	*ret_binary = any_binary;
@@ -352,6 +373,11 @@ static inline uint64_t view(const uint64_t *mask, uint32_t at)
 	return bytes >> at % 8;
 }
 
+static inline uint64_t first_bits(uint32_t count)
+{
+	return (UINT64_C(1) << (count < VIEW ? count : VIEW)) - 1;
+}
+
 /* Sorts what came out of a hash, and so is spread evenly: once by the first bits, then by insertion. Each once. */
 static void sort(struct values_finder *finder)
 {
@@ -379,8 +405,25 @@ static void sort(struct values_finder *finder)
 	finder->count = kept;
 }
 
+/* Some value that has this token is wanted, or looks so. */
+static inline bool wants_token(const struct values_wanted *wanted, uint32_t value)
+{
+	uint32_t token = values_token_part(value);
+
+	return wanted->tokens[token / 64] >> token % 64 & 1;
+}
+
+static inline bool wants(const struct values_wanted *wanted, uint32_t value)
+{
+	uint32_t rest = values_rest_part(value);
+
+	return wants_token(wanted, value) && wanted->rests[rest / 64] >> rest % 64 & 1;
+}
+
 static inline void add(struct values_finder *finder, uint32_t hash)
 {
+	if (finder->wanted && !wants(finder->wanted, hash))
+		return;
 	if (finder->count == MAX_FOUND) {
 		sort(finder);
 		finder->full |= finder->count > finder->limit;
@@ -469,12 +512,12 @@ static uint64_t stem_of(const struct values_finder *finder, struct word *word)
 
 static void add_as_id(struct values_finder *finder, uint64_t token)
 {
-	add(finder, finish(token ^ AS_ID));
+	add(finder, short_value(token, token ^ AS_ID));
 }
 
 static void add_named(struct values_finder *finder, uint64_t token, struct word *word)
 {
-	add(finder, finish(mix(token, stem_of(finder, word))));
+	add(finder, short_value(token, mix(token, stem_of(finder, word))));
 }
 
 /* In a request any place will do, since somebody put it there. */
@@ -527,6 +570,8 @@ static void add_short(struct values_finder *finder, uint64_t token, uint32_t at,
 {
 	const char *text = finder->text + at;
 
+	if (finder->wanted && !wants_token(finder->wanted, short_value(token, 0)))
+		return;
 	if (!finder->answer)
 		add_asked(finder, token);
 	else if (finder->in_key && number && at && text[-1] == '"' && text[size] == '"')
@@ -543,7 +588,7 @@ static void add_number(struct values_finder *finder, uint32_t start, uint32_t at
 	bool answer = finder->answer;
 
 	if (size > SHORT) {
-		add(finder, finish(token));
+		add(finder, long_value(token));
 		return;
 	}
 	if (size < 2 || (answer && (at < start + 2 || at + size < end || finder->in_key)))
@@ -593,21 +638,19 @@ static void note_word(struct values_finder *finder, uint32_t at, uint32_t size)
 
 static void take_token(struct values_finder *finder, uint32_t at, uint32_t size)
 {
-	uint64_t all = size < VIEW ? (UINT64_C(1) << size) - 1 : (UINT64_C(1) << VIEW) - 1;
+	uint64_t all = first_bits(size);
 	uint64_t digits = view(finder->digit, at) & all, token;
 	bool word = !digits, number = digits == all && size < VIEW;
-	uint32_t value;
 
 	if (word && finder->in_key) { /* of keys only those with digits may be data */
 		note_word(finder, at, size);
 		return;
 	}
 	token = hash_token(finder->text + at, size);
-	value = finish(token);
 	if (size <= SHORT)
 		add_short(finder, token, at, size, number);
-	else if (!word || !finder->answer || !(meaning_of(finder, value) & MEANING_COMMON))
-		add(finder, value);
+	else if (!word || !finder->answer || !(meaning_of(finder, finish(token)) & MEANING_COMMON))
+		add(finder, long_value(token));
 	if (word)
 		note_word(finder, at, size);
 	else if (!number)
@@ -699,31 +742,100 @@ static void take_text(struct values_finder *finder)
 			take_event(finder, 64 * block + (uint32_t)__builtin_ctzll(events));
 }
 
-const uint32_t *values_find(struct values_finder *finder, struct values_text *text, bool answer, uint32_t limit,
-			    uint32_t *ret_count, bool *ret_opaque)
+/* Is some value of this token wanted? Perhaps none that it has where it stands. */
+static inline bool is_wanted(const struct values_finder *finder, uint32_t at, uint32_t size)
+{
+	uint64_t token = hash_token(finder->text + at, size);
+
+	if (size > SHORT)
+		return wants(finder->wanted, long_value(token));
+	return wants_token(finder->wanted, short_value(token, 0));
+}
+
+static bool has_wanted_number(const struct values_finder *finder, uint32_t at, uint32_t size)
+{
+	uint32_t end = at + (size < LOOKED_AT ? size : LOOKED_AT), start;
+
+	if (!(view(finder->digit, at) & first_bits(size)))
+		return false;
+	while (at < end) {
+		for (start = at; at < end && is_digit(finder->text[at]);)
+			at++;
+		if (at > start && is_wanted(finder, start, at - start))
+			return true;
+		at += at == start;
+	}
+	return false;
+}
+
+/* Most answers have nothing that is wanted: of those it does not matter where what stands. */
+static bool has_wanted(const struct values_finder *finder)
+{
+	for (uint32_t block = 0; block * 64 < finder->size; block++) {
+		for (uint64_t events = finder->event[block] & ~finder->stop[block]; events; events &= events - 1) {
+			uint32_t at = 64 * block + (uint32_t)__builtin_ctzll(events), size = token_size(finder, at);
+
+			if (is_wanted(finder, at, size))
+				return true;
+			if (finder->mixed && has_wanted_number(finder, at, size))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* False: it is no text, or none that is all there. */
+static bool begin_text(struct values_finder *finder, struct values_text *text)
 {
 	uint64_t binary = 0;
 
-	*ret_count = 0;
-	*ret_opaque = text->full;
-	if (text->size == 0)
-		return finder->found;
-	unescape(text);
+	if (!text->plain)
+		unescape(text);
+	text->plain = true;
 	memset(text->bytes + text->size, ' ', VALUES_PAD);
 	finder->text = text->bytes;
 	finder->size = text->size;
 	finder->count = 0;
-	finder->limit = limit;
-	finder->answer = answer;
 	finder->full = finder->in_string = finder->in_key = false;
 	finder->word_count = finder->label_count = 0;
-	if ((classify(finder, &binary) && !is_utf8(text->bytes, text->size)) || binary) {
+	return (!classify(finder, &binary) || is_utf8(text->bytes, text->size)) && !binary;
+}
+
+static const uint32_t *find(struct values_finder *finder, struct values_text *text, uint32_t limit, uint32_t *ret_count,
+			    bool *ret_opaque)
+{
+	*ret_count = 0;
+	*ret_opaque = text->full;
+	if (text->size == 0)
+		return finder->found;
+	finder->limit = limit;
+	if (!begin_text(finder, text)) {
 		*ret_opaque = true;
 		return finder->found;
 	}
+	if (finder->wanted && (!finder->wanted->any || !has_wanted(finder)))
+		return finder->found;
 	take_text(finder);
-	sort(finder);
+	if (finder->count > limit)
+		sort(finder);
 	*ret_opaque |= finder->full || finder->count > limit;
 	*ret_count = finder->count < limit ? finder->count : limit;
 	return finder->found;
+}
+
+const uint32_t *values_find_asked(struct values_finder *finder, struct values_text *text, uint32_t limit,
+				  uint32_t *ret_count, bool *ret_opaque)
+{
+	finder->answer = false;
+	finder->wanted = NULL;
+	return find(finder, text, limit, ret_count, ret_opaque);
+}
+
+const uint32_t *values_find_told(struct values_finder *finder, struct values_text *text,
+				 const struct values_wanted *wanted, uint32_t limit, uint32_t *ret_count,
+				 bool *ret_opaque)
+{
+	finder->answer = true;
+	finder->wanted = wanted;
+	return find(finder, text, limit, ret_count, ret_opaque);
 }

@@ -1,15 +1,14 @@
 /*
  * passing.c: where the values in requests came from, see passing.h.
  *
- * Few values are asked with, many are answered: so what requests have is put into a table, and answers are looked up in
- * it. Most values of answers are in no request: a bit of a filter says so without a look into the table.
+ * Few values are asked with, many are answered: so what requests have is put into a table, and answers are looked at
+ * only for what is in it.
  */
 #include "passing.h"
 
 #include "index.h"
 
 #define MAX_VALUES 65536 /* different ones in the requests of a run; what is asked with more is `cut` */
-#define FILTER_SHARE 16	 /* bits of the filter for each value */
 #define NOWHERE UINT32_MAX
 
 /* A value that some request has. */
@@ -25,8 +24,6 @@ struct value {
 struct values {
 	struct value *table; /* open addressing, at most half full */
 	uint32_t mask, count;
-	uint64_t *filter;
-	uint32_t filter_mask;
 	size_t words; /* of a row of bits, one for each call */
 };
 
@@ -43,11 +40,9 @@ static bool begin_values(struct plan *plan, struct values *values)
 	while (size < 2 * count)
 		size *= 2;
 	values->mask = size - 1;
-	values->filter_mask = size / 2 * FILTER_SHARE - 1;
 	values->words = (run->made_count + PASSING_WORD_BITS - 1) / PASSING_WORD_BITS;
 	values->table = plan_allocate(plan, size * sizeof(*values->table));
-	values->filter = plan_allocate(plan, (values->filter_mask + 1) / 8);
-	return values->table && values->filter;
+	return values->table != NULL;
 }
 
 static struct value *place_of(const struct values *values, uint32_t hash)
@@ -62,12 +57,8 @@ static struct value *place_of(const struct values *values, uint32_t hash)
 
 static struct value *find_value(const struct values *values, uint32_t hash)
 {
-	uint32_t bit = hash & values->filter_mask;
-	struct value *value;
+	struct value *value = place_of(values, hash);
 
-	if (!(values->filter[bit / PASSING_WORD_BITS] >> bit % PASSING_WORD_BITS & 1))
-		return NULL;
-	value = place_of(values, hash);
 	return value->used ? value : NULL;
 }
 
@@ -75,14 +66,12 @@ static struct value *find_value(const struct values *values, uint32_t hash)
 static bool add_value(struct values *values, uint32_t hash, uint64_t asked)
 {
 	struct value *value = place_of(values, hash);
-	uint32_t bit = hash & values->filter_mask;
 
 	if (value->used)
 		return true;
 	if (values->count == MAX_VALUES)
 		return false;
 	values->count++;
-	values->filter[bit / PASSING_WORD_BITS] |= UINT64_C(1) << bit % PASSING_WORD_BITS;
 	*value = (struct value){.hash = hash, .used = true, .asked = asked, .first = NOWHERE};
 	return true;
 }
@@ -148,22 +137,76 @@ static bool is_said_again(const struct run *run, struct reads *reads, uint32_t i
 	return false;
 }
 
-/* An answer that repeats what was asked before it began is no source of that. */
-static bool take_answer(struct plan *plan, const struct values *values, uint32_t i)
+/*
+ * Values that are wanted of answers, which are looked at from the last one back: an answer that repeats what was asked
+ * before it began is no source of that, so wanted is what was asked with first by calls after it.
+ */
+struct search {
+	struct values_wanted wanted;
+	size_t asked; /* calls from here on are among those */
+};
+
+static void want_asked_since(const struct run *run, const struct values *values, struct search *search, uint64_t since)
+{
+	while (search->asked && run->made[search->asked - 1].out_first >= since) {
+		const struct run_call *call = &run->made[--search->asked];
+		const struct call_content *content = call->content;
+
+		for (uint32_t k = 0; content && k < content->request_value_count; k++) {
+			const struct value *value = find_value(values, content->request_values[k]);
+
+			if (value && value->asked == call->out_first)
+				values_want(&search->wanted, value->hash);
+		}
+	}
+}
+
+static bool take_answer(struct plan *plan, const struct values *values, struct search *search, uint32_t i)
 {
 	const struct run_call *call = &plan->run->made[i];
-	const struct call_content *content = call->content;
+	const uint32_t *found;
+	uint32_t count;
 
-	for (uint32_t k = 0; content && call->answered && k < content->answer_value_count; k++) {
-		struct value *value = find_value(values, content->answer_values[k]);
+	want_asked_since(plan->run, values, search, call->in_first < call->in_last ? call->in_first : call->in_last);
+	found = content_look(call->content, &search->wanted, &count);
+	for (uint32_t k = 0; k < count; k++) {
+		struct value *value = find_value(values, found[k]);
 
 		if (!value)
 			continue;
-		if (value->first == NOWHERE || value->answered > call->in_last) {
+		if (value->first == NOWHERE || value->answered >= call->in_last) {
 			value->first = i;
 			value->answered = call->in_last;
 		}
 		if (value->asked >= call->in_first && !set_giver(plan, values, value, i))
+			return false;
+	}
+	return true;
+}
+
+/* Also those that say nothing new are looked at: can they be read? */
+static bool take_answers(struct plan *plan, const struct values *values)
+{
+	static const struct values_wanted nothing;
+	const struct run *run = plan->run;
+	struct search *search = plan_allocate(plan, sizeof(*search));
+	bool *said_again = plan_allocate(plan, run->made_count * sizeof(*said_again));
+	struct reads reads = {.changed = 0};
+	uint32_t ignored;
+
+	if (!search || !said_again || !index_begin(plan, run->made_count, &reads.asked))
+		return false;
+	search->asked = run->made_count;
+	for (uint32_t i = 0; i < run->made_count; i++)
+		said_again[i] = is_said_again(run, &reads, i);
+	for (uint32_t i = (uint32_t)run->made_count; i-- > 0;) {
+		const struct run_call *call = &run->made[i];
+
+		if (!call->content)
+			continue;
+		if (!call->answered || said_again[i])
+			content_look(call->content, &nothing, &ignored);
+		else if (!take_answer(plan, values, search, i))
 			return false;
 	}
 	return true;
@@ -222,21 +265,16 @@ const struct passing *passing_look(struct plan *plan)
 {
 	const struct run *run = plan->run;
 	struct values values = {0};
-	struct reads reads = {.changed = 0};
 	struct passing *passing;
 
 	if (plan->passing)
 		return plan->passing;
 	passing = plan_allocate(plan, run->made_count * sizeof(*passing));
-	if (!passing || !begin_values(plan, &values) || !index_begin(plan, run->made_count, &reads.asked))
+	if (!passing || !begin_values(plan, &values))
 		return NULL;
 	take_requests(run, &values, passing);
-	for (uint32_t i = 0; i < run->made_count; i++)
-		if (run->made[i].content)
-			content_look(run->made[i].content);
-	for (uint32_t i = 0; values.count && i < run->made_count; i++)
-		if (!is_said_again(run, &reads, i) && !take_answer(plan, &values, i))
-			return NULL;
+	if (!take_answers(plan, &values))
+		return NULL;
 	for (uint32_t i = 0; i < run->made_count; i++)
 		if (!trace_back(plan, &values, &run->made[i], &passing[i]))
 			return NULL;

@@ -54,6 +54,33 @@ static void sink_responding(void *context, struct call *call)
 	(void)call;
 }
 
+static int compare_values(const void *left, const void *right)
+{
+	uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+
+	return a < b ? -1 : a > b;
+}
+
+/* Keeps all values of an answer, each once and in order, as it keeps those of a long one. */
+static void look_at_all(struct call_content *content)
+{
+	uint32_t count;
+	const uint32_t *found = content_look(content, NULL, &count);
+	uint32_t *values = count ? malloc(count * sizeof(*values)) : NULL;
+
+	assert_true(values || !count);
+	if (count)
+		memcpy(values, found, count * sizeof(*values));
+	free(content->answer_values);
+	content->answer_values = values;
+	content->answer_value_count = 0;
+	if (count)
+		qsort(values, count, sizeof(*values), compare_values);
+	for (uint32_t i = 0; i < count; i++)
+		if (i == 0 || values[i] != values[i - 1])
+			values[content->answer_value_count++] = values[i];
+}
+
 static void sink_ended(void *context, struct call *call)
 {
 	struct world *world = context;
@@ -65,9 +92,9 @@ static void sink_ended(void *context, struct call *call)
 	assert_true(world->count < MAX_CALLS);
 	memcpy(world->operations[world->count], call->operation, sizeof(call->operation));
 	world->contents[world->count++] = content_hold(call->content);
-	world->later = call->content && call->content->later;
+	world->later = call->content && call->content->later.bytes;
 	if (call->content)
-		content_look(call->content);
+		look_at_all(call->content);
 }
 
 static struct world *world_new(void)
@@ -222,16 +249,10 @@ static bool shares_key(const struct call_content *a, const struct call_content *
 /* Is there a value in the answer of `from` that the request of `to` has as well? */
 static bool passes(const struct call_content *from, const struct call_content *to)
 {
-	uint32_t i = 0, j = 0;
-
-	while (i < from->answer_value_count && j < to->request_value_count) {
-		if (from->answer_values[i] == to->request_values[j])
+	for (uint32_t i = 0; i < to->request_value_count; i++)
+		if (from->answer_value_count && bsearch(&to->request_values[i], from->answer_values,
+							from->answer_value_count, sizeof(uint32_t), compare_values))
 			return true;
-		if (from->answer_values[i] < to->request_values[j])
-			i++;
-		else
-			j++;
-	}
 	return false;
 }
 
@@ -810,8 +831,6 @@ static void test_many_values(void **state)
 	assert_non_null(content);
 	assert_false(content->opaque);
 	assert_int_equal(content->answer_value_count, CONTENT_MAX_VALUES - 100);
-	for (uint32_t i = 1; i < content->answer_value_count; i++)
-		assert_true(content->answer_values[i - 1] < content->answer_values[i]);
 	size = 0;
 	for (unsigned i = 0; i < CONTENT_MAX_VALUES + 100; i++)
 		size += (size_t)sprintf(body + size, "%u,", 100000 + i * 2);
@@ -928,22 +947,79 @@ static void test_budget(void **state)
 	world_free(world);
 }
 
+static bool has(const uint32_t *values, uint32_t count, uint32_t value)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (values[i] == value)
+			return true;
+	return false;
+}
+
+/* One value at a time is wanted, of what the answer has and of what it lacks. */
+static void assert_found_one_by_one(struct call_content *content, const struct call_content *other)
+{
+	struct values_wanted wanted;
+	const uint32_t *found;
+	uint32_t count;
+
+	for (uint32_t i = 0; i < content->answer_value_count; i++) {
+		memset(&wanted, 0, sizeof(wanted));
+		values_want(&wanted, content->answer_values[i]);
+		found = content_look(content, &wanted, &count);
+		assert_true(has(found, count, content->answer_values[i]));
+	}
+	for (uint32_t i = 0; i < other->answer_value_count; i++) {
+		memset(&wanted, 0, sizeof(wanted));
+		values_want(&wanted, other->answer_values[i]);
+		found = content_look(content, &wanted, &count);
+		assert_int_equal(has(found, count, other->answer_values[i]),
+				 has(content->answer_values, content->answer_value_count, other->answer_values[i]));
+	}
+}
+
+/* What is wanted is found wherever it is, and nothing that would not be found without being wanted. */
+static void test_wanted(void **state)
+{
+	static const char *const pieces[] = {
+	    "\"id\":",	"\"",	 "17",	   ", ",	 "{\"order_ids\":[", "]}",	 "abc", "/orders/",
+	    "12345abc", "abc17", "a1b2c3", ": ",	 "\"user\":\"",	     "%2F",	 "eu",	"\\u00e4",
+	    "true",	"-",	 "_",	   "1234567890", "stocks",	     "\xc3\xa4", " ",	"?x=1&y="};
+	struct world *world = world_new();
+	struct call_content *before = NULL;
+
+	(void)state;
+	connect_as(world, NT_ROLE_CLIENT);
+	for (unsigned round = 0; round < MAX_CALLS; round++) {
+		struct call_content *content;
+		char text[1024] = "";
+
+		for (unsigned i = 0; i < 40; i++)
+			strcat(text, pieces[test_random_below(sizeof(pieces) / sizeof(pieces[0]))]);
+		content = redis(world, "GET k", bulk(text));
+		assert_true(content->later.bytes && content->answer_value_count > 0);
+		assert_found_one_by_one(content, before ? before : content);
+		before = content;
+	}
+	world_free(world);
+}
+
 /* Short answers wait until somebody asks for their values; they say the same then, and what they took is given back. */
 static void test_later(void **state)
 {
 	struct world *world = world_new();
 	struct call_content *content;
 	char *body = calloc(1, 10001), *text = malloc(20000);
+	uint32_t count;
 
 	(void)state;
 	assert_true(body && text);
 	connect_as(world, NT_ROLE_CLIENT);
 	content = call_text(world, get("/"), ok("{\"id\":4711}"));
 	assert_true(world->later);
-	assert_null(content->later);
 	assert_true(content->answer_value_count > 0 && !content->opaque);
-	content_look(content); /* nothing is left to do */
-	assert_true(content->answer_value_count > 0);
+	count = content->answer_value_count;
+	look_at_all(content); /* the same again */
+	assert_int_equal(content->answer_value_count, count);
 	assert_false(call_text(world, get("/empty"), ok(""))->opaque);
 	assert_false(world->later);
 	memset(body, 'x', 10000);
@@ -958,28 +1034,18 @@ static void test_later(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_later),
-	    cmocka_unit_test(test_pieces),
-	    cmocka_unit_test(test_redis_same),
-	    cmocka_unit_test(test_redis_items),
-	    cmocka_unit_test(test_redis_many_items),
-	    cmocka_unit_test(test_redis_state),
-	    cmocka_unit_test(test_pipeline),
-	    cmocka_unit_test(test_http_same),
-	    cmocka_unit_test(test_http_long),
-	    cmocka_unit_test(test_http_paths),
-	    cmocka_unit_test(test_memcache),
-	    cmocka_unit_test(test_passing),
-	    cmocka_unit_test(test_passing_elsewhere),
-	    cmocka_unit_test(test_opaque),
-	    cmocka_unit_test(test_cut),
-	    cmocka_unit_test(test_many_values),
-	    cmocka_unit_test(test_requests),
-	    cmocka_unit_test(test_unknown),
-	    cmocka_unit_test(test_examples),
-	    cmocka_unit_test(test_secret),
-	    cmocka_unit_test(test_budget),
+	    cmocka_unit_test(test_later),	cmocka_unit_test(test_wanted),
+	    cmocka_unit_test(test_pieces),	cmocka_unit_test(test_redis_same),
+	    cmocka_unit_test(test_redis_items), cmocka_unit_test(test_redis_many_items),
+	    cmocka_unit_test(test_redis_state), cmocka_unit_test(test_pipeline),
+	    cmocka_unit_test(test_http_same),	cmocka_unit_test(test_http_long),
+	    cmocka_unit_test(test_http_paths),	cmocka_unit_test(test_memcache),
+	    cmocka_unit_test(test_passing),	cmocka_unit_test(test_passing_elsewhere),
+	    cmocka_unit_test(test_opaque),	cmocka_unit_test(test_cut),
+	    cmocka_unit_test(test_many_values), cmocka_unit_test(test_requests),
+	    cmocka_unit_test(test_unknown),	cmocka_unit_test(test_examples),
+	    cmocka_unit_test(test_secret),	cmocka_unit_test(test_budget),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, test_seed, NULL);
 }
