@@ -101,7 +101,7 @@ $(BUILD)/unit/%: tests/unit/%.c $(BUILD)/unit/libcore.a
 	$(CC) $(CFLAGS) -I. -Wno-missing-prototypes $(SANITIZE) -o $@ $< $(BUILD)/unit/libcore.a -lcmocka -lelf -lz $(CORE_LIBS)
 
 # These compile the walk of the frames natively.
-$(BUILD)/unit/test_images $(BUILD)/unit/image_ranges: $(BPF_DEPS) tests/unit/kernel.h tests/unit/image.h
+$(BUILD)/unit/test_images $(BUILD)/unit/test_chain $(BUILD)/unit/image_ranges: $(BPF_DEPS) tests/unit/kernel.h tests/unit/image.h
 
 -include $(CORE_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(UNIT_CORE:.o=.d)
 

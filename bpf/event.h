@@ -414,8 +414,12 @@ struct nt_stack_note {
 	__u8 states_from; /* index of the first frame whose state is wanted */
 	__u8 endpoint;	  /* index + 1 of the endpoint's frame; 0: none */
 	__u8 carrier;	  /* index + 1 of the frame whose first local is the piece of work it does; 0: none */
+	/* Indices of two coroutines, the outer one a task's: those between them, each awaiting the next, change nothing
+	 * of the above. 0: none. */
+	__u8 chain_inner, chain_outer;
+	__u16 reserved;
 };
-_Static_assert(sizeof(struct nt_stack_note) == 8, "layout");
+_Static_assert(sizeof(struct nt_stack_note) == 12, "layout");
 
 struct nt_code_key {
 	__u64 code;

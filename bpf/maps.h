@@ -48,6 +48,7 @@ struct thread {
 	__u16 probe;	  /* enum probe: the hand-over that it is in */
 	__u16 window;	  /* bytes that are to be read of its frames at once; 0: not known */
 	__u16 top_apart;  /* its innermost frame was not beside others, when it was looked at last */
+	__u64 chain_code; /* code object of the coroutine that its last chain began with (chain.h); 0: none */
 	/* What it spends (sched.h); ns. */
 	__u32 waits;	 /* enum waits: its last wait */
 	__u64 since;	 /* when it got the CPU */
@@ -157,9 +158,10 @@ struct scratch {
 	__u32 room;	  /* bytes of payload that this record may have */
 	__u64 hash;	  /* of the frames walked: names the stack within the process */
 	struct nt_owner owner;
-	struct nt_layout layout; /* of the process that is walked */
-	__u32 generation;	 /* likewise */
-	__u32 reserved2;
+	struct nt_layout layout;	    /* of the process that is walked */
+	__u32 generation;		    /* likewise */
+	__u32 chained;			    /* frames that a chain stands for: all but the last were not read */
+	__u64 chain_code;		    /* where a chain may begin; 0: nowhere, each frame is to be read */
 	__u64 above;			    /* the last frame, if the next one can be beside it; else 0 */
 	__u64 window_at;		    /* the target's memory that the window has: from here */
 	__u64 window_last;		    /* so far behind is the last frame whose head is in it */
@@ -168,6 +170,7 @@ struct scratch {
 	__u8 locals[LOCALS_SIZE];	    /* a frame's locals and evaluation stack */
 	__u32 states[NT_MAX_FRAMES + 1];    /* of the outermost frames */
 	__u64 addresses[NT_MAX_FRAMES + 1]; /* of the frames */
+	__u64 hashes[NT_MAX_FRAMES + 1];    /* of those up to this one */
 	struct nt_place places[NT_MAX_FRAMES + 1];
 	struct nt_stack stack;
 	struct nt_frame frames[NT_MAX_FRAMES + 1];
@@ -185,6 +188,24 @@ struct {
 	__type(key, __u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
+
+/* Coroutines that await each other, between two of which the others need not be read again (chain.h). */
+struct chain {
+	__u64 inner, outer;	  /* addresses of the two's frames */
+	__u64 inner_is, outer_is; /* hashes of what tells that they are the same ones and where they were */
+	__u64 hash, factor; /* what the frames from behind the inner one to the outer one do to the stack's hash */
+	__u64 frames;	    /* so many they are */
+};
+
+#define CHAINS 512 /* by the inner frame's address, one taking another's place */
+
+/* A table a CPU: who holds its scratch for system calls has this one too. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, CHAINS);
+	__type(key, __u32);
+	__type(value, struct chain);
+} chains SEC(".maps");
 
 static __always_inline void stat_add(__u32 which, __u64 n)
 {

@@ -34,6 +34,7 @@
 #define OWNER_C_STACK 3 /* the interpreter's own entry frames: 3 from 3.12, and 4 from 3.14 */
 #define FROM_C_BIT 47	/* where nt_frame.from_c is in a stack's hash: no address of a target has this bit */
 #define FROM_C (1ull << FROM_C_BIT)
+#define HASH_FACTOR 0x9e3779b97f4a7c15ull /* odd: a stack's hash is a polynomial of its frames (chain.h) */
 
 static __always_inline __u64 thread_pointer(void)
 {
@@ -229,7 +230,8 @@ static __always_inline bool frame_add(struct scratch *s, __u64 frame, __u64 code
 	out->owner = owner;
 	out->from_c = from_c;
 	s->addresses[depth & NT_MAX_FRAMES] = frame;
-	s->hash = (s->hash ^ step ^ step >> 29) * 0x100000001b3ull;
+	s->hash = s->hash * HASH_FACTOR + (step ^ step >> 32);
+	s->hashes[depth & NT_MAX_FRAMES] = s->hash;
 	s->depth = depth + 1;
 	s->above = frame;
 	if (owner == OWNER_GENERATOR) {
@@ -238,6 +240,8 @@ static __always_inline bool frame_add(struct scratch *s, __u64 frame, __u64 code
 	}
 	return true;
 }
+
+#include "chain.h"
 
 /*
  * Walks some interpreter frames on from `frame`, into s->frames, addresses, depth, hash and owner.coroutine. Returns
@@ -269,7 +273,7 @@ __noinline __u64 python_walk_some(__u64 frame, __u32 which)
 			/* 3.12 on: it is what C code entered the interpreter by. With no frame inside it, that is the
 			 * spare one. It is on the C stack, its caller where the others are. */
 			s->frames[(s->depth - 1) & NT_MAX_FRAMES].from_c = 1;
-			s->hash ^= FROM_C;
+			s->hash += FROM_C;
 			s->above = previous;
 			frame = previous;
 			continue;
@@ -278,7 +282,7 @@ __noinline __u64 python_walk_some(__u64 frame, __u32 which)
 		from_c = layout->minor == 11 ? flags[0] & 1 : 0;       /* which says so itself: is_entry */
 		if (!frame_add(s, frame, code, frame_field(s, at, layout->frame_instruction) - code, owner, from_c))
 			break;
-		frame = previous;
+		frame = owner == OWNER_GENERATOR && code == s->chain_code ? chain_follow(previous, which) : previous;
 	}
 	return frame;
 }
@@ -319,6 +323,7 @@ __noinline int python_walk_frames(__u64 frame, __u32 which)
 	s->window_at = WINDOW_NOWHERE;
 	s->window_last = 0;
 	s->unreadable = 0;
+	s->chained = 0;
 	s->hash = 0xcbf29ce484222325ull;
 	for (int i = 0; i < (NT_MAX_FRAMES + 1) / WALK_SOME && frame; i++)
 		frame = heap ? python_walk_some_heap(frame, which) : python_walk_some(frame, which);
@@ -645,10 +650,17 @@ static __always_inline void python_walk(const struct nt_target *target, struct t
 	s->generation = target->generation;
 	s->window_wanted = thread->window ? thread->window : WINDOW_FIRST;
 	s->above = thread->top_apart ? 0 : frame;
+	s->chain_code = which == SCRATCH_SYSCALL ? thread->chain_code : 0;
 	int walk = python_walk_frames(frame, which);
 	thread->window = s->window_wanted;
 	thread->top_apart = s->frames[0].owner == OWNER_GENERATOR;
 	note = bpf_map_lookup_elem(&stacks, &s->hash);
+	if (s->chained && !chain_fits(s, note)) {
+		s->chain_code = 0;
+		s->above = thread->top_apart ? 0 : frame;
+		walk = python_walk_frames(frame, which);
+		note = bpf_map_lookup_elem(&stacks, &s->hash);
+	}
 	if (walk == NT_WALK_FAILED || (!note && !stack_send(s->hash, which))) {
 		owner->coroutine = 0;
 		return;
@@ -660,6 +672,8 @@ static __always_inline void python_walk(const struct nt_target *target, struct t
 	else if (s->depth)
 		owner->base = s->addresses[(s->depth - 1) & NT_MAX_FRAMES];
 	owner_describe(s, note, which);
+	if (which == SCRATCH_SYSCALL && note && note->chain_outer && !s->chained && s->layout.frame_kind)
+		thread->chain_code = chain_remember(note->chain_inner, note->chain_outer, which);
 }
 
 /* Appends what belongs to s->owner to the record that has it and ends at `at`; returns the record's new end. */

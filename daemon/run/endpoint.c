@@ -333,6 +333,19 @@ int endpoint_find(const struct endpoint_rules *rules, const struct stack *stack,
 	return found >= 0 ? found : find_own(&search, (int)inside, CODE_MODULE);
 }
 
+int endpoint_find_dispatcher(const struct stack *stack, uint32_t endpoint)
+{
+	const struct search search = {.stack = stack, .least = CODE_OWN};
+
+	for (uint32_t i = endpoint + 1; i < stack->depth; i++) {
+		const struct dispatcher *dispatcher = dispatcher_at(&search, i);
+
+		if (dispatcher && !dispatcher->generic)
+			return find_own(&search, (int)i, CODE_FUNCTION) == (int)endpoint ? (int)i : -1;
+	}
+	return -1;
+}
+
 int endpoint_find_site(const struct stack *stack, uint32_t inside, int endpoint)
 {
 	enum code_own least = least_own(stack);

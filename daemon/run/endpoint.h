@@ -52,6 +52,12 @@ uint32_t endpoint_judge(const struct endpoint_rules *rules, const struct code *c
 int endpoint_find(const struct endpoint_rules *rules, const struct stack *stack, uint32_t inside, bool *ret_certain);
 
 /*
+ * The index of the frame of the dispatcher that says of this endpoint, and whatever is outside, that it is one: it is
+ * found from the frames up to the dispatcher's caller alone. -1: there is none.
+ */
+int endpoint_find_dispatcher(const struct stack *stack, uint32_t endpoint);
+
+/*
  * The index of the innermost frame of the application's own within the endpoint's frame; that itself if there is none.
  * For an endpoint of -1: of the innermost one on the stack, or -1.
  */

@@ -12,6 +12,7 @@
 #define RUN_IDLE UINT64_C(1000000000)	    /* ns without a call after which a run by calls is over */
 #define RUN_LANE_IDLE UINT64_C(60000000000) /* ns without anything after which a lane is forgotten */
 #define RUN_TASK_IDLE UINT64_C(10000000000) /* likewise of a task, which waits more and whose end shows otherwise */
+#define CHAIN_LEAST 3			    /* links of a chain of coroutines from which on it is worth remembering */
 
 const char *const run_reason_names[RUN_REASON_COUNT] = {
     [RUN_NO_PYTHON_THREAD] = "no_python_thread",
@@ -363,6 +364,27 @@ static bool needs_states(struct process *process, uint32_t tid, const struct sta
 	return !(verdict->certain && lane && lane->answers);
 }
 
+/*
+ * Finds the chain of coroutines from outside of what says which endpoint it is up to the task's own one: whatever is
+ * between, it changes nothing. So it is where the endpoint is certain and no frame between is more than a coroutine.
+ */
+static void note_chain(const struct run_stage *stage, const struct stack *stack, struct nt_stack_note *note)
+{
+	const struct stack_verdict *verdict = &stack->verdict;
+	int root = verdict->root, inner;
+
+	if (root < 0 || stage->rules.patterns || note->states_from < stack->depth)
+		return;
+	inner = endpoint_find_dispatcher(stack, verdict->index) + 1;
+	if (inner == 0 || root - inner < CHAIN_LEAST)
+		return;
+	for (int i = inner; i <= root; i++)
+		if (!stack->frames[i].generator || stack->frames[i].code->landmark != LANDMARK_NONE)
+			return;
+	note->chain_inner = (uint8_t)inner;
+	note->chain_outer = (uint8_t)root;
+}
+
 bool run_stage_note(struct run_stage *stage, const struct nt_stack *record, struct nt_stack_note *ret_note)
 {
 	struct process *process = process_find(&stage->codes, record->h.pid);
@@ -380,6 +402,8 @@ bool run_stage_note(struct run_stage *stage, const struct nt_stack *record, stru
 			ret_note->states_from = ret_note->endpoint;
 	}
 	ret_note->carrier = (uint8_t)(stack->verdict.carrier + 1);
+	if (stack->verdict.endpoint)
+		note_chain(stage, stack, ret_note);
 	return true;
 }
 

@@ -35,6 +35,8 @@ enum {
 	SERVE = 0x33000, /* gevent's */
 	HANDLER = 0x34000,
 	ANYIO = 0x35000,
+	ERRORS = 0x36000,
+	BACKGROUND = 0x37000,
 };
 
 static const struct test_code async_codes[] = {
@@ -56,6 +58,8 @@ static const struct test_code async_codes[] = {
     CODE(RUN_ENDPOINT, DIST "fastapi/routing.py", "run_endpoint_function", straight_code, CO_COROUTINE),
     CODE(RUN_ASGI, DIST "uvicorn/protocols/http/h11_impl.py", "RequestResponseCycle.run_asgi", straight_code,
 	 CO_COROUTINE),
+    CODE(ERRORS, DIST "starlette/middleware/errors.py", "ServerErrorMiddleware.__call__", straight_code, CO_COROUTINE),
+    CODE(BACKGROUND, DIST "starlette/background.py", "BackgroundTask.__call__", straight_code, CO_COROUTINE),
     CODE(START, DIST "aiohttp/web_protocol.py", "RequestHandler.start", loop_code, CO_COROUTINE),
     CODE(DISPATCH, DIST "aiohttp/web_app.py", "Application._handle", straight_code, CO_COROUTINE),
     CODE(POOL, "/usr/lib/python3.11/concurrent/futures/thread.py", "_worker", loop_code, 0),
@@ -552,6 +556,52 @@ static void stacks_of_uvicorn(struct world *world)
 	LOOP(world, 6, FETCH, BEFORE | ROOT, CLIENT, BEFORE);
 	LOOP(world, 7, RUN_ASGI, BEFORE | ROOT, RUN_ENDPOINT, BEFORE | GENERATOR, SEARCH, BEFORE | GENERATOR, GATHER,
 	     INSIDE);
+}
+
+#define LINK ERRORS, BEFORE | GENERATOR
+
+/* Which coroutines the kernel side need not look at: those outside of what says that it is an endpoint. */
+static void a_chain_of_coroutines(void **state)
+{
+	struct world *world = *state;
+	struct nt_stack_note note;
+
+	LOOP(world, 1, RUN_ASGI, BEFORE | ROOT, LINK, LINK, RUN_ENDPOINT, BEFORE | GENERATOR, SEARCH,
+	     BEFORE | GENERATOR, CLIENT, BEFORE);
+	assert_true(note_of(world, PID, 1, &note));
+	assert_int_equal(note.endpoint, 2);
+	assert_int_equal(note.chain_inner, 0); /* too short to be worth it */
+	assert_int_equal(note.chain_outer, 0);
+	LOOP(world, 2, RUN_ASGI, BEFORE | ROOT, LINK, LINK, LINK, RUN_ENDPOINT, BEFORE | GENERATOR, SEARCH,
+	     BEFORE | GENERATOR, CLIENT, BEFORE);
+	assert_true(note_of(world, PID, 2, &note));
+	assert_int_equal(note.chain_inner, 3); /* what calls the dispatcher */
+	assert_int_equal(note.chain_outer, 6);
+	LOOP(world, 3, RUN_ASGI, BEFORE | ROOT, LINK, ERRORS, BEFORE, LINK, LINK, RUN_ENDPOINT, BEFORE | GENERATOR,
+	     SEARCH, BEFORE | GENERATOR);
+	assert_true(note_of(world, PID, 3, &note));
+	assert_int_equal(note.chain_outer, 0); /* a function among them is called by whatever calls it */
+	LOOP(world, 4, RUN_ASGI, BEFORE | ROOT, LINK, BACKGROUND, BEFORE | GENERATOR, LINK, LINK, RUN_ENDPOINT,
+	     BEFORE | GENERATOR, SEARCH, BEFORE | GENERATOR);
+	assert_true(note_of(world, PID, 4, &note));
+	assert_int_equal(note.chain_outer, 0); /* what comes behind the response is another thing */
+	LOOP(world, 5, RUN_ASGI, BEFORE | ROOT, LINK, LINK, LINK, LINK, SEARCH, BEFORE | GENERATOR);
+	assert_true(note_of(world, PID, 5, &note));
+	assert_int_equal(note.chain_outer, 0); /* nothing says that this is an endpoint */
+}
+
+/* What the user names is the outermost of its kind, which can be any. */
+static void no_chain_where_patterns_decide(void **state)
+{
+	struct world *world = *state;
+	struct nt_stack_note note;
+
+	assert_int_equal(run_stage_add_pattern(world->stage, "api.*"), 0);
+	LOOP(world, 2, RUN_ASGI, BEFORE | ROOT, LINK, LINK, LINK, RUN_ENDPOINT, BEFORE | GENERATOR, SEARCH,
+	     BEFORE | GENERATOR, CLIENT, BEFORE);
+	assert_true(note_of(world, PID, 2, &note));
+	assert_int_equal(note.endpoint, 2);
+	assert_int_equal(note.chain_outer, 0);
 }
 
 /* The task is made while what was read is being looked at. */
@@ -1366,6 +1416,8 @@ int main(void)
 	    TEST(a_pools_work),
 	    TEST(a_thread_that_a_run_starts),
 	    TEST(a_thread_with_the_id_of_another),
+	    TEST(a_chain_of_coroutines),
+	    TEST(no_chain_where_patterns_decide),
 	    TEST(a_task_for_what_was_read),
 	    TEST(a_loop_does_other_things),
 	    TEST(a_loop_for_one_request),
