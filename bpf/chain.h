@@ -16,6 +16,8 @@
 #ifndef NT_CHAIN_H
 #define NT_CHAIN_H
 
+#include "frame.h"
+
 #define CHAIN_BEFORE 8 /* bytes before a generator's frame that are read with it: its state is there, from 3.11 on */
 
 static __always_inline __u64 chain_mix(__u64 hash, __u64 value)

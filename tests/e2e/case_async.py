@@ -93,14 +93,14 @@ def uvloop_mixed_load(lab):
 
 
 class Server:
-    """apps/aserver.py under the witness."""
+    """apps/aserver.py under the witness, or another one that serves the same pages."""
 
-    def __init__(self, lab, kind, loop):
+    def __init__(self, lab, kind, loop, script="aserver.py"):
         need_loop(lab, loop)
         self.lab, self.requests = lab, 0
         options = {"kind": kind, "loop": loop, "redis": lab.backend("redis"), "http": lab.backend("http")}
         variables = dict(os.environ, WITNESS=lab.seen_by_target(lab.path("seen")), PYTHONDONTWRITEBYTECODE="1")
-        command = lab.python + [lab.seen_by_target(lab.path("aserver.py")), json.dumps(options)]
+        command = lab.python + [lab.seen_by_target(lab.path(script)), json.dumps(options)]
         self.child = lab.start(command, env=variables)
         self.port = int(self.child.expect(r"^port (\d+)").group(1))
 
@@ -134,8 +134,11 @@ class Server:
 
 def serve(lab, kind, loop):
     """Runs are requests, whoever reads them; the response's sender says which request a task answers."""
-    server = Server(lab, kind, loop)
-    tracer = lab.trace(server.child.pid, "-i", 0, "--python", "stack", *patterns("item", "items", "nothing"))
+    check_server(lab, Server(lab, kind, loop), *patterns("item", "items", "nothing"))
+
+
+def check_server(lab, server, *options):
+    tracer = lab.trace(server.child.pid, "-i", 0, "--python", "stack", *options)
     server.load()
     summary = tracer.finish()[-1]
     status, _, err = server.child.wait()
@@ -160,6 +163,24 @@ def _add_servers():
 
 
 _add_servers()
+
+
+def serve_routes(lab, loop):
+    """The endpoints are found by themselves, whatever middleware is around them."""
+    if lab.python != ["/usr/bin/python3"]:
+        raise Absent("Starlette is run with this machine's Python only; tests/matrix has the others")
+    lab.need_modules("fastapi", "uvicorn")  # which brings Starlette
+    check_server(lab, Server(lab, "routes", loop, "routed.py"))
+
+
+@case
+def asyncio_server_by_routes(lab):
+    serve_routes(lab, "asyncio")
+
+
+@case
+def uvloop_server_by_routes(lab):
+    serve_routes(lab, "uvloop")
 
 
 @case
