@@ -52,11 +52,11 @@ struct telling {
 	uint8_t field;	 /* enum field */
 	uint8_t part;	 /* enum protocol_part of a header's value */
 	uint8_t slashes; /* in the target so far, before its path */
-	bool slash;	 /* of a path: one, or several, with nothing behind them yet */
+	bool slash;	 /* of a path: one, or several, with nothing behind them yet, was read */
 	bool deeper;	 /* likewise: there was something behind one */
 	bool blank;	 /* of a header: its value has not begun */
 	uint8_t name_size;
-	char name[HTTP_NAME];
+	char name[1 + HTTP_NAME + 2]; /* in lower case; with room for what is told around it */
 };
 
 /* One side's message. */
@@ -71,6 +71,7 @@ struct message {
 	uint32_t tag;	 /* of a request */
 	uint8_t access;	 /* likewise; enum protocol_access */
 	bool opaque;	 /* its body is compressed */
+	uint8_t frames;	 /* enum header_frames, of the header that is being told */
 	struct telling telling;
 };
 
@@ -107,98 +108,190 @@ static const struct {
 /*
  * Headers that are told otherwise than most. Those that differ though the request is the same, and those of an answer
  * that change each time or say nothing, are not told. Those that clients negotiate with carry no value that an answer
- * may have given; all others may. In lower case and alphabetical order; a star stands for any rest.
+ * may have given; all others may. By their first letter, in lower case.
  */
-enum header_use { HEADER_NOT_TOLD, HEADER_NAME };
+enum header_use { HEADER_TOLD, HEADER_NOT_TOLD, HEADER_NAME };
+
+/* What a header says of the message's end, or of whether its body can be read. */
+enum header_frames { FRAMES_NOTHING, FRAMES_LENGTH, FRAMES_CODING, FRAMES_ENCODING };
+
+#define LETTERS 26
+#define LETTER(c) ((c) - 'a')
+#define ROWS 11 /* of a letter; the last one stays empty */
+
 struct header {
-	const char *name;
-	enum header_use use;
+	char name[28];
+	uint8_t use;	/* enum header_use */
+	uint8_t frames; /* enum header_frames */
+	bool prefix;	/* whatever its name goes on with */
 };
 
-static const struct header request_headers[] = {
-    {"accept", HEADER_NAME},
-    {"accept-charset", HEADER_NAME},
-    {"accept-encoding", HEADER_NOT_TOLD},
-    {"accept-language", HEADER_NAME},
-    {"b3", HEADER_NOT_TOLD},
-    {"baggage", HEADER_NOT_TOLD},
-    {"cache-control", HEADER_NAME},
-    {"connection", HEADER_NOT_TOLD},
-    {"content-encoding", HEADER_NAME},
-    {"content-language", HEADER_NAME},
-    {"content-length", HEADER_NOT_TOLD},
-    {"content-type", HEADER_NAME},
-    {"date", HEADER_NOT_TOLD},
-    {"dnt", HEADER_NAME},
-    {"elastic-apm-*", HEADER_NOT_TOLD},
-    {"expect", HEADER_NOT_TOLD},
-    {"host", HEADER_NAME},
-    {"keep-alive", HEADER_NOT_TOLD},
-    {"newrelic", HEADER_NOT_TOLD},
-    {"origin", HEADER_NAME},
-    {"pragma", HEADER_NAME},
-    {"proxy-connection", HEADER_NOT_TOLD},
-    {"request-id", HEADER_NOT_TOLD},
-    {"sec-*", HEADER_NAME},
-    {"sentry-trace", HEADER_NOT_TOLD},
-    {"te", HEADER_NAME},
-    {"traceparent", HEADER_NOT_TOLD},
-    {"tracestate", HEADER_NOT_TOLD},
-    {"transfer-encoding", HEADER_NOT_TOLD},
-    {"uber-trace-id", HEADER_NOT_TOLD},
-    {"uberctx-*", HEADER_NOT_TOLD},
-    {"upgrade", HEADER_NAME},
-    {"upgrade-insecure-requests", HEADER_NAME},
-    {"user-agent", HEADER_NOT_TOLD},
-    {"via", HEADER_NOT_TOLD},
-    {"x-amz-date", HEADER_NOT_TOLD},
-    {"x-amzn-trace-id", HEADER_NOT_TOLD},
-    {"x-b3-*", HEADER_NOT_TOLD},
-    {"x-cloud-trace-context", HEADER_NOT_TOLD},
-    {"x-correlation-id", HEADER_NOT_TOLD},
-    {"x-datadog-*", HEADER_NOT_TOLD},
-    {"x-newrelic-*", HEADER_NOT_TOLD},
-    {"x-ot-span-context", HEADER_NOT_TOLD},
-    {"x-request-id", HEADER_NOT_TOLD},
-    {"x-trace-id", HEADER_NOT_TOLD},
-    {NULL, HEADER_NOT_TOLD},
+static const struct header request_headers[LETTERS][ROWS] = {
+    [LETTER('a')] =
+	{
+	    {"accept", HEADER_NAME},
+	    {"accept-charset", HEADER_NAME},
+	    {"accept-encoding", HEADER_NOT_TOLD},
+	    {"accept-language", HEADER_NAME},
+	},
+    [LETTER('b')] =
+	{
+	    {"b3", HEADER_NOT_TOLD},
+	    {"baggage", HEADER_NOT_TOLD},
+	},
+    [LETTER('c')] =
+	{
+	    {"cache-control", HEADER_NAME},
+	    {"connection", HEADER_NOT_TOLD},
+	    {"content-encoding", HEADER_NAME, FRAMES_ENCODING},
+	    {"content-language", HEADER_NAME},
+	    {"content-length", HEADER_NOT_TOLD, FRAMES_LENGTH},
+	    {"content-type", HEADER_NAME},
+	},
+    [LETTER('d')] =
+	{
+	    {"date", HEADER_NOT_TOLD},
+	    {"dnt", HEADER_NAME},
+	},
+    [LETTER('e')] =
+	{
+	    {"elastic-apm-", HEADER_NOT_TOLD, .prefix = true},
+	    {"expect", HEADER_NOT_TOLD},
+	},
+    [LETTER('h')] =
+	{
+	    {"host", HEADER_NAME},
+	},
+    [LETTER('k')] =
+	{
+	    {"keep-alive", HEADER_NOT_TOLD},
+	},
+    [LETTER('n')] =
+	{
+	    {"newrelic", HEADER_NOT_TOLD},
+	},
+    [LETTER('o')] =
+	{
+	    {"origin", HEADER_NAME},
+	},
+    [LETTER('p')] =
+	{
+	    {"pragma", HEADER_NAME},
+	    {"proxy-connection", HEADER_NOT_TOLD},
+	},
+    [LETTER('r')] =
+	{
+	    {"request-id", HEADER_NOT_TOLD},
+	},
+    [LETTER('s')] =
+	{
+	    {"sec-", HEADER_NAME, .prefix = true},
+	    {"sentry-trace", HEADER_NOT_TOLD},
+	},
+    [LETTER('t')] =
+	{
+	    {"te", HEADER_NAME},
+	    {"traceparent", HEADER_NOT_TOLD},
+	    {"tracestate", HEADER_NOT_TOLD},
+	    {"transfer-encoding", HEADER_NOT_TOLD, FRAMES_CODING},
+	},
+    [LETTER('u')] =
+	{
+	    {"uber-trace-id", HEADER_NOT_TOLD},
+	    {"uberctx-", HEADER_NOT_TOLD, .prefix = true},
+	    {"upgrade", HEADER_NAME},
+	    {"upgrade-insecure-requests", HEADER_NAME},
+	    {"user-agent", HEADER_NOT_TOLD},
+	},
+    [LETTER('v')] =
+	{
+	    {"via", HEADER_NOT_TOLD},
+	},
+    [LETTER('x')] =
+	{
+	    {"x-amz-date", HEADER_NOT_TOLD},
+	    {"x-amzn-trace-id", HEADER_NOT_TOLD},
+	    {"x-b3-", HEADER_NOT_TOLD, .prefix = true},
+	    {"x-cloud-trace-context", HEADER_NOT_TOLD},
+	    {"x-correlation-id", HEADER_NOT_TOLD},
+	    {"x-datadog-", HEADER_NOT_TOLD, .prefix = true},
+	    {"x-newrelic-", HEADER_NOT_TOLD, .prefix = true},
+	    {"x-ot-span-context", HEADER_NOT_TOLD},
+	    {"x-request-id", HEADER_NOT_TOLD},
+	    {"x-trace-id", HEADER_NOT_TOLD},
+	},
 };
 
-static const struct header answer_headers[] = {
-    {"accept-ranges", HEADER_NOT_TOLD},
-    {"access-control-*", HEADER_NOT_TOLD},
-    {"age", HEADER_NOT_TOLD},
-    {"allow", HEADER_NOT_TOLD},
-    {"alt-svc", HEADER_NOT_TOLD},
-    {"cache-control", HEADER_NOT_TOLD},
-    {"connection", HEADER_NOT_TOLD},
-    {"content-encoding", HEADER_NOT_TOLD},
-    {"content-language", HEADER_NOT_TOLD},
-    {"content-length", HEADER_NOT_TOLD},
-    {"content-security-policy", HEADER_NOT_TOLD},
-    {"content-type", HEADER_NOT_TOLD},
-    {"cross-origin-*", HEADER_NOT_TOLD},
-    {"date", HEADER_NOT_TOLD},
-    {"expires", HEADER_NOT_TOLD},
-    {"keep-alive", HEADER_NOT_TOLD},
-    {"pragma", HEADER_NOT_TOLD},
-    {"referrer-policy", HEADER_NOT_TOLD},
-    {"server", HEADER_NOT_TOLD},
-    {"server-timing", HEADER_NOT_TOLD},
-    {"strict-transport-security", HEADER_NOT_TOLD},
-    {"trailer", HEADER_NOT_TOLD},
-    {"transfer-encoding", HEADER_NOT_TOLD},
-    {"upgrade", HEADER_NOT_TOLD},
-    {"vary", HEADER_NOT_TOLD},
-    {"via", HEADER_NOT_TOLD},
-    {"x-content-type-options", HEADER_NOT_TOLD},
-    {"x-frame-options", HEADER_NOT_TOLD},
-    {"x-powered-by", HEADER_NOT_TOLD},
-    {"x-process-time", HEADER_NOT_TOLD},
-    {"x-response-time", HEADER_NOT_TOLD},
-    {"x-runtime", HEADER_NOT_TOLD},
-    {"x-xss-protection", HEADER_NOT_TOLD},
-    {NULL, HEADER_NOT_TOLD},
+static const struct header answer_headers[LETTERS][ROWS] = {
+    [LETTER('a')] =
+	{
+	    {"accept-ranges", HEADER_NOT_TOLD},
+	    {"access-control-", HEADER_NOT_TOLD, .prefix = true},
+	    {"age", HEADER_NOT_TOLD},
+	    {"allow", HEADER_NOT_TOLD},
+	    {"alt-svc", HEADER_NOT_TOLD},
+	},
+    [LETTER('c')] =
+	{
+	    {"cache-control", HEADER_NOT_TOLD},
+	    {"connection", HEADER_NOT_TOLD},
+	    {"content-encoding", HEADER_NOT_TOLD, FRAMES_ENCODING},
+	    {"content-language", HEADER_NOT_TOLD},
+	    {"content-length", HEADER_NOT_TOLD, FRAMES_LENGTH},
+	    {"content-security-policy", HEADER_NOT_TOLD},
+	    {"content-type", HEADER_NOT_TOLD},
+	    {"cross-origin-", HEADER_NOT_TOLD, .prefix = true},
+	},
+    [LETTER('d')] =
+	{
+	    {"date", HEADER_NOT_TOLD},
+	},
+    [LETTER('e')] =
+	{
+	    {"expires", HEADER_NOT_TOLD},
+	},
+    [LETTER('k')] =
+	{
+	    {"keep-alive", HEADER_NOT_TOLD},
+	},
+    [LETTER('p')] =
+	{
+	    {"pragma", HEADER_NOT_TOLD},
+	},
+    [LETTER('r')] =
+	{
+	    {"referrer-policy", HEADER_NOT_TOLD},
+	},
+    [LETTER('s')] =
+	{
+	    {"server", HEADER_NOT_TOLD},
+	    {"server-timing", HEADER_NOT_TOLD},
+	    {"strict-transport-security", HEADER_NOT_TOLD},
+	},
+    [LETTER('t')] =
+	{
+	    {"trailer", HEADER_NOT_TOLD},
+	    {"transfer-encoding", HEADER_NOT_TOLD, FRAMES_CODING},
+	},
+    [LETTER('u')] =
+	{
+	    {"upgrade", HEADER_NOT_TOLD},
+	},
+    [LETTER('v')] =
+	{
+	    {"vary", HEADER_NOT_TOLD},
+	    {"via", HEADER_NOT_TOLD},
+	},
+    [LETTER('x')] =
+	{
+	    {"x-content-type-options", HEADER_NOT_TOLD},
+	    {"x-frame-options", HEADER_NOT_TOLD},
+	    {"x-powered-by", HEADER_NOT_TOLD},
+	    {"x-process-time", HEADER_NOT_TOLD},
+	    {"x-response-time", HEADER_NOT_TOLD},
+	    {"x-runtime", HEADER_NOT_TOLD},
+	    {"x-xss-protection", HEADER_NOT_TOLD},
+	},
 };
 
 static bool is_method(struct scan_text word)
@@ -437,23 +530,21 @@ static void take_coding(struct message *message, struct scan_text value)
 	message->chunked = scan_is_nocase(trim(value), "chunked");
 }
 
-static int take_header(struct reading *reading, struct scan_text line)
+static int take_header(struct reading *reading, enum header_frames frames, struct scan_text line)
 {
 	const char *colon = memchr(line.text, ':', line.size);
-	struct scan_text name = line, value = line;
+	struct scan_text value = line;
 
-	if (!colon)
+	if (frames == FRAMES_NOTHING || !colon)
 		return 0;
-	name.size = colon - line.text;
-	name.cut = false;
 	value.text = colon + 1;
-	value.size = line.size - name.size - 1;
+	value.size -= (size_t)(colon - line.text) + 1;
 	value = trim(value);
-	if (scan_is_nocase(name, "Content-Length"))
+	if (frames == FRAMES_LENGTH)
 		return take_length(reading->message, value);
-	if (scan_is_nocase(name, "Transfer-Encoding"))
+	if (frames == FRAMES_CODING)
 		take_coding(reading->message, value);
-	if (scan_is_nocase(name, "Content-Encoding"))
+	else
 		reading->message->opaque |= !scan_is_nocase(value, "identity");
 	return 0;
 }
@@ -487,10 +578,12 @@ static size_t span(const char *text, size_t size, uint8_t end)
 /* A slash is told when there is something behind it, so that /orders/ names what /orders does. */
 static void tell_path(const struct reading *reading, struct telling *telling, const char *text, size_t size)
 {
-	if (telling->slash) {
+	bool begins = *text == '/';
+
+	if (begins || telling->slash)
 		protocol_tell_level(reading->events, reading->side);
+	if (telling->slash && !begins)
 		tell(reading, PROTOCOL_KEY, "/", 1);
-	}
 	telling->slash = false;
 	telling->deeper = true;
 	tell(reading, PROTOCOL_KEY, text, size);
@@ -511,14 +604,14 @@ static void end_path(const struct reading *reading, struct telling *telling)
 static void begin_path(const struct reading *reading, struct telling *telling)
 {
 	telling->field = FIELD_PATH;
-	telling->slash = true;
+	telling->slash = telling->deeper = false;
 	tell(reading, PROTOCOL_KEY, "", 0);
 }
 
 /* Tells what comes next of a request's first line; returns how many bytes that were. */
 static size_t tell_start(const struct reading *reading, struct telling *telling, const char *text, size_t size)
 {
-	size_t part;
+	size_t part, slash;
 
 	switch ((enum field)telling->field) {
 	case FIELD_METHOD:
@@ -533,10 +626,9 @@ static size_t tell_start(const struct reading *reading, struct telling *telling,
 		tell(reading, PROTOCOL_NAME, " ", 1);
 		telling->slashes = 0;
 		telling->field = FIELD_HOST;
-		if (*text != '/')
-			return 0;
-		begin_path(reading, telling);
-		return 1;
+		if (*text == '/')
+			begin_path(reading, telling);
+		return 0;
 	case FIELD_HOST:
 		if (*text == ' ' || *text == '\r')
 			telling->field = FIELD_REST;
@@ -544,22 +636,23 @@ static size_t tell_start(const struct reading *reading, struct telling *telling,
 			begin_path(reading, telling);
 		else
 			tell(reading, PROTOCOL_NAME, text, 1);
-		return 1;
+		return telling->field != FIELD_PATH;
 	case FIELD_PATH:
-		part = span(text, size, ENDS_PART);
-		if (part > 0)
+		slash = *text == '/';
+		part = slash + span(text + slash, size - slash, ENDS_PART);
+		if (part > slash) {
 			tell_path(reading, telling, text, part);
-		if (part == size)
 			return part;
-		if (text[part] == '/') {
+		}
+		if (slash) {
 			telling->slash = true;
-			return part + 1;
+			return 1;
 		}
 		end_path(reading, telling);
-		telling->field = text[part] == '?' ? FIELD_QUERY : FIELD_REST;
-		if (text[part] == '?')
+		telling->field = *text == '?' ? FIELD_QUERY : FIELD_REST;
+		if (*text == '?')
 			tell(reading, PROTOCOL_NAME, "?", 1);
-		return part + 1;
+		return 1;
 	case FIELD_QUERY:
 		part = span(text, size, ENDS_WORD);
 		tell(reading, PROTOCOL_DATA, text, part);
@@ -571,30 +664,37 @@ static size_t tell_start(const struct reading *reading, struct telling *telling,
 	}
 }
 
-static bool is_header(const char *known, const char *name, size_t size)
+static bool is_header(const struct header *header, const char *name, size_t size)
 {
-	size_t at = 0;
+	size_t length = header->prefix ? strlen(header->name) : 0;
 
-	while (at < size && known[at] == name[at])
-		at++;
-	return known[at] == '*' || (at == size && known[at] == '\0');
+	if (header->prefix)
+		return size >= length && !memcmp(header->name, name, length);
+	return header->name[size - 1] && !header->name[size] && !memcmp(header->name, name, size);
 }
 
-/* Its row in a table, which is in alphabetical order; NULL: it is in none. */
-static const struct header *find_header(const struct header *headers, const char *name, size_t size)
+/* The row of a name in lower case; NULL: it is in none. */
+static const struct header *find_header(enum protocol_side side, const char *name, size_t size)
 {
-	for (; headers->name && *headers->name <= *name; headers++)
-		if (*headers->name == *name && is_header(headers->name, name, size))
-			return headers;
+	const struct header *header;
+
+	if (size == 0 || size >= sizeof(header->name) || *name < 'a' || *name > 'z')
+		return NULL;
+	header = (side == PROTOCOL_REQUEST ? request_headers : answer_headers)[LETTER(*name)];
+	for (; *header->name; header++)
+		if (is_header(header, name, size))
+			return header;
 	return NULL;
 }
 
-/* The name of a header is there, in lower case: what is its value? */
+/* The name of a header is there: what is its value? */
 static void begin_header(const struct reading *reading, struct telling *telling)
 {
-	const struct header *header = find_header(reading->side == PROTOCOL_REQUEST ? request_headers : answer_headers,
-						  telling->name, telling->name_size);
+	char *name = telling->name + 1;
+	uint8_t size = telling->name_size;
+	const struct header *header = find_header(reading->side, name, size);
 
+	reading->message->frames = header ? header->frames : FRAMES_NOTHING;
 	telling->field = header && header->use == HEADER_NOT_TOLD ? FIELD_REST : FIELD_VALUE;
 	telling->blank = true;
 	if (telling->field == FIELD_REST)
@@ -602,20 +702,33 @@ static void begin_header(const struct reading *reading, struct telling *telling)
 	if (reading->side == PROTOCOL_ANSWER) { /* as what it is to the value: its label */
 		telling->part = PROTOCOL_PASSING;
 		tell(reading, PROTOCOL_NAME, "", 0);
-		tell(reading, PROTOCOL_PASSING, "\"", 1);
-		tell(reading, PROTOCOL_PASSING, telling->name, telling->name_size);
-		tell(reading, PROTOCOL_PASSING, "\":", 2);
+		telling->name[0] = name[size] = '"';
+		name[size + 1] = ':';
+		tell(reading, PROTOCOL_PASSING, telling->name, size + 3u);
 		return;
 	}
 	telling->part = header ? PROTOCOL_NAME : PROTOCOL_DATA;
-	tell(reading, PROTOCOL_NAME, "\n", 1);
-	tell(reading, PROTOCOL_NAME, telling->name, telling->name_size);
-	tell(reading, PROTOCOL_NAME, ":", 1);
+	telling->name[0] = '\n';
+	name[size] = ':';
+	tell(reading, PROTOCOL_NAME, telling->name, size + 2u);
 }
 
 static char lower(char c)
 {
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* More of a header's name. All of it is made lower case, since a loop of a fixed length is done by vectors. */
+static void keep_name(struct telling *telling, const char *text, size_t size)
+{
+	char *name = telling->name + 1;
+
+	if (size > (size_t)(HTTP_NAME - telling->name_size))
+		size = HTTP_NAME - telling->name_size;
+	memcpy(name + telling->name_size, text, size);
+	telling->name_size += size;
+	for (size_t i = 0; i < HTTP_NAME; i++)
+		name[i] = lower(name[i]);
 }
 
 /* Likewise of a header. */
@@ -625,10 +738,10 @@ static size_t tell_header(const struct reading *reading, struct telling *telling
 	size_t part;
 
 	if (telling->field == FIELD_NAME) {
-		for (part = 0; part < size && text[part] != ':'; part++)
-			if (telling->name_size < HTTP_NAME)
-				telling->name[telling->name_size++] = lower(text[part]);
-		if (part == size)
+		end = memchr(text, ':', size);
+		part = end ? (size_t)(end - text) : size;
+		keep_name(telling, text, part);
+		if (!end)
 			return size;
 		begin_header(reading, telling);
 		return part + 1;
@@ -652,7 +765,7 @@ static void tell_line(const struct reading *reading, const char *text, size_t si
 	bool status = start && reading->side == PROTOCOL_ANSWER; /* take_status_line() tells it */
 
 	size -= ended;
-	while (!status && size > 0) {
+	while (!status && size > 0 && telling->field != FIELD_REST) {
 		size_t told = (start ? tell_start : tell_header)(reading, telling, text, size);
 
 		text += told;
@@ -662,7 +775,8 @@ static void tell_line(const struct reading *reading, const char *text, size_t si
 		return;
 	if (start && telling->field == FIELD_PATH)
 		end_path(reading, telling);
-	*telling = (struct telling){.field = FIELD_NAME};
+	telling->field = FIELD_NAME;
+	telling->name_size = 0;
 }
 
 static int next_line(struct reading *reading, struct scan_text *ret_line)
@@ -718,12 +832,16 @@ static int read_start(struct reading *reading)
 
 static int read_headers(struct reading *reading)
 {
+	struct message *message = reading->message;
+	enum header_frames frames;
 	struct scan_text line;
 	int whole = next_line(reading, &line);
 
 	if (whole <= 0)
 		return whole;
-	return line.size > 0 ? take_header(reading, line) : end_headers(reading);
+	frames = (enum header_frames)message->frames;
+	message->frames = FRAMES_NOTHING;
+	return line.size > 0 ? take_header(reading, frames, line) : end_headers(reading);
 }
 
 static int read_body(struct reading *reading)

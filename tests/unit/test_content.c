@@ -484,6 +484,9 @@ static void test_http_same(void **state)
 	    "GET /a?b=1 HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n",
 	    "GET /a?b=1 HTTP/1.1\r\nHost: x\r\nAccept: */*\r\nAuthorization: Bearer t\r\n\r\n",
 	    "GET /a?b=1 HTTP/1.1\r\nHost: x\r\nAccept: */*\r\nX-Tenant: 7\r\n\r\n",
+	    /* the beginning of a name that is known, behind that, and one that goes on behind another */
+	    "GET /a?b=1 HTTP/1.1\r\nHost: x\r\nAccept: */*\r\nX-Datadog-Id: 7\r\nX-Datadog: 7\r\n\r\n",
+	    "GET /a?b=1 HTTP/1.1\r\nHost: x\r\nAccept: */*\r\nDates: 7\r\n\r\n",
 	};
 	struct world *world = world_new();
 	struct call_content *first;
