@@ -154,6 +154,7 @@ struct scratch {
 	__u64 busy;	  /* programs that are using it or want to: only the first one may */
 	__u32 depth;	  /* frames walked */
 	__u32 unreadable; /* a frame could not be read */
+	__u32 untold;	  /* one of the stack's code objects could not be sent */
 	__u32 end;	  /* of the record that is being put together */
 	__u32 room;	  /* bytes of payload that this record may have */
 	__u64 hash;	  /* of the frames walked: names the stack within the process */

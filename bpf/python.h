@@ -492,10 +492,12 @@ __noinline int stack_send(__u64 hash, __u32 which)
 	depth = s->depth;
 	if (depth > NT_MAX_FRAMES)
 		return 0;
+	s->untold = 0;
 	for (__u32 i = 0; i < NT_MAX_FRAMES; i++) {
 		if (i >= depth)
 			break;
-		code_announce(s->frames[i].code, which);
+		if (!code_announce(s->frames[i].code, which))
+			s->untold = 1; /* in memory: the verifier need not follow it */
 	}
 	s->stack.stack = hash;
 	s->stack.depth = depth;
@@ -506,6 +508,9 @@ __noinline int stack_send(__u64 hash, __u32 which)
 	head_fill(&s->stack.h, NT_STACK, size, bpf_ktime_get_ns());
 	if (record_send(&s->stack, size, wakeup_flags()))
 		return 0;
+	/* Without one of them the daemon cannot read the stack: next time it is sent again. */
+	if (s->untold)
+		return 1;
 	if (bpf_map_update_elem(&stacks, &hash, &note, BPF_NOEXIST))
 		stat_add(NT_STAT_STACK_TABLE, 1);
 	return 1;

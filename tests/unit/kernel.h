@@ -119,8 +119,17 @@ static inline long kernel_map_put(const void *map, const void *key, unsigned lon
 static unsigned char *kernel_records;
 static unsigned long kernel_records_size;
 
+/* So many records, after some others, find no room. */
+static unsigned kernel_room, kernel_refusals;
+
 static inline long kernel_record(const void *record, unsigned long size)
 {
+	if (kernel_room)
+		kernel_room--;
+	else if (kernel_refusals) {
+		kernel_refusals--;
+		return -11;
+	}
 	kernel_records = realloc(kernel_records, kernel_records_size + size);
 	memcpy(kernel_records + kernel_records_size, record, size);
 	kernel_records_size += size;

@@ -304,6 +304,39 @@ static void test_unknown_thread(void **state)
 	}
 }
 
+/* A stack of which something found no room in the ring is told once more by the next event with it, and then whole. */
+static void test_record_without_room(void **state)
+{
+	uint32_t which = SCRATCH_SYSCALL;
+	unsigned told = 0;
+
+	(void)state;
+	for (size_t i = 0; i < VERSIONS; i++) {
+		open_image(i);
+		for (unsigned before = 0; before < 3; before++) {
+			json_t *truth = json_array_get(json_object_get(image.truth, "threads"), 0);
+			struct thread thread = {0};
+			struct code_table table = {0};
+			const struct scratch *s;
+			struct stack *stack;
+
+			kernel_room = before;
+			kernel_refusals = 1;
+			s = walk_thread(image_number(truth, "self"));
+			assert_int_equal(kernel_refusals, 0);
+			assert_null(bpf_map_lookup_elem(&stacks, &s->hash));
+			python_walk(&target, &thread, bpf_map_lookup_elem(&scratches, &which), which);
+			assert_non_null(bpf_map_lookup_elem(&stacks, &s->hash));
+			stack = take_records(&table);
+			for (uint32_t k = 0; k < s->depth; k++, told++)
+				check_frame(&stack->frames[k], json_array_get(json_object_get(truth, "frames"), k));
+			process_remove(&table, process_get(&table, PID));
+		}
+		image_close(&image);
+	}
+	assert_true(told > 3 * VERSIONS);
+}
+
 /* Memory that cannot be read ends a walk in good order, wherever it is missing. */
 static void test_missing_memory(void **state)
 {
@@ -339,7 +372,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_every_frame),	   cmocka_unit_test(test_every_frame_by_debug_offsets),
 	    cmocka_unit_test(test_other_fields),   cmocka_unit_test(test_suspended),
-	    cmocka_unit_test(test_unknown_thread), cmocka_unit_test(test_missing_memory),
+	    cmocka_unit_test(test_unknown_thread), cmocka_unit_test(test_record_without_room),
+	    cmocka_unit_test(test_missing_memory),
 	};
 
 	return cmocka_run_group_tests(tests, test_seed, clean_up);
