@@ -26,6 +26,7 @@
 #define CONTENTION 7 /* low end: a backend that is asked many things at once takes one in so many longer */
 
 #define NOT_FIXED UINT64_MAX
+#define WORD_BITS 64
 
 enum level { LOW, EXPECTED, HIGH, LEVELS };
 
@@ -55,11 +56,15 @@ struct schedule {
 	uint64_t *lengths;		 /* of each call as it was */
 	uint64_t *now;			 /* of each call */
 	bool *gone, *taken;		 /* calls: not made any more; stands for others that are gone */
-	bool *plain;			 /* blocks: it begins when its lane's last one is done, whatever others do */
-	bool *changed;			 /* blocks: some of its calls are not as they were */
-	uint64_t *fixed;		 /* blocks: length with margins; NOT_FIXED: what its calls take */
-	uint64_t *left_over;		 /* blocks: library's time of calls that have gone into this one */
-	uint64_t *ended, *finished;	 /* blocks: without and with the margin after it */
+	uint32_t *place;		 /* of each block in timeline.by_begin */
+	/*
+	 * Bits of places there: a block that does more than move along with the one in the place before, in any case,
+	 * or because some of its calls are not as they were.
+	 */
+	uint64_t *apart, *always_apart;
+	uint64_t *fixed;	    /* blocks: length with margins; NOT_FIXED: what its calls take */
+	uint64_t *left_over;	    /* blocks: library's time of calls that have gone into this one */
+	uint64_t *ended, *finished; /* blocks: without and with the margin after it */
 	struct job *jobs;
 	const struct passing *passing; /* NULL: there is one lane only */
 	struct given *given;	       /* in the order of their proposals */
@@ -149,36 +154,48 @@ static void measure_calls(const struct plan *plan, struct schedule *schedule)
 	}
 }
 
-static void find_plain(struct schedule *schedule)
+static size_t count_words(const struct timeline *timeline)
 {
-	for (uint32_t i = 0; i < schedule->timeline->block_count; i++) {
-		const struct timeline_block *block = &schedule->timeline->blocks[i];
-		bool needs_others = schedule->passing && block->call != TIMELINE_NONE &&
-				    schedule->passing[block->call].count;
+	return (timeline->block_count + WORD_BITS - 1) / WORD_BITS;
+}
 
-		schedule->plain[i] = timeline_follows(block) && !block->join_count && !needs_others;
+static void find_places(struct schedule *schedule)
+{
+	const struct timeline *timeline = schedule->timeline;
+
+	for (uint32_t k = 0; k < timeline->block_count; k++) {
+		const struct timeline_block *block = &timeline->blocks[timeline->by_begin[k]];
+		bool follows = timeline_follows(block) && timeline->by_begin[k - 1] == block->before;
+		bool needs_others = block->join_count || (schedule->passing && block->call != TIMELINE_NONE &&
+							  schedule->passing[block->call].count);
+
+		schedule->place[timeline->by_begin[k]] = k;
+		if (!follows || needs_others)
+			schedule->always_apart[k / WORD_BITS] |= UINT64_C(1) << k % WORD_BITS;
 	}
 }
 
 static bool allocate(struct plan *plan, struct schedule *schedule)
 {
 	size_t calls = plan->run->made_count, blocks = schedule->timeline->block_count;
+	size_t words = count_words(schedule->timeline);
 
 	schedule->lengths = plan_allocate(plan, calls * sizeof(*schedule->lengths));
 	schedule->now = plan_allocate(plan, calls * sizeof(*schedule->now));
 	schedule->gone = plan_allocate(plan, calls * sizeof(*schedule->gone));
 	schedule->taken = plan_allocate(plan, calls * sizeof(*schedule->taken));
-	schedule->plain = plan_allocate(plan, blocks * sizeof(*schedule->plain));
-	schedule->changed = plan_allocate(plan, blocks * sizeof(*schedule->changed));
+	schedule->place = plan_allocate(plan, blocks * sizeof(*schedule->place));
+	schedule->apart = plan_allocate(plan, words * sizeof(*schedule->apart));
+	schedule->always_apart = plan_allocate(plan, words * sizeof(*schedule->always_apart));
 	schedule->fixed = plan_allocate(plan, blocks * sizeof(*schedule->fixed));
 	schedule->left_over = plan_allocate(plan, blocks * sizeof(*schedule->left_over));
 	schedule->ended = plan_allocate(plan, blocks * sizeof(*schedule->ended));
 	schedule->finished = plan_allocate(plan, blocks * sizeof(*schedule->finished));
 	schedule->jobs = plan_allocate(plan, blocks * sizeof(*schedule->jobs));
 	schedule->given = plan_allocate(plan, blocks * sizeof(*schedule->given));
-	return schedule->lengths && schedule->now && schedule->gone && schedule->taken && schedule->plain &&
-	       schedule->changed && schedule->fixed && schedule->left_over && schedule->ended && schedule->finished &&
-	       schedule->jobs && schedule->given;
+	return schedule->lengths && schedule->now && schedule->gone && schedule->taken && schedule->place &&
+	       schedule->apart && schedule->always_apart && schedule->fixed && schedule->left_over && schedule->ended &&
+	       schedule->finished && schedule->jobs && schedule->given;
 }
 
 /* Blocks are in order of their lanes. */
@@ -204,7 +221,7 @@ static struct schedule *get_schedule(struct plan *plan)
 	measure_calls(plan, schedule);
 	if (has_lanes(schedule->timeline) && !(schedule->passing = passing_look(plan)))
 		return NULL;
-	find_plain(schedule);
+	find_places(schedule);
 	plan->schedule = schedule;
 	return schedule;
 }
@@ -216,7 +233,7 @@ static void start_over(struct schedule *schedule)
 	memcpy(schedule->now, schedule->lengths, calls * sizeof(*schedule->now));
 	memset(schedule->gone, 0, calls * sizeof(*schedule->gone));
 	memset(schedule->taken, 0, calls * sizeof(*schedule->taken));
-	memset(schedule->changed, 0, blocks * sizeof(*schedule->changed));
+	memcpy(schedule->apart, schedule->always_apart, count_words(schedule->timeline) * sizeof(*schedule->apart));
 	memset(schedule->fixed, 0xff, blocks * sizeof(*schedule->fixed));
 	memset(schedule->left_over, 0, blocks * sizeof(*schedule->left_over));
 	schedule->given_count = 0;
@@ -269,10 +286,12 @@ static bool measure_block(const struct plan *plan, const struct schedule *schedu
 
 static void note_change(struct schedule *schedule, uint32_t i)
 {
-	uint32_t block = schedule->timeline->block_of[i];
+	uint32_t block = schedule->timeline->block_of[i], place;
 
-	if (block != TIMELINE_NONE)
-		schedule->changed[block] = true;
+	if (block == TIMELINE_NONE)
+		return;
+	place = schedule->place[block];
+	schedule->apart[place / WORD_BITS] |= UINT64_C(1) << place % WORD_BITS;
 }
 
 static void remove_call(struct schedule *schedule, uint32_t i)
@@ -459,7 +478,7 @@ static void overlap_calls(const struct plan *plan, struct schedule *schedule, co
 	cost = (count - (jobs[0].block == meeting)) * job_cost(&blocks[meeting], level);
 	make_jobs(jobs, count, cost);
 	schedule->fixed[meeting] = level == LOW ? jobs[count - 1].wait : cost;
-	schedule->changed[meeting] = true;
+	note_change(schedule, blocks[meeting].call);
 	for (uint32_t k = 0; k < count; k++) {
 		uint32_t call = blocks[jobs[k].block].call;
 
@@ -609,30 +628,11 @@ static void place_given(struct schedule *schedule, uint32_t number, uint64_t sta
 	}
 }
 
-/* Most blocks only move along with the one before. False: this one may not. */
-static bool place_along(struct schedule *schedule, uint32_t number)
-{
-	const struct timeline_block *block = &schedule->timeline->blocks[number];
-	const struct margins *margins = schedule->used;
-	uint64_t start;
-
-	if (schedule->changed[number] || !schedule->plain[number])
-		return false;
-	start = schedule->finished[block->before] + block->gap - margins[block->before].after;
-	if (start < schedule->last_given)
-		return false;
-	schedule->ended[number] = start + (block->ended - block->began);
-	schedule->finished[number] = schedule->ended[number] + margins[number].after;
-	return true;
-}
-
 static void place_block(struct plan *plan, struct schedule *schedule, uint32_t number, enum level level)
 {
 	struct margins own = schedule->used[number];
 	uint64_t length = 0, start;
 
-	if (place_along(schedule, number))
-		return;
 	if (schedule->fixed[number] != NOT_FIXED) {
 		own = (struct margins){0};
 		length = schedule->fixed[number];
@@ -649,14 +649,54 @@ static void place_block(struct plan *plan, struct schedule *schedule, uint32_t n
 	schedule->finished[number] = schedule->ended[number] + own.after;
 }
 
+/* The next place from here on whose block is apart; behind the last one: none is. */
+static uint32_t find_apart(const struct schedule *schedule, uint32_t place)
+{
+	uint32_t count = schedule->timeline->block_count;
+	uint64_t bits;
+
+	for (; place < count; place += WORD_BITS - place % WORD_BITS) {
+		bits = schedule->apart[place / WORD_BITS] >> place % WORD_BITS;
+		if (bits)
+			return place + (uint32_t)__builtin_ctzll(bits);
+	}
+	return count;
+}
+
+/*
+ * From one place up to another, blocks that only move along with the one before, as most do. False: the first of them
+ * could begin before all that was given away is there, so that it may have to wait for that.
+ */
+static bool place_along(struct schedule *schedule, uint32_t from, uint32_t to)
+{
+	const struct timeline *timeline = schedule->timeline;
+	const struct timeline_block *blocks = timeline->blocks, *first = &blocks[timeline->by_begin[from]];
+	uint64_t start = schedule->finished[first->before] + first->gap - schedule->used[first->before].after;
+	uint64_t later = start - first->began; /* or earlier: modulo 2^64 */
+
+	if (start < schedule->last_given)
+		return false;
+	for (uint32_t place = from; place < to; place++) {
+		uint32_t number = timeline->by_begin[place];
+
+		schedule->ended[number] = blocks[number].ended + later;
+		schedule->finished[number] = schedule->ended[number] + schedule->used[number].after;
+	}
+	return true;
+}
+
 static uint64_t place_blocks(struct plan *plan, struct schedule *schedule, enum level level)
 {
 	const struct timeline *timeline = schedule->timeline;
 	uint64_t end = timeline->began, tail = timeline->tail - schedule->used[timeline->last].after;
 
-	for (uint32_t k = 0; k < timeline->block_count; k++) {
-		place_block(plan, schedule, timeline->by_begin[k], level);
-		end = most(end, schedule->ended[timeline->by_begin[k]]);
+	for (uint32_t place = 0, next; place < timeline->block_count; place = next) {
+		next = find_apart(schedule, place);
+		if (next == place || !place_along(schedule, place, next)) {
+			place_block(plan, schedule, timeline->by_begin[place], level);
+			next = place + 1;
+		}
+		end = most(end, schedule->ended[timeline->by_begin[next - 1]]);
 	}
 	for (uint32_t n = 0; n < schedule->given_count; n++)
 		end = most(end, schedule->given[n].after);
