@@ -32,6 +32,12 @@ void *map_find(const struct map *map, uint64_t number)
 	return map->room ? map->slots[place_of(map, number)].what : NULL;
 }
 
+void map_expect(const struct map *map, uint64_t number)
+{
+	if (map->room)
+		__builtin_prefetch(&map->slots[home_of(map, number)]);
+}
+
 static int grow(struct map *map)
 {
 	struct map larger = {.room = map->room ? 2 * map->room : FIRST_ROOM, .count = map->count};

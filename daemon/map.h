@@ -23,6 +23,8 @@ struct map {
 
 /* NULL: not there. */
 void *map_find(const struct map *map, uint64_t number);
+/* It will be asked for soon: the memory can be fetched meanwhile. */
+void map_expect(const struct map *map, uint64_t number);
 /* Takes in what is not there yet. 0 or -ENOMEM. */
 int map_add(struct map *map, uint64_t number, void *what);
 void map_remove(struct map *map, uint64_t number);

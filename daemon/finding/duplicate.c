@@ -21,6 +21,7 @@ struct sense {
 
 struct search {
 	struct plan *plan;
+	const struct question_list *asked;
 	struct plan_index index; /* questions: `call` is the sense; what was written: `time` is when that ended */
 	struct sense *senses;
 	struct repeat *repeats;
@@ -32,10 +33,10 @@ static bool is_on(const struct finding_rules *rules)
 	return rules->duplicate.on;
 }
 
-static void take_write(struct search *search, const struct run_call *write)
+static void take_write(struct search *search, uint32_t write)
 {
-	uint64_t ids[QUESTION_MAX_WRITTEN], ended = question_write_end(write);
-	uint32_t count = question_written(write, ids);
+	uint64_t ids[QUESTION_MAX_WRITTEN], ended = question_write_end(&search->plan->run->made[write]);
+	uint32_t count = question_written(search->plan, write, ids);
 
 	for (uint32_t i = 0; i < count; i++) {
 		struct index_entry *entry = index_get(&search->index, ids[i]);
@@ -44,10 +45,10 @@ static void take_write(struct search *search, const struct run_call *write)
 	}
 }
 
-static bool was_written(const struct search *search, const struct run_call *call, uint32_t question, uint64_t since)
+static bool was_written(const struct search *search, uint32_t call, uint32_t question, uint64_t since)
 {
 	uint64_t ids[QUESTION_MAX_WRITTEN];
-	uint32_t count = question_depends(call, question, ids);
+	uint32_t count = question_depends(search->plan, call, question, ids);
 
 	for (uint32_t i = 0; i < count; i++) {
 		const struct index_entry *entry = index_find(&search->index, ids[i]);
@@ -63,14 +64,14 @@ static void ask(struct search *search, uint32_t i, uint32_t index)
 {
 	const struct run_call *made = search->plan->run->made;
 	bool same_answer = search->plan->rules->duplicate.same_answer;
-	struct question question = question_get(&made[i], index);
+	struct question question = search->asked->questions[search->asked->first[i] + index];
 	struct index_entry *entry = index_get(&search->index, question.id);
 	struct sense *sense = &search->senses[entry->call];
 
 	if ((entry->known && sense->first == i) /* twice in one multi-get */ || (same_answer && !question.answer))
 		return;
 	if (entry->known && (entry->answer == question.answer || !same_answer) &&
-	    !was_written(search, &made[i], index, made[sense->first].out_first)) {
+	    !was_written(search, i, index, made[sense->first].out_first)) {
 		sense->times++;
 		search->repeats[search->repeat_count++] = (struct repeat){.call = i, .sense = entry->call};
 		return;
@@ -86,11 +87,9 @@ static void take_calls(struct search *search)
 	const struct run *run = search->plan->run;
 
 	for (uint32_t i = 0; i < run->made_count; i++) {
-		uint32_t count = question_is_asked(&run->made[i]) ? question_count(&run->made[i]) : 0;
-
 		if (question_is_write(&run->made[i]))
-			take_write(search, &run->made[i]);
-		for (uint32_t k = 0; k < count; k++)
+			take_write(search, i);
+		for (uint32_t k = 0; k < question_count(search->asked, i); k++)
 			ask(search, i, k);
 	}
 }
@@ -98,14 +97,15 @@ static void take_calls(struct search *search)
 static bool begin_search(struct search *search)
 {
 	const struct run *run = search->plan->run;
-	size_t questions = 1, written = 0;
+	size_t questions, written = 0;
 
-	for (size_t i = 0; i < run->made_count; i++) {
-		if (question_is_asked(&run->made[i]))
-			questions += question_count(&run->made[i]);
-		else
+	search->asked = question_look(search->plan);
+	if (!search->asked)
+		return false;
+	questions = search->asked->first[run->made_count] + 1;
+	for (size_t i = 0; i < run->made_count; i++)
+		if (question_is_write(&run->made[i]))
 			written += 1 + (run->made[i].content ? run->made[i].content->item_count : 0);
-	}
 	search->senses = plan_allocate(search->plan, questions * sizeof(*search->senses));
 	search->repeats = plan_allocate(search->plan, questions * sizeof(*search->repeats));
 	return search->senses && search->repeats && index_begin(search->plan, questions + written, &search->index);
@@ -151,9 +151,9 @@ static void propose(struct plan *plan, const struct call_group *group, const uin
 	struct plan_proposal *proposal;
 
 	for (uint32_t i = group->first; i != GROUP_NO_CALL; i = plan->groups->next[i]) {
-		marks[i] = needless[i] && needless[i] == question_count(&plan->run->made[i]);
+		marks[i] = needless[i] && needless[i] == question_count(plan->asked, i);
 		questions += needless[i];
-		candidates += question_is_asked(&plan->run->made[i]) ? question_count(&plan->run->made[i]) : 0;
+		candidates += question_count(plan->asked, i);
 		some += needless[i] != 0;
 		whole += marks[i];
 	}

@@ -14,13 +14,14 @@ const char *group_operation(const struct run_call *call)
 	return call->content && *call->content->template ? call->content->template : call->operation;
 }
 
-static uint64_t group_id(const struct run_call *call)
+static uint64_t group_id(struct plan *plan, uint32_t i)
 {
+	const struct run_call *call = &plan->run->made[i];
 	const char *operation = group_operation(call);
 	enum protocol_access access = call->content ? call->content->access : PROTOCOL_OTHER;
 	uint64_t number = XXH3_64bits_withSeed(operation, strlen(operation), (uint64_t)(uintptr_t)call->protocol);
 
-	return index_id(&call->where, (uint32_t)call->kind * 8 + (uint32_t)access, number);
+	return index_id(plan, i, (uint32_t)call->kind * 8 + (uint32_t)access, number);
 }
 
 const struct group_table *group_calls(struct plan *plan)
@@ -39,7 +40,7 @@ const struct group_table *group_calls(struct plan *plan)
 	if (!table->groups || !table->next)
 		return NULL;
 	for (uint32_t i = 0; i < count; i++) {
-		uint64_t id = group_id(&plan->run->made[i]);
+		uint64_t id = group_id(plan, i);
 		struct index_entry *entry = index_get(&index, id);
 		struct call_group *group;
 

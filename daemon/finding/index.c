@@ -18,13 +18,18 @@ bool index_begin(struct plan *plan, size_t room, struct plan_index *ret_index)
 	return ret_index->entries != NULL;
 }
 
+/* Numbers may be near each other: spreads them (splitmix64's last steps). */
+static uint64_t mix(uint64_t number)
+{
+	number = (number ^ number >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	number = (number ^ number >> 27) * UINT64_C(0x94d049bb133111eb);
+	return number ^ number >> 31;
+}
+
 /* Where it is, or where it would be. */
 static struct index_entry *place_of(const struct plan_index *index, uint64_t id)
 {
-	/* Values are 32 bits and ids of the same run may be near each other: mix them (splitmix64's last step). */
-	uint64_t at = (id ^ id >> 31) * UINT64_C(0x94d049bb133111eb);
-
-	for (at ^= at >> 29;; at++) {
+	for (uint64_t at = mix(id);; at++) {
 		struct index_entry *entry = &index->entries[at & index->mask];
 
 		if (!entry->used || entry->id == id)
@@ -48,7 +53,28 @@ struct index_entry *index_find(const struct plan_index *index, uint64_t id)
 	return entry->used ? entry : NULL;
 }
 
-uint64_t index_id(const struct call_backend *where, uint32_t what, uint64_t number)
+static uint64_t hash_backend(const struct run_call *call)
 {
-	return XXH3_64bits_withSeed(where, sizeof(*where), number ^ (uint64_t)what << 56);
+	return XXH3_64bits(&call->where, sizeof(call->where));
+}
+
+/* Each call's, made when the first one is asked for; NULL without memory. */
+static const uint64_t *hash_backends(struct plan *plan)
+{
+	uint64_t *backends = plan->backends;
+
+	if (backends)
+		return backends;
+	backends = plan_allocate(plan, plan->run->made_count * sizeof(*backends));
+	for (size_t i = 0; backends && i < plan->run->made_count; i++)
+		backends[i] = hash_backend(&plan->run->made[i]);
+	return plan->backends = backends;
+}
+
+uint64_t index_id(struct plan *plan, uint32_t i, uint32_t what, uint64_t number)
+{
+	const uint64_t *backends = hash_backends(plan);
+	uint64_t backend = backends ? backends[i] : hash_backend(&plan->run->made[i]);
+
+	return mix((backend ^ number) + what);
 }

@@ -10,11 +10,10 @@
 
 struct index_entry {
 	uint64_t id;
-	bool used;
-	bool known;	 /* this and the rest are the owner's; zero at first */
-	uint32_t call;	 /* number in run->made, or the owner's own */
-	uint64_t answer; /* hash */
+	uint64_t answer; /* hash; this and the rest but for `used` are the owner's; zero at first */
 	uint64_t time;	 /* ns */
+	uint32_t call;	 /* number in run->made, or the owner's own */
+	bool known, used;
 };
 
 struct plan_index {
@@ -29,7 +28,10 @@ struct index_entry *index_get(struct plan_index *index, uint64_t id);
 /* NULL: never asked for. */
 struct index_entry *index_find(const struct plan_index *index, uint64_t id);
 
-/* An id of something at a backend; `what` tells kinds of things apart that may have the same number. */
-uint64_t index_id(const struct call_backend *where, uint32_t what, uint64_t number);
+/*
+ * An id of something at the backend of call i, the same in all runs; `what` tells kinds of things apart that may have
+ * the same number.
+ */
+uint64_t index_id(struct plan *plan, uint32_t i, uint32_t what, uint64_t number);
 
 #endif

@@ -110,9 +110,9 @@ struct reads {
 };
 
 /* Was it asked and answered before, and nothing changed since? Then its answer says what was known from there. */
-static bool is_said_again(const struct run *run, struct reads *reads, uint32_t i)
+static bool is_said_again(struct plan *plan, struct reads *reads, uint32_t i)
 {
-	const struct run_call *call = &run->made[i], *before;
+	const struct run_call *call = &plan->run->made[i], *before;
 	const struct call_content *content = call->content;
 	struct index_entry *entry;
 
@@ -126,8 +126,8 @@ static bool is_said_again(const struct run *run, struct reads *reads, uint32_t i
 	}
 	if (!content->request || !content->answer || content->request_cut || content->answer_cut)
 		return false;
-	entry = index_get(&reads->asked, index_id(&call->where, (uint32_t)call->kind, content->request));
-	before = &run->made[entry->call];
+	entry = index_get(&reads->asked, index_id(plan, i, (uint32_t)call->kind, content->request));
+	before = &plan->run->made[entry->call];
 	if (entry->known && entry->answer == content->answer && before->in_last <= call->out_first &&
 	    before->out_first >= reads->changed)
 		return true;
@@ -198,7 +198,7 @@ static bool take_answers(struct plan *plan, const struct values *values)
 		return false;
 	search->asked = run->made_count;
 	for (uint32_t i = 0; i < run->made_count; i++)
-		said_again[i] = is_said_again(run, &reads, i);
+		said_again[i] = is_said_again(plan, &reads, i);
 	for (uint32_t i = (uint32_t)run->made_count; i-- > 0;) {
 		const struct run_call *call = &run->made[i];
 

@@ -76,8 +76,10 @@ struct plan {
 	struct timeline *timeline;
 	struct schedule *schedule;
 	bool no_memory;
-	struct group_table *groups; /* group.h, once asked for */
-	struct passing *passing;    /* passing.h, likewise */
+	uint64_t *backends;	     /* index.c's */
+	struct question_list *asked; /* question.h, once asked for */
+	struct group_table *groups;  /* group.h, likewise */
+	struct passing *passing;     /* passing.h, likewise */
 };
 
 struct finding_type {

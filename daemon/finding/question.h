@@ -18,18 +18,27 @@ struct question {
 	uint64_t answer; /* hash; 0: not known */
 };
 
-/* Is it a read that has its answer? Requests that failed are asked again for good reason. */
-bool question_is_asked(const struct run_call *call);
+/* The questions of a run's reads that have their answers; those that failed are asked again for good reason. */
+struct question_list {
+	struct question *questions;
+	uint32_t *first; /* those of call i are the ones from first[i] up to first[i + 1] */
+};
+
+/* Of the plan's run, made when it is asked for first; NULL without memory. */
+const struct question_list *question_look(struct plan *plan);
+
+static inline uint32_t question_count(const struct question_list *list, uint32_t call)
+{
+	return list->first[call + 1] - list->first[call];
+}
+
 /* Could it have changed what is at its backend? What is not known to be a read could. */
 bool question_is_write(const struct run_call *call);
 
-uint32_t question_count(const struct run_call *call);
-struct question question_get(const struct run_call *call, uint32_t index);
-
 /* What a write writes: its keys, or anything. The number of ids. */
-uint32_t question_written(const struct run_call *write, uint64_t ret_ids[QUESTION_MAX_WRITTEN]);
-/* What may not have been written for the question's answer to be the same. */
-uint32_t question_depends(const struct run_call *call, uint32_t index, uint64_t ret_ids[QUESTION_MAX_WRITTEN]);
+uint32_t question_written(struct plan *plan, uint32_t write, uint64_t ret_ids[QUESTION_MAX_WRITTEN]);
+/* What may not have been written for the answer of the call's question number `index` to be the same. */
+uint32_t question_depends(struct plan *plan, uint32_t call, uint32_t index, uint64_t ret_ids[QUESTION_MAX_WRITTEN]);
 /* Until when a write may have changed something. */
 uint64_t question_write_end(const struct run_call *write);
 

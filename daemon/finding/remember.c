@@ -51,6 +51,11 @@ struct remember_value *remember_find(const struct remember_table *table, uint64_
 	return entry ? &entry->value : NULL;
 }
 
+void remember_expect(const struct remember_table *table, uint64_t id)
+{
+	map_expect(&table->by_id, id);
+}
+
 static void drop(struct remember_table *table, struct remembered *entry)
 {
 	map_remove(&table->by_id, entry->id);
@@ -70,6 +75,7 @@ static struct remembered *take_place(struct remember_table *table)
 		++*table->refused;
 		table->lost = oldest->value.when > table->lost ? oldest->value.when : table->lost;
 		drop(table, oldest);
+		map_expect(&table->by_id, ends(table)->newer->id); /* it is the next one to go */
 	}
 	entry = table->free;
 	table->free = entry->newer;

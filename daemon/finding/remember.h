@@ -31,6 +31,8 @@ struct remember_value {
 
 /* NULL: not there. Valid until the table changes, as is the next one. */
 struct remember_value *remember_find(const struct remember_table *table, uint64_t id);
+/* It will be asked for soon: of many, all are there sooner when they are told before. */
+void remember_expect(const struct remember_table *table, uint64_t id);
 /* The entry, made if it was not there, as the newest one of now; NULL without memory (counted). */
 struct remember_value *remember_put(struct remember_table *table, uint64_t id, uint64_t when);
 void remember_drop(struct remember_table *table, uint64_t id);

@@ -25,7 +25,8 @@ struct cache {
 struct search {
 	struct plan *plan;
 	struct cache *cache;
-	struct plan_index asked; /* in this run */
+	const struct question_list *asked;
+	struct plan_index known; /* of these, those that were asked already */
 	bool *marks;		 /* by call: a cache would have served it */
 	bool *first;		 /* by call: it asks something that the run has not asked before */
 };
@@ -68,10 +69,11 @@ static void clear(struct finding_stage *stage)
 	*memory = NULL;
 }
 
-static void take_write(struct cache *cache, const struct run_call *write)
+static void take_write(const struct search *search, uint32_t write)
 {
-	uint64_t ids[QUESTION_MAX_WRITTEN], ended = question_write_end(write);
-	uint32_t count = question_written(write, ids);
+	uint64_t ids[QUESTION_MAX_WRITTEN], ended = question_write_end(&search->plan->run->made[write]);
+	uint32_t count = question_written(search->plan, write, ids);
+	struct cache *cache = search->cache;
 
 	for (uint32_t i = 0; i < count; i++) {
 		const struct remember_value *known = remember_find(&cache->writes, ids[i]);
@@ -81,10 +83,11 @@ static void take_write(struct cache *cache, const struct run_call *write)
 	}
 }
 
-static bool was_written(const struct cache *cache, const struct run_call *call, uint32_t question, uint64_t since)
+static bool was_written(const struct search *search, uint32_t call, uint32_t question, uint64_t since)
 {
 	uint64_t ids[QUESTION_MAX_WRITTEN];
-	uint32_t count = question_depends(call, question, ids);
+	uint32_t count = question_depends(search->plan, call, question, ids);
+	const struct cache *cache = search->cache;
 
 	for (uint32_t i = 0; i < count; i++) {
 		const struct remember_value *write = remember_find(&cache->writes, ids[i]);
@@ -96,17 +99,18 @@ static bool was_written(const struct cache *cache, const struct run_call *call, 
 }
 
 /* Would the cache have had it? If not, it has it from now on. */
-static bool serve(struct search *search, const struct run_call *call, uint32_t index)
+static bool serve(struct search *search, uint32_t i, uint32_t index)
 {
+	const struct run_call *call = &search->plan->run->made[i];
 	struct cache *cache = search->cache;
-	struct question question = question_get(call, index);
+	struct question question = search->asked->questions[search->asked->first[i] + index];
 	struct remember_value *known = remember_find(&cache->answers, question.id);
 	uint64_t window = search->plan->rules->repeated.window;
 
 	if (known && known->when > call->out_first) /* of a run that goes on beside this one */
 		return false;
 	if (known && known->number == question.answer && call->out_first - known->when <= window &&
-	    !was_written(cache, call, index, known->other))
+	    !was_written(search, i, index, known->other))
 		return true;
 	known = remember_put(&cache->answers, question.id, call->in_last);
 	if (known) {
@@ -118,17 +122,16 @@ static bool serve(struct search *search, const struct run_call *call, uint32_t i
 
 static void take_read(struct search *search, uint32_t i)
 {
-	const struct run_call *call = &search->plan->run->made[i];
-	uint32_t count = question_count(call), served = 0, again = 0;
+	const struct question *questions = &search->asked->questions[search->asked->first[i]];
+	uint32_t count = question_count(search->asked, i), served = 0, again = 0;
 
 	for (uint32_t k = 0; k < count; k++) {
-		struct question question = question_get(call, k);
-		struct index_entry *entry = index_get(&search->asked, question.id);
+		struct index_entry *entry = index_get(&search->known, questions[k].id);
 
-		if (!question.answer || entry->known)
+		if (!questions[k].answer || entry->known)
 			again++;
 		else
-			served += serve(search, call, k);
+			served += serve(search, i, k);
 		entry->known = true;
 	}
 	search->first[i] = again < count;
@@ -139,14 +142,13 @@ static bool begin_search(struct search *search)
 {
 	struct plan *plan = search->plan;
 	const struct run *run = plan->run;
-	size_t questions = 0;
 
-	for (size_t i = 0; i < run->made_count; i++)
-		questions += question_is_asked(&run->made[i]) ? question_count(&run->made[i]) : 0;
+	search->asked = question_look(plan);
 	search->cache = get_cache(plan);
 	search->marks = plan_allocate(plan, run->made_count * sizeof(*search->marks));
 	search->first = plan_allocate(plan, run->made_count * sizeof(*search->first));
-	return search->cache && search->marks && search->first && index_begin(plan, questions, &search->asked);
+	return search->asked && search->cache && search->marks && search->first &&
+	       index_begin(plan, search->asked->first[run->made_count], &search->known);
 }
 
 static void propose(const struct search *search, const struct call_group *group)
@@ -185,10 +187,12 @@ static void find(struct plan *plan)
 		remember_expire(&search.cache->answers, now - window);
 		remember_expire(&search.cache->writes, now - window);
 	}
+	for (uint32_t k = 0; k < search.asked->first[plan->run->made_count]; k++)
+		remember_expect(&search.cache->answers, search.asked->questions[k].id);
 	for (uint32_t i = 0; i < plan->run->made_count; i++) {
 		if (question_is_write(&plan->run->made[i]))
-			take_write(search.cache, &plan->run->made[i]);
-		else if (question_is_asked(&plan->run->made[i]))
+			take_write(&search, i);
+		else if (question_count(search.asked, i))
 			take_read(&search, i);
 	}
 	for (uint32_t g = 0; g < table->count; g++)

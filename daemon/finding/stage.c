@@ -259,6 +259,14 @@ static bool can_be_looked_at(const struct run *run)
 	return run->exact && !run->partial && run->made_count;
 }
 
+static bool is_any_on(const struct finding_rules *rules)
+{
+	for (size_t i = 0; finding_types[i]; i++)
+		if (finding_types[i]->is_on(rules))
+			return true;
+	return false;
+}
+
 int finding_stage_ran(struct finding_stage *stage, const struct run *run, struct finding_report *ret_report)
 {
 	struct plan *plan = &stage->plan;
@@ -272,7 +280,8 @@ int finding_stage_ran(struct finding_stage *stage, const struct run *run, struct
 		return 0;
 	*plan = (struct plan){.stage = stage, .run = run, .rules = &stage->rules, .proposals = plan->proposals};
 	free_blocks(stage, false);
-	library_learn(plan);
+	if (is_any_on(&stage->rules))
+		library_learn(plan);
 	for (size_t i = 0; finding_types[i]; i++)
 		if (finding_types[i]->is_on(&stage->rules))
 			finding_types[i]->find(plan);
