@@ -136,8 +136,8 @@ static struct summary_site make_site(const struct finding_site *from)
 {
 	const struct run_site *site = from->site;
 
-	return (struct summary_site){.function = site->function ? site->function : "",
-				     .file = site->file ? site->file : "",
+	return (struct summary_site){.function = row_text(site->function),
+				     .file = row_text(site->file),
 				     .line = site->line,
 				     .calls = from->calls};
 }

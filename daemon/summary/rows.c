@@ -92,6 +92,18 @@ struct summary_endpoint *row_endpoint(struct summary *summary, const char *name,
 	return add_endpoint(summary, &key, line);
 }
 
+struct summary_endpoint *row_of_endpoint(struct summary *summary, const struct run_endpoint *endpoint)
+{
+	struct summary_recent *recent =
+	    &summary->recent[(uintptr_t)endpoint / sizeof(*endpoint) % SUMMARY_RECENT_ENDPOINTS];
+
+	if (recent->endpoint == endpoint)
+		return recent->row;
+	recent->row = row_endpoint(summary, row_text(endpoint->name), row_text(endpoint->file), endpoint->line);
+	recent->endpoint = recent->row ? endpoint : NULL;
+	return recent->row;
+}
+
 void row_format_address(const struct call_backend *where, char *ret_text, size_t size)
 {
 	char host[INET6_ADDRSTRLEN] = "?";
@@ -146,11 +158,30 @@ struct summary_backend *row_backend(struct summary *summary, struct summary_endp
 	return row;
 }
 
-static struct summary_operation *find_operation(const struct summary_backend *backend, const char *name)
+struct summary_backend *row_of_backend(struct summary *summary, struct summary_endpoint *endpoint, const char *protocol,
+				       const struct call_backend *where)
 {
-	struct summary_operation *row;
+	struct summary_backend **recent = &endpoint->recent[where->port % SUMMARY_RECENT_BACKENDS], *row = *recent;
+	struct summary_backend_key key = {.where = *where};
 
+	if (row && row->protocol == protocol && !memcmp(&row->key.where, where, sizeof(*where)))
+		return row;
+	strncpy(key.protocol, protocol, sizeof(key.protocol) - 1);
+	row = row_backend(summary, endpoint, &key);
+	if (row)
+		row->protocol = protocol;
+	return *recent = row;
+}
+
+static struct summary_operation *find_operation(struct summary_backend *backend, const char *name)
+{
+	struct summary_operation *row = backend->recent;
+
+	if (row && !strcmp(row->name, name))
+		return row;
 	HASH_FIND(hh, backend->operations, name, strlen(name), row);
+	if (row)
+		backend->recent = row;
 	return row;
 }
 

@@ -9,10 +9,20 @@
 
 #include "summary.h"
 
+/* What is not known is written as nothing. */
+static inline const char *row_text(const char *text)
+{
+	return text ? text : "";
+}
+
 /* All return NULL without memory. */
 struct summary_endpoint *row_endpoint(struct summary *summary, const char *name, const char *file, uint32_t line);
 struct summary_backend *row_backend(struct summary *summary, struct summary_endpoint *endpoint,
 				    const struct summary_backend_key *key);
+/* The same of what the stages before know by its address: what was asked for lately is found without a key. */
+struct summary_endpoint *row_of_endpoint(struct summary *summary, const struct run_endpoint *endpoint);
+struct summary_backend *row_of_backend(struct summary *summary, struct summary_endpoint *endpoint, const char *protocol,
+				       const struct call_backend *where);
 struct summary_operation *row_operation(struct summary *summary, struct summary_backend *backend, const char *name);
 
 /* A backend's address as people write it. */

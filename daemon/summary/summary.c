@@ -88,24 +88,6 @@ static uint64_t span(uint64_t from, uint64_t to)
 	return from && to > from ? to - from : 0;
 }
 
-static const char *or_empty(const char *text)
-{
-	return text ? text : "";
-}
-
-static struct summary_endpoint *find_endpoint(struct summary *summary, const struct run_endpoint *endpoint)
-{
-	return row_endpoint(summary, or_empty(endpoint->name), or_empty(endpoint->file), endpoint->line);
-}
-
-static struct summary_backend_key backend_key(const char *protocol, const struct call_backend *where)
-{
-	struct summary_backend_key key = {.where = *where};
-
-	strncpy(key.protocol, protocol, sizeof(key.protocol) - 1);
-	return key;
-}
-
 /* What a backend and its operation count of a call alike. Only an answered call has a latency. */
 #define COUNT_CALL(row, call)                                                                                          \
 	do {                                                                                                           \
@@ -140,7 +122,7 @@ static int add_to_backend(struct summary *summary, struct summary_backend *backe
 	backend->bytes_out += call->bytes_out;
 	backend->bytes_in += call->bytes_in;
 	if (site)
-		err = row_add_site(backend, or_empty(site->function), or_empty(site->file), site->line, 1);
+		err = row_add_site(backend, row_text(site->function), row_text(site->file), site->line, 1);
 	if (!operation)
 		return -ENOMEM;
 	COUNT_CALL(operation, call);
@@ -153,11 +135,11 @@ int summary_add_call(struct summary *summary, const struct call *call, const str
 		     const struct run_site *site, enum run_reason reason)
 {
 	struct summary_endpoint *row = &summary->unattributed;
-	struct summary_backend_key key = backend_key(call->protocol, &call->backend);
+	struct summary_backend *backend;
 
 	if (endpoint)
-		row = find_endpoint(summary, endpoint);
-	struct summary_backend *backend = row ? row_backend(summary, row, &key) : NULL;
+		row = row_of_endpoint(summary, endpoint);
+	backend = row ? row_of_backend(summary, row, call->protocol, &call->backend) : NULL;
 
 	if (!backend)
 		return -ENOMEM;
@@ -205,8 +187,8 @@ static int add_run_calls(struct summary *summary, struct summary_endpoint *row, 
 	row->run_calls += run->calls;
 	row->run_round_trips += run->round_trips;
 	for (size_t i = 0; i < run->backend_count; i++) {
-		struct summary_backend_key key = backend_key(run->backends[i].protocol, &run->backends[i].where);
-		struct summary_backend *backend = row_backend(summary, row, &key);
+		struct summary_backend *backend =
+		    row_of_backend(summary, row, run->backends[i].protocol, &run->backends[i].where);
 
 		if (!backend)
 			return -ENOMEM;
@@ -245,7 +227,7 @@ static void add_spent(struct summary_times *times, const struct run *run)
 
 int summary_add_run(struct summary *summary, const struct run *run, const struct finding_report *report)
 {
-	struct summary_endpoint *row = find_endpoint(summary, run->endpoint);
+	struct summary_endpoint *row = row_of_endpoint(summary, run->endpoint);
 	int err_route = 0, err_findings = 0, err_calls, err_wall, err_network;
 
 	if (!row)

@@ -26,6 +26,9 @@
 
 #define SUMMARY_OTHER "(other)"
 
+#define SUMMARY_RECENT_ENDPOINTS 64 /* whose rows are found without a look into the tables */
+#define SUMMARY_RECENT_BACKENDS 8
+
 /* The rows are uthash tables, whose order summary_sort() sets: `for (row = head; row; row = row->hh.next)`. */
 struct summary_operation {
 	char *name;
@@ -52,11 +55,13 @@ _Static_assert(sizeof(struct summary_backend_key) == SUMMARY_PROTOCOL_SIZE + 4 +
 
 struct summary_backend {
 	struct summary_backend_key key;
+	const char *protocol; /* static, likewise; NULL: rows.c was not asked by it */
 	char address[SUMMARY_ADDRESS_SIZE];
 	uint64_t calls, round_trips, keys, connects, bytes_out, bytes_in, errors, client_errors;
 	uint64_t run_calls;		/* calls of the endpoint's `runs` */
 	struct histogram latency, wait; /* ns */
 	struct summary_operation *operations;
+	struct summary_operation *recent; /* that was asked for last */
 	struct summary_site *sites;
 	size_t site_count;
 	UT_hash_handle hh; /* by key */
@@ -115,7 +120,14 @@ struct summary_endpoint {
 	size_t finding_count, finding_room;
 	uint64_t finding_rounds; /* runs, or summaries, whose findings were added */
 	struct summary_backend *backends;
-	UT_hash_handle hh; /* by key */
+	struct summary_backend *recent[SUMMARY_RECENT_BACKENDS]; /* that were asked for last, by port */
+	UT_hash_handle hh;					 /* by key */
+};
+
+/* Which row an endpoint of the run stage's has. */
+struct summary_recent {
+	const struct run_endpoint *endpoint;
+	struct summary_endpoint *row;
 };
 
 struct summary_target {
@@ -184,7 +196,8 @@ struct summary {
 	size_t target_count;
 	uint64_t targets_more; /* that the list had no place for */
 	struct summary_endpoint *endpoints;
-	size_t rows; /* of all tables, "(other)" ones not counted */
+	struct summary_recent recent[SUMMARY_RECENT_ENDPOINTS]; /* that were asked for last, by their address */
+	size_t rows;						/* of all tables, "(other)" ones not counted */
 	uint64_t requests, requests_without_endpoint;
 	struct histogram request_latency; /* ns */
 	uint64_t unattributed_calls;
@@ -204,7 +217,7 @@ void summary_clear(struct summary *summary);
 /* Adds what `from` has to `into`; facts and targets are left alone. 0 or -ENOMEM (partly merged). */
 int summary_merge(struct summary *into, const struct summary *from);
 
-/* Fill it; the arguments are those of struct run_sink. 0 or -ENOMEM. */
+/* Fill it; the arguments are those of struct run_sink, with endpoints known by their addresses. 0 or -ENOMEM. */
 int summary_add_call(struct summary *summary, const struct call *call, const struct run_endpoint *endpoint,
 		     const struct run_site *site, enum run_reason reason);
 /* `report`: what was found in it; NULL: nothing was looked for. */

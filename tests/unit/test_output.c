@@ -592,15 +592,15 @@ static unsigned count_lines(const char *text)
 static void test_text_rows(void **state)
 {
 	static char names[60][16];
+	static struct run_endpoint endpoints[60];
 	struct summary *summary = make_summary();
 
 	(void)state;
 	for (int i = 0; i < 60; i++) {
-		struct run_endpoint endpoint = {names[i], "/srv/m.py", 1};
-
 		snprintf(names[i], sizeof(names[i]), "m.f%d", i);
-		add_calls(summary, &endpoint, make_call("redis", 6379, "GET", MS), 1);
-		add_run(summary, &endpoint, RUN_BY_CALLS, true);
+		endpoints[i] = (struct run_endpoint){names[i], "/srv/m.py", 1};
+		add_calls(summary, &endpoints[i], make_call("redis", 6379, "GET", MS), 1);
+		add_run(summary, &endpoints[i], RUN_BY_CALLS, true);
 	}
 	add_calls(summary, NULL, make_call("redis", 6379, "GET", MS), 1);
 	for (unsigned rows = 3; rows < 200; rows++) {

@@ -518,6 +518,7 @@ static uint64_t endpoint_calls(const struct summary *summary)
 static void test_bounds(void **state)
 {
 	enum { MANY = 10000 };
+	static struct run_endpoint endpoints[MANY];
 	struct summary *summary = summary_new();
 	char name[32];
 
@@ -536,11 +537,11 @@ static void test_bounds(void **state)
 	}
 	assert_int_equal(HASH_COUNT(find(summary, "shop.views.stock")->backends), SUMMARY_MAX_BACKENDS + 1);
 	for (int i = 0; i < MANY; i++) { /* endpoints */
-		struct run_endpoint endpoint = {name, "/x.py", 1};
 		struct call call = make_call(6379, "GET");
 
 		snprintf(name, sizeof(name), "endpoint %d", i);
-		add(summary, &call, &endpoint);
+		endpoints[i] = (struct run_endpoint){name, "/x.py", 1};
+		add(summary, &call, &endpoints[i]);
 	}
 	assert_true(HASH_COUNT(summary->endpoints) <= SUMMARY_MAX_ENDPOINTS + 1);
 	assert_true(summary->rows <= SUMMARY_MAX_ROWS);
