@@ -11,6 +11,7 @@
 #include <utlist.h>
 
 #define BOOK_MANY_SPANS (SPANS_MAX / 2)
+#define BOOK_MAX_SPARE 256 /* bindings */
 #define BOOK_LINGER                                                                                                    \
 	UINT64_C(1000000000) /* ns that a run is kept when it is over, for calls that it has handed over               \
 			      */
@@ -78,8 +79,8 @@ static void add_backend(struct run *run, const char *protocol, const struct call
 {
 	size_t i = 0;
 
-	while (i < run->backend_count && (memcmp(&run->backends[i].where, where, sizeof(*where)) != 0 ||
-					  strcmp(run->backends[i].protocol, protocol) != 0))
+	while (i < run->backend_count &&
+	       (run->backends[i].protocol != protocol || memcmp(&run->backends[i].where, where, sizeof(*where)) != 0))
 		i++;
 	if (i == RUN_MAX_BACKENDS)
 		return;
@@ -278,10 +279,34 @@ void book_flush(struct run_stage *stage, bool at_end)
 	}
 }
 
+/* NULL without memory. */
+static struct binding *binding_new(struct run_stage *stage)
+{
+	struct binding *binding = stage->spare;
+
+	if (!binding)
+		return calloc(1, sizeof(*binding));
+	stage->spare = binding->next;
+	stage->spare_count--;
+	*binding = (struct binding){.run = NULL};
+	return binding;
+}
+
+static void binding_free(struct run_stage *stage, struct binding *binding)
+{
+	if (stage->spare_count == BOOK_MAX_SPARE) {
+		free(binding);
+		return;
+	}
+	binding->next = stage->spare;
+	stage->spare = binding;
+	stage->spare_count++;
+}
+
 struct binding *book_bind(struct run_stage *stage, struct call *call, struct open_run *run,
 			  const struct run_endpoint *endpoint, const struct run_site *site, enum run_reason reason)
 {
-	struct binding *binding = calloc(1, sizeof(*binding));
+	struct binding *binding = binding_new(stage);
 
 	if (!binding)
 		return &no_memory;
@@ -323,7 +348,7 @@ void book_end_call(struct run_stage *stage, const struct call *call)
 		return;
 	if (!run) {
 		DL_DELETE(stage->loose, binding);
-		free(binding);
+		binding_free(stage, binding);
 		return;
 	}
 	DL_DELETE(run->bindings, binding);
@@ -332,7 +357,7 @@ void book_end_call(struct run_stage *stage, const struct call *call)
 	else
 		run->open_calls--;
 	settle_call(stage, run, binding);
-	free(binding);
+	binding_free(stage, binding);
 	if (run->over && !run->lingers && !run->bindings)
 		report(stage, run);
 }
@@ -356,4 +381,5 @@ void book_clear(struct run_stage *stage)
 		run_free(stage, stage->runs);
 	}
 	bindings_free(&stage->loose);
+	bindings_free(&stage->spare);
 }

@@ -100,9 +100,19 @@ static int by_beginning(const void *left, const void *right)
 	return a->out_last < b->out_last ? -1 : a->out_last > b->out_last;
 }
 
+/* Mostly they end in the order in which they began. */
+static bool are_in_order(const struct run *run)
+{
+	size_t i = 1;
+
+	while (i < run->made_count && by_beginning(&run->made[i - 1], &run->made[i]) <= 0)
+		i++;
+	return i >= run->made_count;
+}
+
 void kept_order(struct open_run *run)
 {
-	if (run->run.made_count)
+	if (!are_in_order(&run->run))
 		qsort(run->run.made, run->run.made_count, sizeof(*run->run.made), by_beginning);
 }
 

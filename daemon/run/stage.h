@@ -159,6 +159,8 @@ struct run_stage {
 	struct open_run *lingering; /* the one that was closed first is the first */
 	struct request *requests, *requests_by_number;
 	struct binding *loose; /* bindings without a run */
+	struct binding *spare; /* those of calls that have ended, for the next ones */
+	unsigned spare_count;
 	unsigned run_count, lane_count, origin_count;
 	uint64_t kept_count; /* calls of open runs */
 	bool serves;	     /* some target was asked something */
