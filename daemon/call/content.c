@@ -20,14 +20,24 @@
 #define LEVELS 8     /* of a path that are told apart; what is deeper is taken for what is at the last one */
 #define MAX_SPARE 64 /* gatherings kept for the next messages */
 #define NO_PART 0xff
+#define AT_ONCE 192	/* bytes that are hashed in one go: most keys, and all of most messages but for their values */
 #define LATER_SIZE 4096 /* bytes of an answer's text; in a longer one values are looked for at once */
 #define NO_VALUE UINT64_C(0x6e6f76616c7565) /* that there is none is an answer, too */
 
+/* A hash in the making: many pieces are short, and hashed together. */
+struct hashing {
+	uint64_t seed;
+	uint32_t size; /* of what waits in `bytes` */
+	bool begun;    /* there was more, which `state` has */
+	char bytes[AT_ONCE];
+	XXH64_state_t state;
+};
+
 struct gathering {
 	struct gathering *next;
-	XXH64_state_t whole; /* of the message */
-	XXH64_state_t part;  /* of the key, or of the value in an answer, that is being told */
-	uint64_t size;	     /* bytes that were told */
+	struct hashing whole; /* of the message */
+	struct hashing part;  /* of the key, or of the value in an answer, that is being told */
+	uint64_t size;	      /* bytes that were told */
 	uint64_t levels[LEVELS];
 	uint8_t level_count;
 	uint8_t last; /* enum protocol_part of the last piece */
@@ -56,6 +66,44 @@ struct content_pool {
 	uint64_t seed;
 	bool examples;
 };
+
+static inline void begin_hash(struct hashing *hashing, uint64_t seed)
+{
+	hashing->seed = seed;
+	hashing->size = 0;
+	hashing->begun = false;
+}
+
+/* What waits is hashed, to make room. */
+static void hash_waiting(struct hashing *hashing)
+{
+	if (!hashing->begun)
+		XXH64_reset(&hashing->state, hashing->seed);
+	hashing->begun = true;
+	XXH64_update(&hashing->state, hashing->bytes, hashing->size);
+	hashing->size = 0;
+}
+
+static inline void add_to_hash(struct hashing *hashing, const void *data, size_t size)
+{
+	if (size > AT_ONCE - hashing->size)
+		hash_waiting(hashing);
+	if (size > AT_ONCE) {
+		XXH64_update(&hashing->state, data, size);
+		return;
+	}
+	memcpy(hashing->bytes + hashing->size, data, size);
+	hashing->size += (uint32_t)size;
+}
+
+/* Of all so far; more can follow. Which of the two it is depends on how much there was, not on how it came. */
+static uint64_t get_hash(struct hashing *hashing)
+{
+	if (!hashing->begun)
+		return XXH3_64bits_withSeed(hashing->bytes, hashing->size, hashing->seed);
+	hash_waiting(hashing);
+	return XXH64_digest(&hashing->state);
+}
 
 struct content_pool *content_pool_new(void)
 {
@@ -189,7 +237,7 @@ void content_begin(struct content_pool *pool, struct gathering **gathering, enum
 	*gathering = begun;
 	if (!begun)
 		return;
-	XXH64_reset(&begun->whole, pool->seed);
+	begin_hash(&begun->whole, pool->seed);
 	begun->size = 0;
 	begun->level_count = 0;
 	begun->last = NO_PART;
@@ -241,41 +289,40 @@ static void add_example(struct gathering *gathering, enum protocol_part part, co
 	}
 }
 
-static void begin_part(struct content_pool *pool, struct gathering *gathering, bool *in)
+static void add_to_part(const struct content_pool *pool, struct gathering *gathering, bool *in, const void *data,
+			size_t size)
 {
-	if (*in)
-		return;
+	if (!*in)
+		begin_hash(&gathering->part, pool->seed);
 	*in = true;
-	XXH64_reset(&gathering->part, pool->seed);
+	if (data)
+		add_to_hash(&gathering->part, data, size);
 }
 
 /* Bytes to the hash that they belong to. */
-static void hash_piece(struct content_pool *pool, struct gathering *gathering, enum protocol_part part,
+static void hash_piece(const struct content_pool *pool, struct gathering *gathering, enum protocol_part part,
 		       const void *data, size_t size)
 {
-	bool answer = gathering->answer;
-
-	if (part == PROTOCOL_KEY)
-		begin_part(pool, gathering, &gathering->in_key);
-	else if (part == PROTOCOL_DATA && answer)
-		begin_part(pool, gathering, &gathering->in_value);
 	if (!data)
 		gathering->cut = true;
-	else if (part == PROTOCOL_KEY || (part == PROTOCOL_DATA && answer))
-		XXH64_update(&gathering->part, data, size);
-	else if (part != PROTOCOL_PASSING)
-		XXH64_update(&gathering->whole, data, size);
-	if (part != PROTOCOL_PASSING)
-		gathering->size += size;
+	if (part == PROTOCOL_PASSING)
+		return;
+	gathering->size += size;
+	if (part == PROTOCOL_KEY)
+		add_to_part(pool, gathering, &gathering->in_key, data, size);
+	else if (part == PROTOCOL_DATA && gathering->answer)
+		add_to_part(pool, gathering, &gathering->in_value, data, size);
+	else if (data)
+		add_to_hash(&gathering->whole, data, size);
 }
 
 /* The hash of what was told since the last one; 0 is for what was not told. */
 static uint64_t end_part(struct gathering *gathering)
 {
-	uint64_t hash = XXH64_digest(&gathering->part);
+	uint64_t hash = get_hash(&gathering->part);
 
 	hash += !hash;
-	XXH64_update(&gathering->whole, &hash, sizeof(hash));
+	add_to_hash(&gathering->whole, &hash, sizeof(hash));
 	return hash;
 }
 
@@ -382,8 +429,7 @@ void content_item(struct gathering *gathering)
 void content_level(struct gathering *gathering)
 {
 	if (!gathering->answer && gathering->level_count < LEVELS)
-		gathering->levels[gathering->level_count++] =
-		    gathering->in_key ? XXH64_digest(&gathering->part) : NO_VALUE;
+		gathering->levels[gathering->level_count++] = gathering->in_key ? get_hash(&gathering->part) : NO_VALUE;
 }
 
 /* What stands for all that is below a path. */
@@ -418,8 +464,8 @@ static uint64_t end_hash(struct gathering *gathering)
 	if (gathering->in_key || gathering->in_value)
 		end_part(gathering);
 	gathering->in_key = gathering->in_value = false;
-	XXH64_update(&gathering->whole, &gathering->size, sizeof(gathering->size));
-	hash = XXH64_digest(&gathering->whole);
+	add_to_hash(&gathering->whole, &gathering->size, sizeof(gathering->size));
+	hash = get_hash(&gathering->whole);
 	return hash + !hash;
 }
 

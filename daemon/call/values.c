@@ -162,7 +162,8 @@ void values_finder_free(struct values_finder *finder)
 	free(finder);
 }
 
-void values_add(struct values_text *text, const void *bytes, size_t size)
+/* Makes room; returns how many of the bytes have some. */
+static size_t make_room(struct values_text *text, size_t size)
 {
 	uint32_t room = text->room ? text->room : FIRST_ROOM;
 	char *grown;
@@ -173,22 +174,35 @@ void values_add(struct values_text *text, const void *bytes, size_t size)
 	}
 	while (room - text->size < size && room < VALUES_MAX_TEXT)
 		room *= 2;
-	if (room != text->room) {
-		grown = realloc(text->bytes, room + VALUES_PAD);
-		if (!grown) {
-			text->full = true;
-			return;
-		}
-		text->bytes = grown;
-		text->room = room;
+	if (room == text->room)
+		return size;
+	grown = realloc(text->bytes, room + VALUES_PAD);
+	if (!grown) {
+		text->full = true;
+		return 0;
 	}
+	text->bytes = grown;
+	text->room = room;
+	return size;
+}
+
+void values_add(struct values_text *text, const void *bytes, size_t size)
+{
+	if (size > text->room - text->size)
+		size = make_room(text, size);
+	if (!size)
+		return;
 	memcpy(text->bytes + text->size, bytes, size);
 	text->size += (uint32_t)size;
 }
 
 void values_part(struct values_text *text)
 {
-	if (text->size && text->bytes[text->size - 1] != VALUES_PART)
+	if (!text->size || text->bytes[text->size - 1] == VALUES_PART)
+		return;
+	if (text->size < text->room)
+		text->bytes[text->size++] = VALUES_PART;
+	else
 		values_add(text, &(const char){VALUES_PART}, 1);
 }
 

@@ -42,7 +42,7 @@ void values_part(struct values_text *text);
  * of a value are its token's alone.
  */
 #define VALUES_TOKEN_BITS 13
-#define VALUES_REST_BITS 16
+#define VALUES_REST_BITS 14
 struct values_wanted {
 	uint64_t tokens[1 << VALUES_TOKEN_BITS >> 6], rests[1 << VALUES_REST_BITS >> 6];
 	bool any;
