@@ -21,6 +21,8 @@
 #define MAX_SPARE 64 /* gatherings kept for the next messages */
 #define NO_PART 0xff
 #define AT_ONCE 192	/* bytes that are hashed in one go: most keys, and all of most messages but for their values */
+#define BLOCK 1024	/* bytes that a content takes with all that belongs to it, mostly */
+#define MAX_BLOCKS 256	/* kept for the next contents, beside what is counted */
 #define LATER_SIZE 4096 /* bytes of an answer's text; in a longer one values are looked for at once */
 #define NO_VALUE UINT64_C(0x6e6f76616c7565) /* that there is none is an answer, too */
 
@@ -57,6 +59,8 @@ struct content_budget {
 	uint64_t bytes;
 	uint64_t holders; /* contents, and the stage */
 	struct values_finder *finder;
+	void *blocks[MAX_BLOCKS];
+	unsigned block_count;
 };
 
 struct content_pool {
@@ -123,11 +127,12 @@ struct content_pool *content_pool_new(void)
 	return pool;
 }
 
-static void release_budget(struct content_budget *budget, size_t size)
+static void release_budget(struct content_budget *budget)
 {
-	budget->bytes -= size;
 	if (--budget->holders)
 		return;
+	while (budget->block_count)
+		free(budget->blocks[--budget->block_count]);
 	values_finder_free(budget->finder);
 	free(budget);
 }
@@ -150,7 +155,7 @@ void content_pool_free(struct content_pool *pool)
 		pool->budget->bytes -= gathering->counted;
 		free_gathering(gathering);
 	}
-	release_budget(pool->budget, 0);
+	release_budget(pool->budget);
 	free(pool);
 }
 
@@ -171,26 +176,40 @@ struct call_content *content_hold(struct call_content *content)
 	return content;
 }
 
-/* Does this array stand in the same piece of memory as the content, behind it? */
-static bool is_inside(const struct call_content *content, const void *array)
+/* Does this stand in the content's own block? */
+static bool is_inside(const struct call_content *content, const void *what)
 {
-	return content->budget && array == (const void *)(content + 1);
+	return (uintptr_t)what - (uintptr_t)content < content->block;
+}
+
+static void free_outside(const struct call_content *content, void *what)
+{
+	if (!is_inside(content, what))
+		free(what);
 }
 
 void content_release(struct call_content *content)
 {
+	struct content_budget *budget;
+
 	if (!content || --content->holders)
 		return;
-	if (!is_inside(content, content->items))
-		free(content->items);
-	if (!content->budget)
-		free(content->request_values);
+	budget = content->budget;
+	free_outside(content, content->items);
+	free_outside(content, content->request_values);
+	free_outside(content, content->later.bytes);
 	free(content->answer_values);
-	free(content->later.bytes);
 	free(content->example);
-	if (content->budget)
-		release_budget(content->budget, content->size);
-	free(content);
+	if (!budget) {
+		free(content);
+		return;
+	}
+	budget->bytes -= content->size;
+	if (content->block == BLOCK && budget->block_count < MAX_BLOCKS)
+		budget->blocks[budget->block_count++] = content;
+	else
+		free(content);
+	release_budget(budget);
 }
 
 static bool has_room(const struct content_budget *budget, size_t size)
@@ -474,21 +493,27 @@ static char *copy_example(const struct gathering *gathering)
 	return gathering->example_size ? strndup(gathering->example, gathering->example_size) : NULL;
 }
 
+static void *take_block(struct content_budget *budget, size_t size)
+{
+	return size == BLOCK && budget->block_count ? budget->blocks[--budget->block_count] : malloc(size);
+}
+
 static struct call_content *allocate(struct content_pool *pool, const struct gathering *gathering,
 				     const uint32_t *found, uint32_t count)
 {
 	size_t items = gathering->item_count * sizeof(*gathering->items);
 	size_t values = count * sizeof(*found);
 	size_t size = sizeof(struct call_content) + items + values;
+	size_t block = size < BLOCK ? BLOCK : size;
 	struct call_content *content;
 
-	if (!has_room(pool->budget, size + gathering->example_size))
+	if (!has_room(pool->budget, block + gathering->example_size))
 		return NULL;
-	content = malloc(size);
+	content = take_block(pool->budget, block);
 	if (!content)
 		return NULL;
-	*content = (struct call_content){.holders = 1, .budget = pool->budget};
-	content->size = size + gathering->example_size;
+	*content = (struct call_content){.holders = 1, .budget = pool->budget, .block = block};
+	content->size = block + gathering->example_size;
 	content->items = (void *)(content + 1);
 	content->request_values = (void *)((char *)content->items + items);
 	content->request_value_count = count;
@@ -596,20 +621,31 @@ const uint32_t *content_look(struct call_content *content, const struct values_w
 	return found;
 }
 
+/* Memory for a text: behind what stands in the block, or elsewhere; NULL: none. */
+static char *make_room_for_text(struct call_content *content, size_t size)
+{
+	char *behind = (char *)(content->request_values + content->request_value_count), *text;
+
+	if (size <= (size_t)((char *)content + content->block - behind))
+		return behind;
+	text = has_room(content->budget, size) ? malloc(size) : NULL;
+	if (text) {
+		content->size += size;
+		content->budget->bytes += size;
+	}
+	return text;
+}
+
 /* False: the text is long, or there is no memory. */
 static bool look_later(struct call_content *content, const struct values_text *text)
 {
-	size_t size = text->size + VALUES_PAD;
-
-	if (text->full || !text->size || text->size > LATER_SIZE || !has_room(content->budget, size))
+	if (text->full || !text->size || text->size > LATER_SIZE)
 		return false;
-	content->later.bytes = malloc(size);
+	content->later.bytes = make_room_for_text(content, text->size + VALUES_PAD);
 	if (!content->later.bytes)
 		return false;
 	memcpy(content->later.bytes, text->bytes, text->size);
 	content->later.size = content->later.room = text->size;
-	content->size += size;
-	content->budget->bytes += size;
 	return true;
 }
 

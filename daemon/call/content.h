@@ -70,6 +70,7 @@ struct call_content {
 	struct values_text later;
 	struct content_budget *budget;
 	size_t size;
+	size_t block; /* bytes of memory that it stands at the beginning of, with what fits behind it */
 };
 
 /* One more holder of it; NULL is one as well. */
