@@ -17,6 +17,7 @@
 #define AF_INET 2
 #define AF_INET6 10
 #define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
 
 /* Reads one field, of a type, at an offset in the target's memory. True if it went well. */
 #define read_user(ret, address) (bpf_probe_read_user((ret), sizeof(*(ret)), (const void *)(address)) == 0)

@@ -81,8 +81,9 @@ struct socket_state {
 	__u8 role;
 	__u8 closed; /* CLOSED*: which NT_CLOSE was sent */
 	__u8 connecting;
-	__u8 announced; /* its NT_SOCKET was sent */
-	__u8 reserved[3];
+	__u8 announced;	   /* its NT_SOCKET was sent */
+	__u8 datagrams;	   /* of UDP: no stream, so nothing of TCP's is in its struct sock */
+	__u16 port;	   /* its own, then: what tells it from another one at its address */
 	__u32 retransmits; /* that the kernel had counted when a message came in last */
 };
 
@@ -92,6 +93,17 @@ struct {
 	__type(key, __u64);
 	__type(value, struct socket_state);
 } sockets SEC(".maps");
+
+/*
+ * Likewise of UDP, of which those that ask a name server are told of. Where nothing says that one is closed (its
+ * process ended), another one takes its place.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct socket_state);
+} datagram_sockets SEC(".maps");
 
 /* Stacks whose NT_STACK was sent, by id. */
 struct {

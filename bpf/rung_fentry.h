@@ -112,6 +112,44 @@ int BPF_PROG(fexit_splice_read, struct socket *socket, void *position, void *pip
 	return fentry_exit(BPF_CORE_READ(socket, sk), NT_IN, false, result);
 }
 
+SEC("?fentry/udp_sendmsg")
+int BPF_PROG(fentry_udp_sendmsg, struct sock *sk)
+{
+	return fentry_enter(sk);
+}
+
+SEC("?fexit/udp_sendmsg")
+int BPF_PROG(fexit_udp_sendmsg, struct sock *sk, struct msghdr *message, __u64 size, int result)
+{
+	return fentry_exit(sk, NT_OUT, true, result);
+}
+
+SEC("?fentry/udpv6_sendmsg")
+int BPF_PROG(fentry_udpv6_sendmsg, struct sock *sk)
+{
+	return fentry_enter(sk);
+}
+
+SEC("?fexit/udpv6_sendmsg")
+int BPF_PROG(fexit_udpv6_sendmsg, struct sock *sk, struct msghdr *message, __u64 size, int result)
+{
+	return fentry_exit(sk, NT_OUT, true, result);
+}
+
+SEC("?fentry/udp_destroy_sock")
+int BPF_PROG(fentry_udp_destroy, struct sock *sk)
+{
+	on_datagram_close(sk);
+	return 0;
+}
+
+SEC("?fentry/udpv6_destroy_sock")
+int BPF_PROG(fentry_udpv6_destroy, struct sock *sk)
+{
+	on_datagram_close(sk);
+	return 0;
+}
+
 static __always_inline int fentry_connect(void)
 {
 	struct thread *thread = thread_traced();

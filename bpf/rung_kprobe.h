@@ -46,6 +46,44 @@ int BPF_KPROBE(kprobe_splice_read, struct socket *socket)
 	return kprobe_enter(BPF_CORE_READ(socket, sk));
 }
 
+SEC("?kprobe/udp_sendmsg")
+int BPF_KPROBE(kprobe_udp_sendmsg, struct sock *sk)
+{
+	return kprobe_enter(sk);
+}
+
+SEC("?kprobe/udpv6_sendmsg")
+int BPF_KPROBE(kprobe_udpv6_sendmsg, struct sock *sk)
+{
+	return kprobe_enter(sk);
+}
+
+SEC("?kprobe/udp_recvmsg")
+int BPF_KPROBE(kprobe_udp_recvmsg, struct sock *sk)
+{
+	return kprobe_enter(sk);
+}
+
+SEC("?kprobe/udpv6_recvmsg")
+int BPF_KPROBE(kprobe_udpv6_recvmsg, struct sock *sk)
+{
+	return kprobe_enter(sk);
+}
+
+SEC("?kprobe/udp_destroy_sock")
+int BPF_KPROBE(kprobe_udp_destroy, struct sock *sk)
+{
+	on_datagram_close(sk);
+	return 0;
+}
+
+SEC("?kprobe/udpv6_destroy_sock")
+int BPF_KPROBE(kprobe_udpv6_destroy, struct sock *sk)
+{
+	on_datagram_close(sk);
+	return 0;
+}
+
 static __always_inline int kprobe_connect(struct sock *sk)
 {
 	struct thread *thread = thread_traced();

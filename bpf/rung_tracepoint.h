@@ -7,16 +7,28 @@
 
 #include "socket.h"
 
+/* TCP has tracepoints of its own for that. */
+static __always_inline int tracepoint_close(__s32 fd)
+{
+	struct sock *sk = socket_of_fd(fd);
+
+	if (sk)
+		on_datagram_close(sk);
+	return 0;
+}
+
 SEC("?tp_btf/sys_enter")
 int BPF_PROG(tracepoint_enter, struct pt_regs *regs, long number)
 {
 	struct thread *thread;
 
-	if (!syscall_sends(number) && number != SYSCALL_CONNECT)
+	if (!syscall_sends(number) && number != SYSCALL_CONNECT && number != SYSCALL_CLOSE)
 		return 0;
 	thread = thread_traced();
 	if (!thread)
 		return 0;
+	if (number == SYSCALL_CLOSE)
+		return tracepoint_close(regs->di);
 	thread->first = bpf_ktime_get_ns();
 	thread->connecting = 0;
 	return 0;

@@ -21,6 +21,8 @@
 #define SHUTDOWN_SEND 2
 #define SHUTDOWN_BOTH 3
 
+#define PORT_NAMES 53 /* RFC 1035 */
+
 #define EAGAIN 11
 #define EPIPE 32
 #define EPROTO 71
@@ -39,6 +41,18 @@ static __always_inline bool socket_is_tcp(struct sock *sk)
 		return false;
 	protocol = BPF_CORE_READ(sk, sk_protocol);
 	return protocol == IPPROTO_TCP;
+}
+
+/* Does it ask a name server, by UDP? Such a socket is connected, as the resolvers of C libraries do it. */
+static __always_inline bool socket_is_resolver(struct sock *sk)
+{
+	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family), protocol;
+
+	if (BPF_CORE_READ(sk, __sk_common.skc_dport) != __builtin_bswap16(PORT_NAMES) ||
+	    (family != AF_INET && family != AF_INET6))
+		return false;
+	protocol = BPF_CORE_READ(sk, sk_protocol);
+	return protocol == IPPROTO_UDP;
 }
 
 /* Where the current process's table of files has a descriptor; NULL: it is none. */
@@ -170,12 +184,12 @@ static __always_inline bool socket_may_delay(struct sock *sk)
  */
 static __noinline void socket_announce(struct sock *sk, struct socket_state *state)
 {
-	struct nt_socket record = {.transport = NT_TCP};
+	struct nt_socket record = {.transport = state->datagrams ? NT_UDP : NT_TCP};
 
 	head_fill(&record.h, NT_SOCKET, sizeof(record), bpf_ktime_get_ns());
 	record.connection = state->connection;
 	record.role = state->role;
-	record.before = state->role == NT_ROLE_CLIENT && !state->connecting;
+	record.before = state->role == NT_ROLE_CLIENT && !state->connecting && !state->datagrams;
 	address_read(sk, &record);
 	address_unmap(&record);
 	record_send(&record, sizeof(record), wakeup_flags());
@@ -384,7 +398,48 @@ __noinline int segment_send_rest(__u64 connection, __u64 now)
 	return 0;
 }
 
-/* A socket of TCP that bytes were moved on; NULL if it is none, or has no place. */
+/* A socket of UDP that asks a name server; NULL if it is none, or has no place. */
+static __noinline struct socket_state *datagram_socket(struct sock *sk)
+{
+	struct socket_state fresh = {.direction = NO_DIRECTION, .role = NT_ROLE_CLIENT, .datagrams = 1}, *state;
+	__u64 key = (__u64)sk;
+
+	if (!socket_is_resolver(sk))
+		return NULL;
+	fresh.port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	state = bpf_map_lookup_elem(&datagram_sockets, &key);
+	if (!state || state->port != fresh.port) {
+		fresh.connection = connection_number();
+		bpf_map_update_elem(&datagram_sockets, &key, &fresh, BPF_ANY);
+		state = bpf_map_lookup_elem(&datagram_sockets, &key);
+		if (!state)
+			stat_add(NT_STAT_SOCKETS, 1);
+	}
+	if (state && !state->announced)
+		socket_announce(sk, state);
+	return state;
+}
+
+/* It is being closed. */
+static __noinline void on_datagram_close(struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+	const struct socket_state *state = bpf_map_lookup_elem(&datagram_sockets, &key);
+	struct nt_close record = {};
+
+	if (!state)
+		return;
+	head_fill(&record.h, NT_CLOSE, sizeof(record), bpf_ktime_get_ns());
+	record.h.pid = state->pid;
+	record.h.tid = state->tid;
+	record.connection = state->connection;
+	record.bytes_out = state->counted[NT_OUT];
+	record.bytes_in = state->counted[NT_IN];
+	bpf_map_delete_elem(&datagram_sockets, &key);
+	record_send(&record, sizeof(record), wakeup_flags());
+}
+
+/* A socket that bytes were moved on; NULL if it is none that is told of, or has no place. */
 static __always_inline struct socket_state *segment_socket(struct sock *sk, __u8 direction, __u64 bytes)
 {
 	struct socket_state *state = socket_find(sk);
@@ -395,7 +450,7 @@ static __always_inline struct socket_state *segment_socket(struct sock *sk, __u8
 		return state;
 	}
 	if (!socket_is_tcp(sk))
-		return NULL;
+		return datagram_socket(sk);
 	if (!state)
 		state = socket_open(sk, false);
 	if (!state)
@@ -418,7 +473,7 @@ static __noinline void on_segment(const struct nt_target *target, struct thread 
 	if (direction > NT_IN)
 		return;
 	state = segment_socket(sk, direction, call->bytes);
-	if (!state)
+	if (!state || (state->datagrams && !call->bytes && !call->error)) /* an empty datagram ends nothing */
 		return;
 	call->turn = state->direction != direction || (direction == NT_OUT && state->sender != (__u32)id);
 	if (call->turn) {
@@ -429,8 +484,8 @@ static __noinline void on_segment(const struct nt_target *target, struct thread 
 		state->sender = id;
 	else
 		call->first = now; /* until now it only waited */
-	call->nagle = direction == NT_OUT && !call->turn && call->bytes && socket_may_delay(sk);
-	call->retransmits = direction == NT_IN && call->turn ? retransmits_since(sk, state) : 0;
+	call->nagle = direction == NT_OUT && !call->turn && call->bytes && !state->datagrams && socket_may_delay(sk);
+	call->retransmits = direction == NT_IN && call->turn && !state->datagrams ? retransmits_since(sk, state) : 0;
 	state->pid = id >> 32;
 	state->tid = id;
 	state->counted[direction & 1] += call->bytes;

@@ -73,6 +73,7 @@ static __always_inline bool syscall_receives(__u64 number)
 	return number == 0 || number == 45 || number == 19 || number == 47 || number == 299 || number == 327;
 }
 
+#define SYSCALL_CLOSE 3
 #define SYSCALL_CONNECT 42
 #define SYSCALL_SPLICE 275
 

@@ -5,6 +5,8 @@
  */
 #include "internal.h"
 
+#include "../protocol/readers.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,6 +47,11 @@ struct connection *connection_add(struct call_stage *stage, const struct nt_sock
 		connection->role = socket->role == NT_ROLE_SERVER ? NT_ROLE_SERVER : NT_ROLE_CLIENT;
 		connection->role_sure = socket->role != NT_ROLE_UNKNOWN;
 		connection_describe(connection, socket);
+		/* Of UDP it is told only where it goes to a name server, and not always with the bytes. */
+		if (socket->transport == NT_UDP) {
+			connection->spoken = &protocol_dns;
+			connection->tries = CALL_DETECT_TRIES;
+		}
 		HASH_ADD(hh, stage->connections, id, sizeof(connection->id), connection);
 	}
 	if (!connection || connection->refused) {

@@ -6,6 +6,7 @@
 
 #include "protocol.h"
 
+extern const struct protocol protocol_dns;	/* dns.c */
 extern const struct protocol protocol_http;	/* http.c */
 extern const struct protocol protocol_memcache; /* memcache.c */
 extern const struct protocol protocol_redis;	/* redis.c */

@@ -7,7 +7,7 @@
 #include "readers.h"
 
 const struct protocol *const protocol_table[] = {
-    &protocol_http, &protocol_memcache, &protocol_redis, &protocol_tls, NULL,
+    &protocol_http, &protocol_memcache, &protocol_redis, &protocol_tls, &protocol_dns, NULL,
 };
 
 const struct protocol *protocol_detect(const uint8_t *data, size_t size, uint64_t bytes)

@@ -13,8 +13,9 @@ import re
 import subprocess
 import sys
 
+from case_names import resolve_inside
 from case_servers import Server
-from container import Container, program
+from container import program
 from lab import APPS, Absent, check, check_none
 from registry import case
 
@@ -338,17 +339,10 @@ def findings_of_event_loops(lab):
     server.stop()
 
 
-@case
-def findings_of_names(lab):
-    """A name that each run looks up, from a name server in a network of its own."""
+def names(lab, options):
+    """A name that each run looks up, as `options` tell the resolver."""
     need_own_python(lab)
-    container = Container(lab, "mount", "net")
-    for name, text in (("resolv.conf", "nameserver 127.0.0.1\noptions use-vc\n"), ("nsswitch.conf", "hosts: dns\n")):
-        with open(lab.path(name), "w") as file:
-            file.write(text)
-        status, _, err = lab.run(*container.inside(), "mount", "--bind", lab.path(name), "/etc/" + name)
-        check(status == 0, "mount: " + err[-300:])
-    lab.start(container.inside() + lab.python + [lab.path("findings_names.py"), "serve"]).expect("^ready$")
+    container = resolve_inside(lab, options)
     target = container.target("findings_names", {"scenario": "run", "runs": RUNS}, ("raw",), witness=False)
     tracer = lab.trace(program(target.pid), "-i", 0, "--python", "stack", "-e", "*.looks_up", "-e", "*.looked_up",
                        "--rules", rules_file(lab, "calls"))
@@ -356,6 +350,17 @@ def findings_of_names(lab):
     target.expect("^done$")
     summary = tracer.finish()[-1]
     verdict = Verdict("findings_names", lab.seed)
-    truth = {"looks_up": [Truth("slow_start", None, 1, "looks_up", protocol=None)], "looked_up": []}
+    truth = {"looks_up": [Truth("slow_start", None, 1, "looks_up", protocol="dns")], "looked_up": []}
     verdict.judge(summary, truth, dict.fromkeys(truth, range(RUNS)))
     verdict.conclude()
+
+
+@case
+def findings_of_names(lab):
+    """By UDP, as it mostly is."""
+    names(lab, "")
+
+
+@case
+def findings_of_names_by_stream(lab):
+    names(lab, "options use-vc\n")

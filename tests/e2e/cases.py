@@ -14,5 +14,6 @@ import case_dispatchers  # noqa: F401
 import case_outputs  # noqa: F401
 import case_refusals  # noqa: F401
 import case_findings  # noqa: F401
+import case_names  # noqa: F401
 import case_containers  # noqa: F401
 from registry import CASES  # noqa: F401

@@ -15,7 +15,7 @@ connects_that_fail connects_that_time_out answers_that_never_come target_ends_by
 forked_after_attach forked_before_attach programs_started_after_attach
 pools_are_shared threads_are_started asyncio_tasks
 usdt_plain_script usdt_threads usdt_forked_before_attach
-sidecar_and_deeper_container sidecar_and_forks container_from_host
+sidecar_and_deeper_container sidecar_and_forks container_from_host look_ups
 killed_tracer_leaves_the_target_alone plain_wsgi_under_gunicorn"
 
 # What depends on the walk alone, with a threaded, an asyncio and a prefork application.
