@@ -67,10 +67,9 @@ struct values_finder {
 #define AS_ID UINT64_C(0xd6e8feb86659fd93)
 #define LOWER UINT64_C(0x2020202020202020)
 
-/* A value's bits: its token's, whether that is a short one, and then the name's or, of a long one, more of the token's.
- */
-#define IS_SHORT (1u << (32 - VALUES_TOKEN_BITS))
-#define OF_TOKEN (~UINT32_C(0) << (33 - VALUES_TOKEN_BITS))
+/* What a value has of its token's hash; the rest is the name's or, of a long one, more of the token's. */
+#define OF_TOKEN (~UINT32_C(0) << (32 - VALUES_TOKEN_BITS))
+#define REST (VALUES_SHORT - 1)
 
 static inline uint32_t finish(uint64_t hash)
 {
@@ -101,22 +100,25 @@ static inline uint64_t load(const char *text, size_t size)
 static inline uint64_t hash_token(const char *text, size_t size)
 {
 	uint64_t hash = size;
-	size_t there = size < LOOKED_AT ? size : LOOKED_AT, at = 0;
 
-	for (; at + 8 < there; at += 8)
-		hash = mix(hash, load(text + at, 8));
-	return mix(hash, load(text + at, there - at));
+	if (size > 8) {
+		if (size > LOOKED_AT)
+			size = LOOKED_AT;
+		for (; size > 8; size -= 8, text += 8)
+			hash = mix(hash, load(text, 8));
+	}
+	return mix(hash, load(text, size));
 }
 
 static inline uint32_t long_value(uint64_t token)
 {
-	return finish(token) & ~IS_SHORT;
+	return (token >> 32 & OF_TOKEN) | (finish(token) & REST);
 }
 
 /* Of a token together with what it is called. */
 static inline uint32_t short_value(uint64_t token, uint64_t named)
 {
-	return (finish(token) & OF_TOKEN) | IS_SHORT | (finish(named) & (IS_SHORT - 1));
+	return (token >> 32 & OF_TOKEN) | VALUES_SHORT | (finish(named) & REST);
 }
 
 static void know(struct values_finder *finder, const char *words, unsigned meaning)
@@ -419,19 +421,16 @@ static void sort(struct values_finder *finder)
 	finder->count = kept;
 }
 
-/* Some value that has this token is wanted, or looks so. */
-static inline bool wants_token(const struct values_wanted *wanted, uint32_t value)
+/* Is some value of this token wanted? So it looks for a few others, too. */
+static inline bool wants_token(const struct values_wanted *wanted, uint64_t token, bool is_short)
 {
-	uint32_t token = values_token_part(value);
-
-	return wanted->tokens[token / 64] >> token % 64 & 1;
+	return values_bit(wanted->tokens[is_short], token >> (64 - VALUES_TOKEN_BITS));
 }
 
 static inline bool wants(const struct values_wanted *wanted, uint32_t value)
 {
-	uint32_t rest = values_rest_part(value);
-
-	return wants_token(wanted, value) && wanted->rests[rest / 64] >> rest % 64 & 1;
+	return values_bit(wanted->tokens[!!(value & VALUES_SHORT)], value >> (32 - VALUES_TOKEN_BITS)) &&
+	       values_bit(wanted->rests, value & ((1u << VALUES_REST_BITS) - 1));
 }
 
 static inline void add(struct values_finder *finder, uint32_t hash)
@@ -584,7 +583,7 @@ static void add_short(struct values_finder *finder, uint64_t token, uint32_t at,
 {
 	const char *text = finder->text + at;
 
-	if (finder->wanted && !wants_token(finder->wanted, short_value(token, 0)))
+	if (finder->wanted && !wants_token(finder->wanted, token, true))
 		return;
 	if (!finder->answer)
 		add_asked(finder, token);
@@ -727,17 +726,24 @@ static void take_stop(struct values_finder *finder, uint32_t at)
 	}
 }
 
-static uint32_t token_size(const struct values_finder *finder, uint32_t at)
+static uint32_t long_token_size(const struct values_finder *finder, uint32_t at)
 {
-	uint32_t size = 0;
+	uint32_t size = VIEW;
 	uint64_t others;
 
 	for (; at + size < finder->size; size += VIEW) {
-		others = ~view(finder->token, at + size) & ((UINT64_C(1) << VIEW) - 1);
+		others = ~view(finder->token, at + size) & first_bits(VIEW);
 		if (others)
 			return size + (uint32_t)__builtin_ctzll(others);
 	}
 	return finder->size - at;
+}
+
+static inline uint32_t token_size(const struct values_finder *finder, uint32_t at)
+{
+	uint64_t others = ~view(finder->token, at) & first_bits(VIEW);
+
+	return others ? (uint32_t)__builtin_ctzll(others) : long_token_size(finder, at);
 }
 
 static void take_event(struct values_finder *finder, uint32_t at)
@@ -760,10 +766,9 @@ static void take_text(struct values_finder *finder)
 static inline bool is_wanted(const struct values_finder *finder, uint32_t at, uint32_t size)
 {
 	uint64_t token = hash_token(finder->text + at, size);
+	bool is_short = size <= SHORT;
 
-	if (size > SHORT)
-		return wants(finder->wanted, long_value(token));
-	return wants_token(finder->wanted, short_value(token, 0));
+	return wants_token(finder->wanted, token, is_short) && (is_short || wants(finder->wanted, long_value(token)));
 }
 
 static bool has_wanted_number(const struct values_finder *finder, uint32_t at, uint32_t size)

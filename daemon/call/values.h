@@ -38,32 +38,33 @@ void values_add(struct values_text *text, const void *bytes, size_t size);
 void values_part(struct values_text *text);
 
 /*
- * Which values are looked for: with a bit for each, all but a few others are passed over at their token. The first bits
- * of a value are its token's alone.
+ * Which values are looked for, with a bit for each of two parts of them: all but a few others are passed over at their
+ * token. A value's first bits are of its token, and whether that is a short one; what its last bits are is values.c's.
  */
-#define VALUES_TOKEN_BITS 13
+#define VALUES_TOKEN_BITS 12
+#define VALUES_SHORT (UINT32_C(1) << (31 - VALUES_TOKEN_BITS))
 #define VALUES_REST_BITS 14
 struct values_wanted {
-	uint64_t tokens[1 << VALUES_TOKEN_BITS >> 6], rests[1 << VALUES_REST_BITS >> 6];
+	uint64_t tokens[2][1 << VALUES_TOKEN_BITS >> 6]; /* of long ones, of short ones */
+	uint64_t rests[1 << VALUES_REST_BITS >> 6];
 	bool any;
 };
 
-static inline uint32_t values_token_part(uint32_t value)
+/* Bit `number` of such an array. */
+static inline bool values_bit(const uint64_t *bits, uint32_t number)
 {
-	return value >> (32 - VALUES_TOKEN_BITS);
+	return bits[number / 64] >> number % 64 & 1;
 }
 
-static inline uint32_t values_rest_part(uint32_t value)
+static inline void values_set_bit(uint64_t *bits, uint32_t number)
 {
-	return value & ((1u << VALUES_REST_BITS) - 1);
+	bits[number / 64] |= UINT64_C(1) << number % 64;
 }
 
 static inline void values_want(struct values_wanted *wanted, uint32_t value)
 {
-	uint32_t token = values_token_part(value), rest = values_rest_part(value);
-
-	wanted->tokens[token / 64] |= UINT64_C(1) << token % 64;
-	wanted->rests[rest / 64] |= UINT64_C(1) << rest % 64;
+	values_set_bit(wanted->tokens[!!(value & VALUES_SHORT)], value >> (32 - VALUES_TOKEN_BITS));
+	values_set_bit(wanted->rests, value & ((1u << VALUES_REST_BITS) - 1));
 	wanted->any = true;
 }
 
