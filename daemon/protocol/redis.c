@@ -316,6 +316,7 @@ struct redis {
 	bool queueing;	   /* between MULTI and EXEC, where the answers say nothing */
 	uint8_t muted;	   /* CLIENT REPLY: 1 one more request has no answer, 2 none has until further notice */
 	uint32_t database; /* what SELECT has named; 0 also where that was before we came */
+	const struct command *recent; /* that was asked for last: mostly it is asked for again */
 };
 
 enum { MUTED_NOT = 0, MUTED_ONCE = 1, MUTED = 2 };
@@ -419,7 +420,7 @@ static bool is_muted(struct redis *redis, const char *operation)
 
 	if (redis->muted == MUTED_ONCE)
 		redis->muted = MUTED_NOT;
-	if (strcmp(operation, "CLIENT REPLY") != 0)
+	if (!redis->request.command->container || strcmp(operation, "CLIENT REPLY") != 0)
 		return muted;
 	if (scan_is_nocase(mode, "ON"))
 		redis->muted = MUTED_NOT;
@@ -431,10 +432,14 @@ static bool is_muted(struct redis *redis, const char *operation)
 }
 
 /* The first word of a command is there. */
-static void name_command(struct request *request)
+static void name_command(struct redis *redis)
 {
+	struct request *request = &redis->request;
+
 	add_word(request->name, 0, request->words[0], request->size[0]);
-	request->command = find_command(request->name);
+	if (!redis->recent || strcmp(request->name, redis->recent->name) != 0)
+		redis->recent = find_command(request->name);
+	request->command = redis->recent;
 }
 
 /* Where a command has its first key, counted in words, its name included. */
@@ -502,11 +507,10 @@ static void end_argument(const struct redis *redis, const struct protocol_events
 		protocol_tell_item(events, PROTOCOL_REQUEST);
 }
 
-/* What a request changes for those after it on this connection. Returns what it may do itself. */
-static enum protocol_access follow_state(struct redis *redis, const struct command *command)
+/* What a request about the connection changes for those after it. */
+static void change_state(struct redis *redis)
 {
 	const char *name = redis->request.name;
-	bool queued = redis->queueing;
 	uint64_t database;
 
 	if (strcmp(name, "MULTI") == 0) {
@@ -520,8 +524,14 @@ static enum protocol_access follow_state(struct redis *redis, const struct comma
 		redis->queueing = false;
 		redis->database = 0;
 	}
-	/* A read that is queued is told nothing: what it reads comes with the answer to EXEC. */
-	if (queued && redis->queueing && command->access == PROTOCOL_READ)
+}
+
+/* What a request may do. A read that is queued is told nothing: what it reads comes with the answer to EXEC. */
+static enum protocol_access follow_state(struct redis *redis, const struct command *command)
+{
+	if (command->access == PROTOCOL_CONTROL)
+		change_state(redis);
+	else if (redis->queueing && command->access == PROTOCOL_READ)
 		return PROTOCOL_CONTROL;
 	return (enum protocol_access)command->access;
 }
@@ -545,7 +555,7 @@ static void end_request(struct redis *redis, uint64_t at, const struct protocol_
 	const struct command *command;
 
 	if (!request->command)
-		name_command(request);
+		name_command(redis);
 	command = request->command;
 	if (command->container && request->count > 1) {
 		size_t size = strlen(name);
@@ -577,7 +587,7 @@ static void tell_inline(struct redis *redis, struct scan_text line, const struct
 
 	if (request->count == 0)
 		return;
-	name_command(request);
+	name_command(redis);
 	while ((word = scan_word(&line)).size > 0) {
 		enum protocol_part part = argument_part(request, request->index);
 
@@ -655,7 +665,7 @@ static int read_argument(struct redis *redis, struct scan *scan, const struct pr
 	if (!string_ends_well(scan))
 		return -EILSEQ;
 	if (request->index == 0)
-		name_command(request);
+		name_command(redis);
 	end_argument(redis, events);
 	if (++request->index == request->count)
 		end_request(redis, scan->at, events);

@@ -94,15 +94,14 @@ void scan_tell_number(uint64_t number, const struct protocol_events *events, enu
 	protocol_tell(events, side, part, digits, size);
 }
 
+/* 16 and more: it is none. */
 static unsigned digit_value(char c)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return 16;
+	unsigned digit = (unsigned)c - '0', letter = ((unsigned)c | 0x20) - 'a';
+
+	if (digit < 10)
+		return digit;
+	return letter < 6 ? letter + 10 : 16;
 }
 
 int scan_number(const char *text, size_t size, unsigned base, uint64_t max, uint64_t *ret_number)
@@ -114,9 +113,9 @@ int scan_number(const char *text, size_t size, unsigned base, uint64_t max, uint
 	for (size_t i = 0; i < size; i++) {
 		unsigned digit = digit_value(text[i]);
 
-		if (digit >= base || digit > max || number > (max - digit) / base)
+		if (digit >= base || __builtin_mul_overflow(number, base, &number) ||
+		    __builtin_add_overflow(number, digit, &number) || number > max)
 			return -EILSEQ;
-		number = number * base + digit;
 	}
 	*ret_number = number;
 	return 0;
