@@ -44,8 +44,8 @@ struct word {
 
 struct values_finder {
 	/* A bit for each byte of the text. */
-	uint64_t token[MASKS], digit[MASKS], stop[MASKS]; /* stop: a quote, or the end of a part */
-	uint64_t event[MASKS];				  /* a stop, or the beginning of a token */
+	uint64_t token[MASKS], digit[MASKS], stop[MASKS]; /* stop: a quote, or the end of a part; of answers alone */
+	uint64_t event[MASKS];				  /* the beginning of a token, or in an answer a stop */
 	bool mixed;					  /* some token has both letters and digits */
 	/* Words that mean something here, or nothing to anybody, by their hash. */
 	uint32_t known[KNOWN];
@@ -326,41 +326,62 @@ static inline uint64_t bits(__m128i bytes)
 	return (uint32_t)_mm_movemask_epi8(bytes);
 }
 
-/* Fills the masks. What it returns is not empty if there are bytes beyond ASCII, or such as no text has. */
-static uint64_t classify(struct values_finder *finder, uint64_t *ret_binary)
+/* What a text is made of. */
+struct made_of {
+	bool high;   /* bytes beyond ASCII */
+	bool binary; /* bytes that no text has */
+};
+
+/* Fills the masks but for stops, which are looked for only where they matter. */
+static struct made_of classify(struct values_finder *finder)
 {
-	uint64_t any_high = 0, any_binary = 0, any_mixed = 0, before = 0, digit_before = 0;
+	uint64_t any_mixed = 0, before = 0, digit_before = 0;
+	__m128i all = _mm_setzero_si128(), binary = all;
 	uint32_t block;
 
 	for (block = 0; block * 64 < finder->size; block++) {
-		uint64_t token = 0, digit = 0, stop = 0;
+		uint64_t token = 0, digit = 0;
 
 		for (unsigned i = 0; i < 4; i++) {
 			__m128i bytes = _mm_loadu_si128((const __m128i *)(finder->text + 64 * block + 16 * i));
 			__m128i digits = in_range(bytes, '0', '9');
 			__m128i letters = in_range(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 'z');
-			__m128i stops = _mm_or_si128(is(bytes, '"'), is(bytes, VALUES_PART));
-			uint64_t high = bits(bytes);
 
-			token |= (bits(_mm_or_si128(letters, digits)) | high) << (16 * i);
+			/* A byte's first bit is its bit here, which is set beyond ASCII. */
+			token |= bits(_mm_or_si128(_mm_or_si128(letters, digits), bytes)) << (16 * i);
 			digit |= bits(digits) << (16 * i);
-			stop |= bits(stops) << (16 * i);
-			any_high |= high;
-			any_binary |= bits(in_range(bytes, 0, 8));
+			all = _mm_or_si128(all, bytes);
+			binary = _mm_or_si128(binary, in_range(bytes, 0, 8));
 		}
 		finder->token[block] = token;
 		finder->digit[block] = digit;
-		finder->stop[block] = stop;
-		finder->event[block] = stop | (token & ~(token << 1 | before));
+		finder->event[block] = token & ~(token << 1 | before);
 		any_mixed |= token & (token << 1 | before) & (digit ^ (digit << 1 | digit_before));
 		before = token >> 63;
 		digit_before = digit >> 63;
 	}
 	finder->mixed = any_mixed;
-	finder->token[block] = finder->digit[block] = finder->stop[block] = 0;
-	finder->token[block + 1] = finder->digit[block + 1] = finder->stop[block + 1] = 0;
-	*ret_binary = any_binary;
-	return any_high;
+	finder->token[block] = finder->digit[block] = 0;
+	finder->token[block + 1] = finder->digit[block + 1] = 0;
+	return (struct made_of){.high = bits(all), .binary = bits(binary)};
+}
+
+static void mark_stops(struct values_finder *finder)
+{
+	uint32_t block;
+
+	for (block = 0; block * 64 < finder->size; block++) {
+		uint64_t stop = 0;
+
+		for (unsigned i = 0; i < 4; i++) {
+			__m128i bytes = _mm_loadu_si128((const __m128i *)(finder->text + 64 * block + 16 * i));
+
+			stop |= bits(_mm_or_si128(is(bytes, '"'), is(bytes, VALUES_PART))) << (16 * i);
+		}
+		finder->stop[block] = stop;
+		finder->event[block] |= stop;
+	}
+	finder->stop[block] = finder->stop[block + 1] = 0;
 }
 
 static bool is_utf8(const char *text, uint32_t size)
@@ -714,8 +735,6 @@ static void end_string(struct values_finder *finder)
 
 static void take_stop(struct values_finder *finder, uint32_t at)
 {
-	if (!finder->answer)
-		return;
 	if (finder->text[at] != '"') {
 		finder->in_string = finder->in_key = false;
 		finder->word_count = finder->label_count = 0;
@@ -748,7 +767,7 @@ static inline uint32_t token_size(const struct values_finder *finder, uint32_t a
 
 static void take_event(struct values_finder *finder, uint32_t at)
 {
-	if (finder->stop[at / 64] >> at % 64 & 1)
+	if (finder->answer && finder->stop[at / 64] >> at % 64 & 1)
 		take_stop(finder, at);
 	else
 		take_token(finder, at, token_size(finder, at));
@@ -791,7 +810,7 @@ static bool has_wanted_number(const struct values_finder *finder, uint32_t at, u
 static bool has_wanted(const struct values_finder *finder)
 {
 	for (uint32_t block = 0; block * 64 < finder->size; block++) {
-		for (uint64_t events = finder->event[block] & ~finder->stop[block]; events; events &= events - 1) {
+		for (uint64_t events = finder->event[block]; events; events &= events - 1) {
 			uint32_t at = 64 * block + (uint32_t)__builtin_ctzll(events), size = token_size(finder, at);
 
 			if (is_wanted(finder, at, size))
@@ -806,7 +825,7 @@ static bool has_wanted(const struct values_finder *finder)
 /* False: it is no text, or none that is all there. */
 static bool begin_text(struct values_finder *finder, struct values_text *text)
 {
-	uint64_t binary = 0;
+	struct made_of made_of;
 
 	if (!text->plain)
 		unescape(text);
@@ -817,7 +836,8 @@ static bool begin_text(struct values_finder *finder, struct values_text *text)
 	finder->count = 0;
 	finder->full = finder->in_string = finder->in_key = false;
 	finder->word_count = finder->label_count = 0;
-	return (!classify(finder, &binary) || is_utf8(text->bytes, text->size)) && !binary;
+	made_of = classify(finder);
+	return !made_of.binary && (!made_of.high || is_utf8(text->bytes, text->size));
 }
 
 static const uint32_t *find(struct values_finder *finder, struct values_text *text, uint32_t limit, uint32_t *ret_count,
@@ -834,6 +854,8 @@ static const uint32_t *find(struct values_finder *finder, struct values_text *te
 	}
 	if (finder->wanted && (!finder->wanted->any || !has_wanted(finder)))
 		return finder->found;
+	if (finder->answer)
+		mark_stops(finder);
 	take_text(finder);
 	if (finder->count > limit)
 		sort(finder);
