@@ -766,7 +766,8 @@ static void tell_line(const struct reading *reading, const char *text, size_t si
 
 	size -= ended;
 	while (!status && size > 0 && telling->field != FIELD_REST) {
-		size_t told = (start ? tell_start : tell_header)(reading, telling, text, size);
+		size_t told =
+		    start ? tell_start(reading, telling, text, size) : tell_header(reading, telling, text, size);
 
 		text += told;
 		size -= told;
