@@ -26,7 +26,6 @@
 #define CONTENTION 7 /* low end: a backend that is asked many things at once takes one in so many longer */
 
 #define NOT_FIXED UINT64_MAX
-#define WORD_BITS 64
 
 enum level { LOW, EXPECTED, HIGH, LEVELS };
 
@@ -47,21 +46,23 @@ struct given {
 	bool is_placed;
 };
 
+/* Calls, or blocks, that are not as they were, in no order. */
+struct changed {
+	uint32_t *numbers, count;
+	bool *are; /* of each: it is among them */
+};
+
 /* A plan's, made once; below `lengths` it is an evaluation's. */
 struct schedule {
 	const struct timeline *timeline;
 	uint32_t call_count;
+	bool one_lane;
 	struct margins *margins[LEVELS]; /* of each block */
-	const struct margins *used;	 /* those of the evaluation */
 	uint64_t *lengths;		 /* of each call as it was */
-	uint64_t *now;			 /* of each call */
-	bool *gone, *taken;		 /* calls: not made any more; stands for others that are gone */
-	uint32_t *place;		 /* of each block in timeline.by_begin */
-	/*
-	 * Bits of places there: a block that does more than move along with the one in the place before, in any case,
-	 * or because some of its calls are not as they were.
-	 */
-	uint64_t *apart, *always_apart;
+	const struct margins *used;	 /* those of the evaluation */
+	struct changed calls, blocks;
+	uint64_t *now;		    /* of each call */
+	bool *gone, *taken;	    /* calls: not made any more; stands for others that are gone */
 	uint64_t *fixed;	    /* blocks: length with margins; NOT_FIXED: what its calls take */
 	uint64_t *left_over;	    /* blocks: library's time of calls that have gone into this one */
 	uint64_t *ended, *finished; /* blocks: without and with the margin after it */
@@ -154,48 +155,30 @@ static void measure_calls(const struct plan *plan, struct schedule *schedule)
 	}
 }
 
-static size_t count_words(const struct timeline *timeline)
+static bool allocate_changed(struct plan *plan, struct changed *changed, size_t count)
 {
-	return (timeline->block_count + WORD_BITS - 1) / WORD_BITS;
-}
-
-static void find_places(struct schedule *schedule)
-{
-	const struct timeline *timeline = schedule->timeline;
-
-	for (uint32_t k = 0; k < timeline->block_count; k++) {
-		const struct timeline_block *block = &timeline->blocks[timeline->by_begin[k]];
-		bool follows = timeline_follows(block) && timeline->by_begin[k - 1] == block->before;
-		bool needs_others = block->join_count || (schedule->passing && block->call != TIMELINE_NONE &&
-							  schedule->passing[block->call].count);
-
-		schedule->place[timeline->by_begin[k]] = k;
-		if (!follows || needs_others)
-			schedule->always_apart[k / WORD_BITS] |= UINT64_C(1) << k % WORD_BITS;
-	}
+	changed->numbers = plan_allocate(plan, count * sizeof(*changed->numbers));
+	changed->are = plan_allocate(plan, count * sizeof(*changed->are));
+	return changed->numbers && changed->are;
 }
 
 static bool allocate(struct plan *plan, struct schedule *schedule)
 {
 	size_t calls = plan->run->made_count, blocks = schedule->timeline->block_count;
-	size_t words = count_words(schedule->timeline);
 
 	schedule->lengths = plan_allocate(plan, calls * sizeof(*schedule->lengths));
 	schedule->now = plan_allocate(plan, calls * sizeof(*schedule->now));
 	schedule->gone = plan_allocate(plan, calls * sizeof(*schedule->gone));
 	schedule->taken = plan_allocate(plan, calls * sizeof(*schedule->taken));
-	schedule->place = plan_allocate(plan, blocks * sizeof(*schedule->place));
-	schedule->apart = plan_allocate(plan, words * sizeof(*schedule->apart));
-	schedule->always_apart = plan_allocate(plan, words * sizeof(*schedule->always_apart));
 	schedule->fixed = plan_allocate(plan, blocks * sizeof(*schedule->fixed));
 	schedule->left_over = plan_allocate(plan, blocks * sizeof(*schedule->left_over));
 	schedule->ended = plan_allocate(plan, blocks * sizeof(*schedule->ended));
 	schedule->finished = plan_allocate(plan, blocks * sizeof(*schedule->finished));
 	schedule->jobs = plan_allocate(plan, blocks * sizeof(*schedule->jobs));
 	schedule->given = plan_allocate(plan, blocks * sizeof(*schedule->given));
-	return schedule->lengths && schedule->now && schedule->gone && schedule->taken && schedule->place &&
-	       schedule->apart && schedule->always_apart && schedule->fixed && schedule->left_over && schedule->ended &&
-	       schedule->finished && schedule->jobs && schedule->given;
+	return schedule->lengths && schedule->now && schedule->gone && schedule->taken && schedule->fixed &&
+	       schedule->left_over && schedule->ended && schedule->finished && schedule->jobs && schedule->given &&
+	       allocate_changed(plan, &schedule->calls, calls) && allocate_changed(plan, &schedule->blocks, blocks);
 }
 
 /* Blocks are in order of their lanes. */
@@ -219,24 +202,46 @@ static struct schedule *get_schedule(struct plan *plan)
 	if (!schedule->timeline || !allocate(plan, schedule) || !find_margins(plan, schedule))
 		return NULL;
 	measure_calls(plan, schedule);
-	if (has_lanes(schedule->timeline) && !(schedule->passing = passing_look(plan)))
+	memcpy(schedule->now, schedule->lengths, schedule->call_count * sizeof(*schedule->now));
+	memset(schedule->fixed, 0xff, schedule->timeline->block_count * sizeof(*schedule->fixed));
+	schedule->one_lane = !has_lanes(schedule->timeline);
+	if (!schedule->one_lane && !(schedule->passing = passing_look(plan)))
 		return NULL;
-	find_places(schedule);
 	plan->schedule = schedule;
 	return schedule;
 }
 
+static void note(struct changed *changed, uint32_t number)
+{
+	if (!changed->are[number])
+		changed->numbers[changed->count++] = number;
+	changed->are[number] = true;
+}
+
+static void note_change(struct schedule *schedule, uint32_t i)
+{
+	note(&schedule->calls, i);
+	if (schedule->timeline->block_of[i] != TIMELINE_NONE)
+		note(&schedule->blocks, schedule->timeline->block_of[i]);
+}
+
+/* Takes back what the last evaluation has changed. */
 static void start_over(struct schedule *schedule)
 {
-	size_t calls = schedule->call_count, blocks = schedule->timeline->block_count;
+	for (uint32_t k = 0; k < schedule->calls.count; k++) {
+		uint32_t i = schedule->calls.numbers[k];
 
-	memcpy(schedule->now, schedule->lengths, calls * sizeof(*schedule->now));
-	memset(schedule->gone, 0, calls * sizeof(*schedule->gone));
-	memset(schedule->taken, 0, calls * sizeof(*schedule->taken));
-	memcpy(schedule->apart, schedule->always_apart, count_words(schedule->timeline) * sizeof(*schedule->apart));
-	memset(schedule->fixed, 0xff, blocks * sizeof(*schedule->fixed));
-	memset(schedule->left_over, 0, blocks * sizeof(*schedule->left_over));
-	schedule->given_count = 0;
+		schedule->now[i] = schedule->lengths[i];
+		schedule->gone[i] = schedule->taken[i] = schedule->calls.are[i] = false;
+	}
+	for (uint32_t k = 0; k < schedule->blocks.count; k++) {
+		uint32_t number = schedule->blocks.numbers[k];
+
+		schedule->fixed[number] = NOT_FIXED;
+		schedule->left_over[number] = 0;
+		schedule->blocks.are[number] = false;
+	}
+	schedule->calls.count = schedule->blocks.count = schedule->given_count = 0;
 	schedule->last_given = 0;
 }
 
@@ -283,16 +288,6 @@ static bool measure_block(const struct plan *plan, const struct schedule *schedu
 }
 
 /* --- one change --- */
-
-static void note_change(struct schedule *schedule, uint32_t i)
-{
-	uint32_t block = schedule->timeline->block_of[i], place;
-
-	if (block == TIMELINE_NONE)
-		return;
-	place = schedule->place[block];
-	schedule->apart[place / WORD_BITS] |= UINT64_C(1) << place % WORD_BITS;
-}
 
 static void remove_call(struct schedule *schedule, uint32_t i)
 {
@@ -543,21 +538,36 @@ static uint64_t last_given(const struct schedule *schedule, const struct timelin
 	return last;
 }
 
+/* What Python does between what released the block and its first byte; `before`: of that, the library for its calls. */
+static uint64_t time_between(const struct schedule *schedule, uint32_t number, uint64_t before)
+{
+	const struct timeline_block *block = &schedule->timeline->blocks[number];
+	const struct margins *margins = schedule->used;
+	uint64_t between = block->gap - margins[number].before + before;
+
+	return between - (block->released_by != TIMELINE_NONE ? margins[block->released_by].after : 0);
+}
+
+/* How much less that is: at best, Python has done as much for the connection as it does for a call. */
+static uint64_t spared_between(const struct plan *plan, const struct schedule *schedule, uint32_t number,
+			       uint64_t before, enum level level)
+{
+	if (level != HIGH || !connects_no_more(plan, schedule, number))
+		return 0;
+	return least(time_between(schedule, number, before), 2 * schedule->margins[EXPECTED][number].before);
+}
+
 /* When its first byte leaves: all that it waits for is over, and Python has done what it does in between. */
 static uint64_t block_start(const struct plan *plan, const struct schedule *schedule, uint32_t number, uint64_t before,
 			    enum level level)
 {
-	const struct margins *margins = schedule->used;
 	const struct timeline *timeline = schedule->timeline;
 	const struct timeline_block *block = &timeline->blocks[number];
 	bool released = block->released_by != TIMELINE_NONE;
 	uint64_t start = released ? schedule->finished[block->released_by] : timeline->began;
-	uint64_t between = block->gap - margins[number].before - (released ? margins[block->released_by].after : 0);
+	uint64_t between = time_between(schedule, number, before);
 
-	between += before;
-	/* At best, Python has done as much for the connection as it does for a call. */
-	if (level == HIGH && connects_no_more(plan, schedule, number))
-		between -= least(between, 2 * schedule->margins[EXPECTED][number].before);
+	between -= spared_between(plan, schedule, number, before, level);
 	start += between;
 	if (block->before != TIMELINE_NONE)
 		start = most(start, schedule->ended[block->before]);
@@ -628,19 +638,27 @@ static void place_given(struct schedule *schedule, uint32_t number, uint64_t sta
 	}
 }
 
+/* How long the block takes with what is left of its calls, and its margins. */
+static uint64_t measure_changed(const struct plan *plan, const struct schedule *schedule, uint32_t number,
+				struct margins *ret_own)
+{
+	uint64_t length = schedule->fixed[number];
+
+	*ret_own = (struct margins){0};
+	if (length != NOT_FIXED)
+		return length;
+	if (!measure_block(plan, schedule, number, &length))
+		return 0;
+	*ret_own = schedule->used[number];
+	ret_own->after += schedule->left_over[number];
+	return length;
+}
+
 static void place_block(struct plan *plan, struct schedule *schedule, uint32_t number, enum level level)
 {
-	struct margins own = schedule->used[number];
-	uint64_t length = 0, start;
+	struct margins own;
+	uint64_t length = measure_changed(plan, schedule, number, &own), start;
 
-	if (schedule->fixed[number] != NOT_FIXED) {
-		own = (struct margins){0};
-		length = schedule->fixed[number];
-	} else if (measure_block(plan, schedule, number, &length)) {
-		own.after += schedule->left_over[number];
-	} else {
-		own = (struct margins){0};
-	}
 	start = block_start(plan, schedule, number, own.before, level);
 	start = wait_for_given(plan, schedule, number, start, level);
 	if (schedule->fixed[number] != NOT_FIXED)
@@ -649,58 +667,40 @@ static void place_block(struct plan *plan, struct schedule *schedule, uint32_t n
 	schedule->finished[number] = schedule->ended[number] + own.after;
 }
 
-/* The next place from here on whose block is apart; behind the last one: none is. */
-static uint32_t find_apart(const struct schedule *schedule, uint32_t place)
-{
-	uint32_t count = schedule->timeline->block_count;
-	uint64_t bits;
-
-	for (; place < count; place += WORD_BITS - place % WORD_BITS) {
-		bits = schedule->apart[place / WORD_BITS] >> place % WORD_BITS;
-		if (bits)
-			return place + (uint32_t)__builtin_ctzll(bits);
-	}
-	return count;
-}
-
-/*
- * From one place up to another, blocks that only move along with the one before, as most do. False: the first of them
- * could begin before all that was given away is there, so that it may have to wait for that.
- */
-static bool place_along(struct schedule *schedule, uint32_t from, uint32_t to)
-{
-	const struct timeline *timeline = schedule->timeline;
-	const struct timeline_block *blocks = timeline->blocks, *first = &blocks[timeline->by_begin[from]];
-	uint64_t start = schedule->finished[first->before] + first->gap - schedule->used[first->before].after;
-	uint64_t later = start - first->began; /* or earlier: modulo 2^64 */
-
-	if (start < schedule->last_given)
-		return false;
-	for (uint32_t place = from; place < to; place++) {
-		uint32_t number = timeline->by_begin[place];
-
-		schedule->ended[number] = blocks[number].ended + later;
-		schedule->finished[number] = schedule->ended[number] + schedule->used[number].after;
-	}
-	return true;
-}
-
 static uint64_t place_blocks(struct plan *plan, struct schedule *schedule, enum level level)
 {
 	const struct timeline *timeline = schedule->timeline;
 	uint64_t end = timeline->began, tail = timeline->tail - schedule->used[timeline->last].after;
 
-	for (uint32_t place = 0, next; place < timeline->block_count; place = next) {
-		next = find_apart(schedule, place);
-		if (next == place || !place_along(schedule, place, next)) {
-			place_block(plan, schedule, timeline->by_begin[place], level);
-			next = place + 1;
-		}
-		end = most(end, schedule->ended[timeline->by_begin[next - 1]]);
+	for (uint32_t k = 0; k < timeline->block_count; k++) {
+		place_block(plan, schedule, timeline->by_begin[k], level);
+		end = most(end, schedule->ended[timeline->by_begin[k]]);
 	}
 	for (uint32_t n = 0; n < schedule->given_count; n++)
 		end = most(end, schedule->given[n].after);
 	return most(end, schedule->finished[timeline->last]) + tail - timeline->began;
+}
+
+/*
+ * The same where each block only waits for the one before it: then the run takes as much less as its changed blocks do,
+ * with what lies before and after them.
+ */
+static uint64_t add_up_blocks(const struct plan *plan, const struct schedule *schedule, enum level level)
+{
+	const struct timeline *timeline = schedule->timeline;
+	uint64_t wall = timeline->ended - timeline->began;
+
+	for (uint32_t k = 0; k < schedule->blocks.count; k++) {
+		uint32_t number = schedule->blocks.numbers[k];
+		const struct timeline_block *block = &timeline->blocks[number];
+		const struct margins *was = &schedule->used[number];
+		struct margins own;
+
+		wall += measure_changed(plan, schedule, number, &own) + own.before + own.after;
+		wall -= spared_between(plan, schedule, number, own.before, level);
+		wall -= block->ended - block->began + was->before + was->after;
+	}
+	return wall;
 }
 
 /* What is done with calls that others have an eye on as well: not made at all, made together, made at once. */
@@ -726,7 +726,10 @@ static uint64_t save(struct plan *plan, struct schedule *schedule, const struct 
 			for (size_t k = 0; k < count; k++)
 				if (proposals[k]->change == order_of_changes[change] && proposals[k]->sure == sure)
 					apply(plan, schedule, proposals[k], level);
-	after = place_blocks(plan, schedule, level);
+	if (schedule->one_lane && !schedule->given_count)
+		after = add_up_blocks(plan, schedule, level);
+	else
+		after = place_blocks(plan, schedule, level);
 	return after < before ? before - after : 0;
 }
 
