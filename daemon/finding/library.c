@@ -22,7 +22,7 @@
 #define SHARE 4		     /* one in so many gaps is taken for the library's alone, or shorter */
 #define MAX_COUNT (1u << 16) /* then all counts are halved, so that what changes is learned again */
 #define REVISED 8	     /* what is known is revised when it has seen one in so many more */
-#define RECENT 16
+#define RECENT 4
 
 struct gaps {
 	uint32_t count, counted; /* in buckets; when `known` was found, 0: it is to be found */
@@ -45,7 +45,8 @@ struct library {
 
 struct library_table {
 	struct library *libraries;
-	struct library *recent[RECENT]; /* that were asked for last, by their backend's port */
+	struct library *recent[RECENT]; /* that were asked for lately */
+	unsigned recent_next;		/* where the next one goes, modulo RECENT */
 	unsigned count;
 };
 
@@ -62,15 +63,17 @@ static struct library_key key_of(const char *protocol, const struct call_backend
 static struct library *find_library(struct plan *plan, const struct library_key *key)
 {
 	struct library_table *table = *plan_libraries(plan->stage);
-	struct library **recent, *library;
+	struct library *library;
 
 	if (!table)
 		return NULL;
-	recent = &table->recent[key->where.port % RECENT];
-	if (*recent && !memcmp(&(*recent)->key, key, sizeof(*key)))
-		return *recent;
+	for (unsigned i = 0; i < RECENT && table->recent[i]; i++)
+		if (!memcmp(&table->recent[i]->key, key, sizeof(*key)))
+			return table->recent[i];
 	HASH_FIND(hh, table->libraries, key, sizeof(*key), library);
-	return *recent = library;
+	if (library)
+		table->recent[table->recent_next++ % RECENT] = library;
+	return library;
 }
 
 static struct library_table *get_table(struct plan *plan)

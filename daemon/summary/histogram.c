@@ -12,8 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PER_OCTAVE 64 /* scale 6: 2^6 buckets for each doubling */
-#define GRAIN 32      /* the array grows by this many buckets, so that a jitter of latencies does not reallocate */
+#define PER_OCTAVE_LOG2 6 /* OTLP's scale: 2^6 buckets for each doubling */
+#define PER_OCTAVE (1 << PER_OCTAVE_LOG2)
+#define GRAIN 32 /* the array grows by this many buckets, so that a jitter of latencies does not reallocate */
 
 void histogram_free(struct histogram *histogram)
 {
@@ -42,13 +43,15 @@ static const uint64_t bounds[PER_OCTAVE] = {
 static int32_t bucket_index(uint64_t value)
 {
 	int zeros = __builtin_clzll(value);
-	int32_t step = 0, octave = (63 - zeros) * PER_OCTAVE;
+	int32_t octave = (63 - zeros) * PER_OCTAVE, step;
 
 	value <<= zeros;
 	if (value == bounds[0])
 		return octave - 1;
-	for (int32_t half = PER_OCTAVE / 2; half; half /= 2)
-		step += value > bounds[step + half] ? half : 0;
+	/* A straight line lies below the logarithm, by 5.5 of its steps at most. */
+	step = (int32_t)(value >> (63 - PER_OCTAVE_LOG2)) - PER_OCTAVE;
+	while (step + 1 < PER_OCTAVE && value > bounds[step + 1])
+		step++;
 	return octave + step;
 }
 

@@ -161,16 +161,21 @@ struct summary_backend *row_backend(struct summary *summary, struct summary_endp
 struct summary_backend *row_of_backend(struct summary *summary, struct summary_endpoint *endpoint, const char *protocol,
 				       const struct call_backend *where)
 {
-	struct summary_backend **recent = &endpoint->recent[where->port % SUMMARY_RECENT_BACKENDS], *row = *recent;
 	struct summary_backend_key key = {.where = *where};
+	struct summary_backend *row;
 
-	if (row && row->protocol == protocol && !memcmp(&row->key.where, where, sizeof(*where)))
-		return row;
+	for (unsigned i = 0; i < SUMMARY_RECENT_BACKENDS && endpoint->recent[i]; i++) {
+		row = endpoint->recent[i];
+		if (row->protocol == protocol && !memcmp(&row->key.where, where, sizeof(*where)))
+			return row;
+	}
 	strncpy(key.protocol, protocol, sizeof(key.protocol) - 1);
 	row = row_backend(summary, endpoint, &key);
-	if (row)
+	if (row) {
 		row->protocol = protocol;
-	return *recent = row;
+		endpoint->recent[endpoint->recent_next++ % SUMMARY_RECENT_BACKENDS] = row;
+	}
+	return row;
 }
 
 static struct summary_operation *find_operation(struct summary_backend *backend, const char *name)

@@ -27,7 +27,7 @@
 #define SUMMARY_OTHER "(other)"
 
 #define SUMMARY_RECENT_ENDPOINTS 64 /* whose rows are found without a look into the tables */
-#define SUMMARY_RECENT_BACKENDS 8
+#define SUMMARY_RECENT_BACKENDS 4
 
 /* The rows are uthash tables, whose order summary_sort() sets: `for (row = head; row; row = row->hh.next)`. */
 struct summary_operation {
@@ -120,7 +120,8 @@ struct summary_endpoint {
 	size_t finding_count, finding_room;
 	uint64_t finding_rounds; /* runs, or summaries, whose findings were added */
 	struct summary_backend *backends;
-	struct summary_backend *recent[SUMMARY_RECENT_BACKENDS]; /* that were asked for last, by port */
+	struct summary_backend *recent[SUMMARY_RECENT_BACKENDS]; /* rows that were asked for lately */
+	unsigned recent_next;					 /* where the next one goes, modulo their number */
 	UT_hash_handle hh;					 /* by key */
 };
 
