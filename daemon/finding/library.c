@@ -120,15 +120,14 @@ static struct library *get_library(struct plan *plan, const struct run_call *cal
 
 static unsigned bucket_of(uint64_t gap)
 {
-	unsigned octave = 0;
+	unsigned octave;
 
 	if (gap < SHORTEST)
 		return 0;
-	while (octave + 1 < OCTAVES && gap >> (octave + 1) >= SHORTEST)
-		octave++;
-	gap = (gap >> octave) - SHORTEST;
-	if (gap >= SHORTEST)
+	octave = (unsigned)(__builtin_clzll(SHORTEST) - __builtin_clzll(gap));
+	if (octave >= OCTAVES)
 		return BUCKETS - 1;
+	gap = (gap >> octave) - SHORTEST;
 	return octave * BUCKETS_PER_OCTAVE + (unsigned)(gap * BUCKETS_PER_OCTAVE / SHORTEST);
 }
 
