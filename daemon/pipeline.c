@@ -206,6 +206,9 @@ static int set(struct pipeline *pipeline, uint64_t time, const char *name, char 
 		call_stage_keep_examples(pipeline->calls, true);
 	if (!strcmp(name, "rules"))
 		return set_rules(pipeline, *value);
+	if (!strcmp(name, "reduced") && settings->reduced && strcmp(settings->reduced, "none") &&
+	    strcmp(settings->reduced, "usdt_off"))
+		run_stage_handovers_end(pipeline->runs);
 	if (!strcmp(name, "walks"))
 		settings->walks = parse_number(*value);
 	if (!strcmp(name, "ring"))

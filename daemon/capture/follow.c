@@ -204,12 +204,15 @@ static int process_start(struct follow *follow, struct process *process)
 	process->look_from = 0;
 	module_names_learn(follow->modules, process->pid);
 	target_each_listener(process->pid, listener_add, follow);
+	/* Before anything is told of it: what an event loop writes while these are being attached would be nobody's. */
+	handover_begin(&process->handover, follow->kernel, &process->target, stream_now());
 	error = kernel_set_target(follow->kernel, process->pid, &process->target.kernel);
-	if (error)
+	if (error) {
+		kernel_handover_unwatch(follow->kernel, process->pid);
 		return error;
+	}
 	if (process->attribution == NT_ATTRIBUTION_USDT)
 		process_attach_probes(follow, process);
-	handover_begin(&process->handover, follow->kernel, &process->target, stream_now());
 	return process_announce(follow, process);
 }
 

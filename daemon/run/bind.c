@@ -37,10 +37,11 @@ static bool find_run(struct run_stage *stage, const struct who *who, const struc
 		return false;
 	ret_place->run = usdt_run(stage, who->lane, &call->owner, who->stack);
 	request = ret_place->run ? NULL : who_request(stage, who);
+	who->process->tasks_answer |= request && who->lane->task;
 	if (request)
 		ret_place->run = request_run(stage, request, who->lane, call->owner.pid, who->stack);
 	if (!ret_place->run)
-		ret_place->run = calls_run(stage, who->lane, call, who->stack);
+		ret_place->run = calls_run(stage, who, call);
 	return ret_place->run;
 }
 

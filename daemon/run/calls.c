@@ -255,6 +255,16 @@ static void wait_for_response(struct run_stage *stage, struct lane *lane, struct
 	book_close(stage, run);
 }
 
+/* Did its task begin before the capture? So it is where others are told of as they begin, with the request in hand. */
+static bool is_from_before(struct run_stage *stage, const struct open_run *run)
+{
+	const struct process *process = NULL;
+
+	if (run->untold && !stage->deaf)
+		process = process_find(&stage->codes, run->run.pid);
+	return process && process->tasks_answer;
+}
+
 static void close_run(struct run_stage *stage, struct open_run *run)
 {
 	struct lane *lane = run->lane;
@@ -262,7 +272,7 @@ static void close_run(struct run_stage *stage, struct open_run *run)
 	unlink_run(&lane->runs, run);
 	/* On a thread that reads its requests itself, a run without one is what was left of one when the capture began.
 	 */
-	run->run.partial = run->unasked && lane->answers && !lane->task;
+	run->run.partial = (run->unasked && lane->answers && !lane->task) || is_from_before(stage, run);
 	run->lane = NULL;
 	if (run->unasked && stage->serves && !lane->answers && stage->run_count < RUN_MAX_OPEN / 2)
 		wait_for_response(stage, lane, run);
@@ -276,6 +286,7 @@ void calls_report(struct run_stage *stage, struct lane *lane)
 		struct open_run *run = lane->closed;
 
 		lane->closed = run->peer;
+		run->run.partial |= is_from_before(stage, run);
 		book_close(stage, run);
 	}
 }
@@ -323,9 +334,10 @@ static bool is_dispatched(const struct stack *stack)
 	return false;
 }
 
-static struct open_run *begin(struct run_stage *stage, struct lane *lane, const struct call *call, struct stack *stack)
+static struct open_run *begin(struct run_stage *stage, const struct who *who, const struct call *call)
 {
-	const struct stack_verdict *verdict = &stack->verdict;
+	const struct stack_verdict *verdict = &who->stack->verdict;
+	struct lane *lane = who->lane;
 	struct callers *callers = calloc(1, sizeof(*callers));
 	struct open_run *run;
 
@@ -338,26 +350,29 @@ static struct open_run *begin(struct run_stage *stage, struct lane *lane, const 
 	}
 	run->opened = call->out_first;
 	run->callers = callers;
-	remember(stage, callers, call, stack);
+	remember(stage, callers, call, who->stack);
 	run->lane = lane;
-	run->unasked = !lane->requests && is_dispatched(stack);
+	run->unasked = !lane->requests && is_dispatched(who->stack);
+	run->untold = run->unasked && lane->task && !lane->ran && !who->origin;
+	lane->ran = true;
 	run->peer = lane->runs;
 	lane->runs = run;
 	return run;
 }
 
-struct open_run *calls_run(struct run_stage *stage, struct lane *lane, const struct call *call, struct stack *stack)
+struct open_run *calls_run(struct run_stage *stage, const struct who *who, const struct call *call)
 {
-	struct open_run *run = lane->runs;
+	struct stack *stack = who->stack;
+	struct open_run *run = who->lane->runs;
 
 	while (run && run->code != stack->verdict.code)
 		run = run->peer;
 	if (!run)
-		return begin(stage, lane, call, stack);
+		return begin(stage, who, call);
 	if (!is_same_message(run->callers, call, stack)) {
 		if (callers_moved(run->callers, call, stack) || !reaches(run->callers, stack)) {
 			close_run(stage, run);
-			return begin(stage, lane, call, stack);
+			return begin(stage, who, call);
 		}
 		/* The next generator can have the same address. */
 		if (stack->verdict.repeats_unseen || is_generator(stack) || !run->callers->known ||

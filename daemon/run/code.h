@@ -119,8 +119,9 @@ struct process {
 	uint32_t pid;
 	uint8_t minor; /* of its Python 3; 0 not known */
 	bool refused;
-	bool greenlets; /* it has a library that runs several of them on a thread */
-	uint64_t start; /* when it started; 0 not known */
+	bool greenlets;	   /* it has a library that runs several of them on a thread */
+	bool tasks_answer; /* it was told of tasks that were made for requests: of others, those from before */
+	uint64_t start;	   /* when it started; 0 not known */
 	struct code *codes;
 	struct map stacks;	/* by id */
 	struct lane *lanes;	/* lane.c's */

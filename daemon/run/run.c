@@ -87,6 +87,11 @@ static void classify_all(struct run_stage *stage)
 	stage_forget_verdicts(stage);
 }
 
+void run_stage_handovers_end(struct run_stage *stage)
+{
+	stage->deaf = true;
+}
+
 int run_stage_add_pattern(struct run_stage *stage, const char *pattern)
 {
 	int error = endpoint_rules_add(&stage->rules, pattern);

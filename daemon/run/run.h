@@ -127,6 +127,9 @@ struct run_stage;
 struct run_stage *run_stage_new(const struct run_sink *sink);
 void run_stage_free(struct run_stage *stage);
 
+/* From now on no hand-over is told of: that of a task nothing is known says nothing any more. */
+void run_stage_handovers_end(struct run_stage *stage);
+
 /* Adds a pattern of --endpoint (glob over module.qualname or file:qualname). 0, or -ENOMEM. */
 int run_stage_add_pattern(struct run_stage *stage, const char *pattern);
 

@@ -88,6 +88,7 @@ struct open_run {
 	bool handed;	 /* it has handed work over */
 	bool lingers;	 /* over, and kept for the calls that this work may make */
 	bool unasked;	 /* by calls, inside a dispatcher, with no request seen that the lane is answering */
+	bool untold;	 /* likewise, the first of a task of which nothing told that it began */
 	bool alone;	 /* it has a thread for itself */
 	bool unkept;	 /* its calls are too many to keep */
 	uint64_t closed; /* when it was over */
@@ -137,6 +138,7 @@ struct lane {
 	uint32_t tid;	   /* where it ran last */
 	bool refused;
 	bool task;     /* an asyncio task */
+	bool ran;      /* it has had a run by calls */
 	bool answers;  /* it has read a request */
 	uint64_t seen; /* when it last did something */
 	uint64_t read; /* connection that it read from last */
@@ -164,6 +166,7 @@ struct run_stage {
 	unsigned run_count, lane_count, origin_count;
 	uint64_t kept_count; /* calls of open runs */
 	bool serves;	     /* some target was asked something */
+	bool deaf;	     /* what is handed over is not told any more */
 	uint64_t numbers;    /* given to runs and requests so far */
 	uint32_t generation; /* of the rules and names: verdicts of older ones are found anew */
 	uint64_t now;	     /* the newest time that was seen */
@@ -299,7 +302,7 @@ void request_leave_lane(struct request *request);
 void request_end_runs(struct run_stage *stage, struct request *request);
 
 /* calls.c. NULL: no memory or no place. */
-struct open_run *calls_run(struct run_stage *stage, struct lane *lane, const struct call *call, struct stack *stack);
+struct open_run *calls_run(struct run_stage *stage, const struct who *who, const struct call *call);
 /* A request turns out to be answered by the lane: gives it the lane's runs that began after it. */
 void calls_give(struct run_stage *stage, struct lane *lane, struct request *request);
 /* Reports what waited for a response. */

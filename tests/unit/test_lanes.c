@@ -911,6 +911,48 @@ static void anyios_threads(void **state)
 	assert_int_equal(world->run_count, 3);
 }
 
+/* What was under way when the capture began is cut: nothing told of its task, and others are told of with their
+ * request. */
+static void a_request_from_before(void **state)
+{
+	struct world *world = *state;
+	struct call *request;
+
+	stacks_of_uvicorn(world);
+	call_at(world, AT(.stack = 3, .task = 0xf0));
+	call_at(world, AT(.stack = 6, .task = 0xe0)); /* no request's, so it may be whole */
+	request = request_at(world, 9, "GET /one", AT(.stack = 1));
+	hand_over(world, NT_HANDOVER_TASK, 0xa0, AT(.stack = 2));
+	call_at(world, AT(.stack = 3, .task = 0xa0));
+	call_at(world, AT(.stack = 4, .task = 0xf0));
+	answer_at(world, request, AT(.stack = 5, .task = 0xa0));
+	call_at(world, AT(.stack = 3, .task = 0xf0, .callers = 1)); /* the task goes on with another one */
+	flush(world);
+	assert_int_equal(world->run_count, 4);
+	assert_int_equal(count_partial(world), 1);
+	for (unsigned i = 0; i < world->run_count; i++)
+		if (world->runs[i].run.partial)
+			assert_run(world, i, "api.search", RUN_BY_CALLS, 2, world->runs[i].run.exact);
+}
+
+/* Once hand-overs are not told of any more, a task that nothing told of is like any other. */
+static void a_request_that_nothing_tells_of(void **state)
+{
+	struct world *world = *state;
+	struct call *request;
+
+	stacks_of_uvicorn(world);
+	request = request_at(world, 9, "GET /one", AT(.stack = 1));
+	hand_over(world, NT_HANDOVER_TASK, 0xa0, AT(.stack = 2));
+	call_at(world, AT(.stack = 3, .task = 0xa0));
+	answer_at(world, request, AT(.stack = 5, .task = 0xa0));
+	run_stage_handovers_end(world->stage);
+	call_at(world, AT(.stack = 3, .task = 0xf0));
+	flush(world);
+	assert_int_equal(world->run_count, 2);
+	assert_int_equal(count_partial(world), 0);
+}
+
 /* A loop with hundreds of requests under way. */
 static void many_requests_on_a_loop(void **state)
 {
@@ -1429,6 +1471,8 @@ int main(void)
 	    TEST(a_child_with_an_endpoint_of_its_own),
 	    TEST(a_pools_work_for_a_request),
 	    TEST(anyios_threads),
+	    TEST(a_request_from_before),
+	    TEST(a_request_that_nothing_tells_of),
 	    TEST(many_requests_on_a_loop),
 	    TEST(tasks_in_any_order),
 	    TEST(greenlets_that_take_turns),
