@@ -3,8 +3,8 @@
  *
  * Below pair.c. What a reader tells of a message is gathered in a struct gathering, one for each side of a connection
  * that is in a message; when the message has ended, it becomes part of its call's struct call_content. values.c finds
- * the values on the way. Every byte is hashed once, by the hash of the message or, if it is a key's or a value's, by
- * that one's, whose result the message's hash takes in.
+ * a request's values then, and those of an answer when somebody asks. Every byte is hashed once, by the hash of the
+ * message or, if it is a key's or a value's, by that one's, whose result the message's hash takes in.
  */
 #include "content.h"
 

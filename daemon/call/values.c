@@ -7,8 +7,9 @@
  * name. So a value is a hash of the token, of the token and a word, or of the token as an id, and to look for values
  * passed on is to look for equal hashes.
  *
- * This runs over every byte of every answer: so it first makes a bit of each byte, 16 at a time, and then goes from
- * token to token. The x86-64 that it is written for always has SSE2.
+ * This runs over every byte of most answers: so it first makes a bit of each byte, 16 at a time, and then goes from
+ * token to token. The x86-64 that it is written for always has SSE2. Where it is known which values are wanted, it goes
+ * over the tokens alone at first; what stands around them is looked at only where one of them is wanted.
  */
 #include "values.h"
 
