@@ -532,10 +532,13 @@ static void take_coding(struct message *message, struct scan_text value)
 
 static int take_header(struct reading *reading, enum header_frames frames, struct scan_text line)
 {
-	const char *colon = memchr(line.text, ':', line.size);
 	struct scan_text value = line;
+	const char *colon;
 
-	if (frames == FRAMES_NOTHING || !colon)
+	if (frames == FRAMES_NOTHING)
+		return 0;
+	colon = memchr(line.text, ':', line.size);
+	if (!colon)
 		return 0;
 	value.text = colon + 1;
 	value.size -= (size_t)(colon - line.text) + 1;
