@@ -102,13 +102,15 @@ static __always_inline bool chain_fits(const struct scratch *s, const struct nt_
 __noinline __u64 chain_remember(__u32 inner, __u32 outer, __u32 which)
 {
 	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
-	__u64 factor = 1, previous;
+	__u64 factor = 1, caller = 0, previous, address;
 	struct chain *chain;
 
 	if (!s || outer >= s->depth || inner >= outer)
 		return 0;
-	chain = chain_find(s->addresses[inner & NT_MAX_FRAMES]);
-	if (!chain)
+	address = s->addresses[inner & NT_MAX_FRAMES];
+	chain = chain_find(address);
+	/* Its caller can be a frame that the interpreter has entered by, which is not among those that were walked. */
+	if (!chain || !read_user(&caller, address + s->layout.frame_previous))
 		return 0;
 	for (__u32 i = 0; i < NT_MAX_FRAMES; i++) {
 		if (inner + i >= outer)
@@ -117,8 +119,8 @@ __noinline __u64 chain_remember(__u32 inner, __u32 outer, __u32 which)
 	}
 	chain->outer = s->addresses[outer & NT_MAX_FRAMES];
 	chain->outer_is = chain_outer_is(s, chain->outer, &previous);
-	chain->inner = chain->outer_is ? s->addresses[inner & NT_MAX_FRAMES] : 0;
-	chain->inner_is = chain_inner_is(s, inner, s->addresses[(inner + 1) & NT_MAX_FRAMES]);
+	chain->inner = chain->outer_is ? address : 0;
+	chain->inner_is = chain_inner_is(s, inner, caller);
 	chain->hash = s->hashes[outer & NT_MAX_FRAMES] - s->hashes[inner & NT_MAX_FRAMES] * factor;
 	chain->factor = factor;
 	chain->frames = outer - inner;

@@ -188,6 +188,32 @@ static void test_known_chain_is_not_read(void **state)
 	}
 }
 
+/* From 3.12 on, what is resumed from C has a frame of the interpreter's own between it and its caller. */
+static void test_entered_from_c(void **state)
+{
+	static const unsigned places[] = {INNER, LINKS + 1, OUTER};
+
+	(void)state;
+	for (size_t i = 1; i < sizeof(minors); i++)
+		for (size_t k = 0; k < sizeof(places) / sizeof(*places); k++) {
+			uint8_t owner = OWNER_C_STACK;
+			struct scratch *s;
+			uint64_t stack;
+
+			make_stack(minors[i]);
+			put(frame_of(FRAMES) + target.layout.frame_owner, &owner, 1);
+			set_caller(FRAMES, frame_of(places[k] + 1));
+			set_caller(places[k], frame_of(FRAMES));
+			s = walk();
+			stack = s->owner.stack;
+			judge(s);
+			walk();
+			assert_int_equal(s->depth, FRAMES);
+			assert_int_equal(walk()->chained, OUTER - INNER);
+			assert_int_equal(s->owner.stack, stack);
+		}
+}
+
 /* Of another call of the same endpoint nothing is known but the chain: all is read, and next time it need not be. */
 static void test_another_place_in_the_endpoint(void **state)
 {
@@ -348,9 +374,9 @@ static int clean_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_known_chain_is_not_read), cmocka_unit_test(test_another_place_in_the_endpoint),
-	    cmocka_unit_test(test_change_is_seen),	    cmocka_unit_test(test_no_place_for_all_frames),
-	    cmocka_unit_test(test_missing_memory),
+	    cmocka_unit_test(test_known_chain_is_not_read),	  cmocka_unit_test(test_entered_from_c),
+	    cmocka_unit_test(test_another_place_in_the_endpoint), cmocka_unit_test(test_change_is_seen),
+	    cmocka_unit_test(test_no_place_for_all_frames),	  cmocka_unit_test(test_missing_memory),
 	};
 
 	return cmocka_run_group_tests(tests, test_seed, clean_up);
