@@ -182,6 +182,12 @@ void pipeline_keep_examples(struct pipeline *pipeline)
 	call_stage_keep_examples(pipeline->calls, true);
 }
 
+/* Are hand-overs still told of, after this step of --max-cost? */
+static bool tells_handovers(const char *reduced)
+{
+	return !strcmp(reduced, "none") || !strcmp(reduced, "usdt_off");
+}
+
 static int set(struct pipeline *pipeline, uint64_t time, const char *name, char **value)
 {
 	struct settings *settings = &pipeline->settings;
@@ -206,8 +212,7 @@ static int set(struct pipeline *pipeline, uint64_t time, const char *name, char 
 		call_stage_keep_examples(pipeline->calls, true);
 	if (!strcmp(name, "rules"))
 		return set_rules(pipeline, *value);
-	if (!strcmp(name, "reduced") && settings->reduced && strcmp(settings->reduced, "none") &&
-	    strcmp(settings->reduced, "usdt_off"))
+	if (!strcmp(name, "reduced") && settings->reduced && !tells_handovers(settings->reduced))
 		run_stage_handovers_end(pipeline->runs);
 	if (!strcmp(name, "walks"))
 		settings->walks = parse_number(*value);
