@@ -8,7 +8,7 @@
 #ifndef NT_HANDOVER_H
 #define NT_HANDOVER_H
 
-#include "socket.h"
+#include "segment.h"
 
 #define TUPLE_SIZE 16 /* PyVarObject.ob_size */
 

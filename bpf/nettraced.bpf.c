@@ -10,6 +10,7 @@
 #include "python.h"
 #include "syscall.h"
 #include "socket.h"
+#include "segment.h"
 #include "handover.h"
 #include "process.h"
 #include "connection.h"

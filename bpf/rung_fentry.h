@@ -5,7 +5,8 @@
 #ifndef NT_RUNG_FENTRY_H
 #define NT_RUNG_FENTRY_H
 
-#include "socket.h"
+#include "connection.h"
+#include "segment.h"
 
 /*
  * What the system call that the thread is in was asked to do, from the registers with which it came into the kernel.

@@ -6,7 +6,8 @@
 #ifndef NT_RUNG_KPROBE_H
 #define NT_RUNG_KPROBE_H
 
-#include "socket.h"
+#include "connection.h"
+#include "segment.h"
 
 static __always_inline int kprobe_enter(struct sock *sk)
 {

@@ -5,7 +5,8 @@
 #ifndef NT_RUNG_TRACEPOINT_H
 #define NT_RUNG_TRACEPOINT_H
 
-#include "socket.h"
+#include "connection.h"
+#include "segment.h"
 
 /* TCP has tracepoints of its own for that. */
 static __always_inline int tracepoint_close(__s32 fd)

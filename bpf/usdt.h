@@ -8,7 +8,7 @@
 #ifndef NT_USDT_H
 #define NT_USDT_H
 
-#include "socket.h"
+#include "segment.h"
 
 #define CO_GENERATORS 0x2a0   /* co_flags: generators, coroutines and asynchronous generators */
 #define CO_ASYNCHRONOUS 0x380 /* coroutines, those made by types.coroutine(), asynchronous generators */
