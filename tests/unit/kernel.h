@@ -152,6 +152,14 @@ static inline void kernel_reset(void)
 	kernel_records_size = 0;
 }
 
+/* A group's teardown. */
+static inline int kernel_tear_down(void **state)
+{
+	(void)state;
+	kernel_reset();
+	return 0;
+}
+
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-value" /* of reads that may fail: clang says nothing of them */
 #include "../../bpf/python.h"

@@ -364,13 +364,6 @@ static void test_missing_memory(void **state)
 	}
 }
 
-static int clean_up(void **state)
-{
-	(void)state;
-	kernel_reset();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -379,5 +372,5 @@ int main(void)
 	    cmocka_unit_test(test_no_place_for_all_frames),	  cmocka_unit_test(test_missing_memory),
 	};
 
-	return cmocka_run_group_tests(tests, test_seed, clean_up);
+	return cmocka_run_group_tests(tests, test_seed, kernel_tear_down);
 }

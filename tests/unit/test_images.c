@@ -360,13 +360,6 @@ static void test_missing_memory(void **state)
 	assert_true(failed > 0);
 }
 
-static int clean_up(void **state)
-{
-	(void)state;
-	kernel_reset();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -376,5 +369,5 @@ int main(void)
 	    cmocka_unit_test(test_missing_memory),
 	};
 
-	return cmocka_run_group_tests(tests, test_seed, clean_up);
+	return cmocka_run_group_tests(tests, test_seed, kernel_tear_down);
 }
