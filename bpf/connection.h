@@ -114,29 +114,35 @@ static __always_inline void socket_end(struct sock *sk, struct socket_state *sta
 		close_send(sk, state, 0, false);
 }
 
+/* Gives a socket that the current thread connects its place, and tells of it. NULL: it has none. */
+static __always_inline struct socket_state *connect_begin(const struct nt_target *target, struct thread *thread,
+							  struct sock *sk)
+{
+	struct socket_state *state = socket_open(sk, true);
+	__u64 id = current_id();
+
+	if (!state)
+		return NULL;
+	state->pid = id >> 32;
+	state->tid = id;
+	connect_begin_send(target, thread, state);
+	return state;
+}
+
 /* connect(2) sent its first packet; runs in the thread that called it. */
 static __always_inline void on_connecting(struct sock *sk)
 {
-	struct nt_target *target = target_get();
-	__u64 id = current_id();
+	struct nt_target *target;
+	struct thread *thread = thread_of_target(&target);
 	struct socket_state *state;
-	struct thread *thread;
 
-	if (!target)
-		return;
-	thread = thread_get();
 	if (!thread)
 		return;
 	thread->connecting = 1;
 	state = socket_find(sk);
 	if (state)
 		socket_end(sk, state);
-	state = socket_open(sk, true);
-	if (!state)
-		return;
-	state->pid = id >> 32;
-	state->tid = id;
-	connect_begin_send(target, thread, state);
+	connect_begin(target, thread, sk);
 }
 
 static __always_inline void on_connected(struct sock *sk)
@@ -159,7 +165,6 @@ static __noinline void on_connect_failed(const struct nt_target *target, struct 
 					 __s32 error)
 {
 	struct socket_state *state = socket_find(sk);
-	__u64 id = current_id();
 
 	if (state) {
 		if (state->connecting && BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE)
@@ -169,13 +174,9 @@ static __noinline void on_connect_failed(const struct nt_target *target, struct 
 	if (thread->connecting || (!error_matters(error) && error != EADDRNOTAVAIL) || !socket_is_tcp(sk))
 		return;
 	thread->connecting = 1; /* a v4-mapped connect comes here from two functions */
-	state = socket_open(sk, true);
-	if (!state)
-		return;
-	state->pid = id >> 32;
-	state->tid = id;
-	connect_begin_send(target, thread, state);
-	connect_give_up(sk, state, error);
+	state = connect_begin(target, thread, sk);
+	if (state)
+		connect_give_up(sk, state, error);
 }
 
 static __always_inline void on_listening(struct sock *sk)

@@ -38,13 +38,10 @@ static __always_inline int fentry_enter(struct sock *sk)
 /* `direction` is what the function says; the system call only lends its buffer, if it is `buffered`. */
 static __always_inline int fentry_exit(struct sock *sk, __u8 direction, bool buffered, __s64 result)
 {
-	struct nt_target *target = target_get();
+	struct nt_target *target;
+	struct thread *thread = thread_of_target(&target);
 	struct syscall_view *view;
-	struct thread *thread;
 
-	if (!target)
-		return 0;
-	thread = thread_get();
 	if (!thread)
 		return 0;
 	view = &thread->call.view;
@@ -60,17 +57,22 @@ static __always_inline int fentry_exit(struct sock *sk, __u8 direction, bool buf
 	return 0;
 }
 
-SEC("?fentry/tcp_sendmsg")
-int BPF_PROG(fentry_sendmsg, struct sock *sk)
-{
-	return fentry_enter(sk);
-}
+/* A function that sends: when it began, and how it went. */
+#define FENTRY_SENDS(name, function)                                                                                   \
+	SEC("?fentry/" #function)                                                                                      \
+	int BPF_PROG(fentry_##name, struct sock *sk)                                                                   \
+	{                                                                                                              \
+		return fentry_enter(sk);                                                                               \
+	}                                                                                                              \
+	SEC("?fexit/" #function)                                                                                       \
+	int BPF_PROG(fexit_##name, struct sock *sk, struct msghdr *message, __u64 size, int result)                    \
+	{                                                                                                              \
+		return fentry_exit(sk, NT_OUT, true, result);                                                          \
+	}
 
-SEC("?fexit/tcp_sendmsg")
-int BPF_PROG(fexit_sendmsg, struct sock *sk, struct msghdr *message, __u64 size, int result)
-{
-	return fentry_exit(sk, NT_OUT, true, result);
-}
+FENTRY_SENDS(sendmsg, tcp_sendmsg)
+FENTRY_SENDS(udp_sendmsg, udp_sendmsg)
+FENTRY_SENDS(udpv6_sendmsg, udpv6_sendmsg)
 
 /* Nothing received where there was no room for anything is not the end of the stream. */
 static __always_inline int fentry_received(struct socket *socket, __u64 size, int flags, int result)
@@ -113,43 +115,17 @@ int BPF_PROG(fexit_splice_read, struct socket *socket, void *position, void *pip
 	return fentry_exit(BPF_CORE_READ(socket, sk), NT_IN, false, result);
 }
 
-SEC("?fentry/udp_sendmsg")
-int BPF_PROG(fentry_udp_sendmsg, struct sock *sk)
-{
-	return fentry_enter(sk);
-}
+/* Of UDP: the socket goes. */
+#define FENTRY_DESTROYS(name, function)                                                                                \
+	SEC("?fentry/" #function)                                                                                      \
+	int BPF_PROG(fentry_##name, struct sock *sk)                                                                   \
+	{                                                                                                              \
+		on_datagram_close(sk);                                                                                 \
+		return 0;                                                                                              \
+	}
 
-SEC("?fexit/udp_sendmsg")
-int BPF_PROG(fexit_udp_sendmsg, struct sock *sk, struct msghdr *message, __u64 size, int result)
-{
-	return fentry_exit(sk, NT_OUT, true, result);
-}
-
-SEC("?fentry/udpv6_sendmsg")
-int BPF_PROG(fentry_udpv6_sendmsg, struct sock *sk)
-{
-	return fentry_enter(sk);
-}
-
-SEC("?fexit/udpv6_sendmsg")
-int BPF_PROG(fexit_udpv6_sendmsg, struct sock *sk, struct msghdr *message, __u64 size, int result)
-{
-	return fentry_exit(sk, NT_OUT, true, result);
-}
-
-SEC("?fentry/udp_destroy_sock")
-int BPF_PROG(fentry_udp_destroy, struct sock *sk)
-{
-	on_datagram_close(sk);
-	return 0;
-}
-
-SEC("?fentry/udpv6_destroy_sock")
-int BPF_PROG(fentry_udpv6_destroy, struct sock *sk)
-{
-	on_datagram_close(sk);
-	return 0;
-}
+FENTRY_DESTROYS(udp_destroy, udp_destroy_sock)
+FENTRY_DESTROYS(udpv6_destroy, udpv6_destroy_sock)
 
 static __always_inline int fentry_connect(void)
 {
@@ -167,37 +143,25 @@ static __always_inline int fexit_connect(struct sock *sk, int result)
 
 	if (result >= 0)
 		return 0;
-	target = target_get();
-	if (!target)
-		return 0;
-	thread = thread_get();
+	thread = thread_of_target(&target);
 	if (thread)
 		on_connect_failed(target, thread, sk, -result);
 	return 0;
 }
 
-SEC("?fentry/tcp_v4_connect")
-int BPF_PROG(fentry_v4_connect, struct sock *sk)
-{
-	return fentry_connect();
-}
+#define FENTRY_CONNECTS(name, function)                                                                                \
+	SEC("?fentry/" #function)                                                                                      \
+	int BPF_PROG(fentry_##name, struct sock *sk)                                                                   \
+	{                                                                                                              \
+		return fentry_connect();                                                                               \
+	}                                                                                                              \
+	SEC("?fexit/" #function)                                                                                       \
+	int BPF_PROG(fexit_##name, struct sock *sk, void *address, int length, int result)                             \
+	{                                                                                                              \
+		return fexit_connect(sk, result);                                                                      \
+	}
 
-SEC("?fexit/tcp_v4_connect")
-int BPF_PROG(fexit_v4_connect, struct sock *sk, void *address, int length, int result)
-{
-	return fexit_connect(sk, result);
-}
-
-SEC("?fentry/tcp_v6_connect")
-int BPF_PROG(fentry_v6_connect, struct sock *sk)
-{
-	return fentry_connect();
-}
-
-SEC("?fexit/tcp_v6_connect")
-int BPF_PROG(fexit_v6_connect, struct sock *sk, void *address, int length, int result)
-{
-	return fexit_connect(sk, result);
-}
+FENTRY_CONNECTS(v4_connect, tcp_v4_connect)
+FENTRY_CONNECTS(v6_connect, tcp_v6_connect)
 
 #endif

@@ -22,64 +22,7 @@ static __always_inline int kprobe_enter(struct sock *sk)
 	return 0;
 }
 
-SEC("?kprobe/tcp_sendmsg")
-int BPF_KPROBE(kprobe_sendmsg, struct sock *sk)
-{
-	return kprobe_enter(sk);
-}
-
-SEC("?kprobe/tcp_recvmsg")
-int BPF_KPROBE(kprobe_recvmsg, struct sock *sk)
-{
-	return kprobe_enter(sk);
-}
-
-/* Up to 6.4 sendfile and splice to a socket come this way and never through tcp_sendmsg. */
-SEC("?kprobe/tcp_sendpage")
-int BPF_KPROBE(kprobe_sendpage, struct sock *sk)
-{
-	return kprobe_enter(sk);
-}
-
-SEC("?kprobe/tcp_splice_read")
-int BPF_KPROBE(kprobe_splice_read, struct socket *socket)
-{
-	return kprobe_enter(BPF_CORE_READ(socket, sk));
-}
-
-SEC("?kprobe/udp_sendmsg")
-int BPF_KPROBE(kprobe_udp_sendmsg, struct sock *sk)
-{
-	return kprobe_enter(sk);
-}
-
-SEC("?kprobe/udpv6_sendmsg")
-int BPF_KPROBE(kprobe_udpv6_sendmsg, struct sock *sk)
-{
-	return kprobe_enter(sk);
-}
-
-SEC("?kprobe/udp_recvmsg")
-int BPF_KPROBE(kprobe_udp_recvmsg, struct sock *sk)
-{
-	return kprobe_enter(sk);
-}
-
-SEC("?kprobe/udpv6_recvmsg")
-int BPF_KPROBE(kprobe_udpv6_recvmsg, struct sock *sk)
-{
-	return kprobe_enter(sk);
-}
-
-SEC("?kprobe/udp_destroy_sock")
-int BPF_KPROBE(kprobe_udp_destroy, struct sock *sk)
-{
-	on_datagram_close(sk);
-	return 0;
-}
-
-SEC("?kprobe/udpv6_destroy_sock")
-int BPF_KPROBE(kprobe_udpv6_destroy, struct sock *sk)
+static __always_inline int kprobe_destroy(struct sock *sk)
 {
 	on_datagram_close(sk);
 	return 0;
@@ -96,16 +39,31 @@ static __always_inline int kprobe_connect(struct sock *sk)
 	return 0;
 }
 
-SEC("?kprobe/tcp_v4_connect")
-int BPF_KPROBE(kprobe_v4_connect, struct sock *sk)
-{
-	return kprobe_connect(sk);
-}
+/* A program on a function whose first argument is the socket. */
+#define KPROBE(name, function, handler)                                                                                \
+	SEC("?kprobe/" #function)                                                                                      \
+	int BPF_KPROBE(name, struct sock *sk)                                                                          \
+	{                                                                                                              \
+		return handler(sk);                                                                                    \
+	}
 
-SEC("?kprobe/tcp_v6_connect")
-int BPF_KPROBE(kprobe_v6_connect, struct sock *sk)
+KPROBE(kprobe_sendmsg, tcp_sendmsg, kprobe_enter)
+KPROBE(kprobe_recvmsg, tcp_recvmsg, kprobe_enter)
+/* Up to 6.4 sendfile and splice to a socket come this way and never through tcp_sendmsg. */
+KPROBE(kprobe_sendpage, tcp_sendpage, kprobe_enter)
+KPROBE(kprobe_udp_sendmsg, udp_sendmsg, kprobe_enter)
+KPROBE(kprobe_udpv6_sendmsg, udpv6_sendmsg, kprobe_enter)
+KPROBE(kprobe_udp_recvmsg, udp_recvmsg, kprobe_enter)
+KPROBE(kprobe_udpv6_recvmsg, udpv6_recvmsg, kprobe_enter)
+KPROBE(kprobe_udp_destroy, udp_destroy_sock, kprobe_destroy)
+KPROBE(kprobe_udpv6_destroy, udpv6_destroy_sock, kprobe_destroy)
+KPROBE(kprobe_v4_connect, tcp_v4_connect, kprobe_connect)
+KPROBE(kprobe_v6_connect, tcp_v6_connect, kprobe_connect)
+
+SEC("?kprobe/tcp_splice_read")
+int BPF_KPROBE(kprobe_splice_read, struct socket *socket)
 {
-	return kprobe_connect(sk);
+	return kprobe_enter(BPF_CORE_READ(socket, sk));
 }
 
 SEC("?tp_btf/sys_exit")

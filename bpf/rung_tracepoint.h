@@ -43,10 +43,7 @@ static __always_inline int tracepoint_connect_exit(__s32 fd, long result)
 
 	if (result >= 0)
 		return 0;
-	target = target_get();
-	if (!target)
-		return 0;
-	thread = thread_get();
+	thread = thread_of_target(&target);
 	if (!thread)
 		return 0;
 	sk = socket_of_fd(fd);
@@ -70,10 +67,7 @@ int BPF_PROG(tracepoint_exit, struct pt_regs *regs, long result)
 		return 0;
 	if (result < 0 && !error_matters(-result) && !(result == -EAGAIN && syscall_sends(number)))
 		return 0;
-	target = target_get();
-	if (!target)
-		return 0;
-	thread = thread_get();
+	thread = thread_of_target(&target);
 	if (!thread)
 		return 0;
 	view = &thread->call.view;

@@ -290,15 +290,11 @@ static __noinline void on_intent(const struct nt_target *target, struct thread *
 /* Likewise, for programs behind uprobes, which know a descriptor. Global: see tstate_search_some(). */
 __noinline int intent_send(__s32 fd, __u64 bytes, __u32 which)
 {
-	struct nt_target *target = target_get();
-	struct thread *thread;
-	struct sock *sk;
+	struct nt_target *target;
+	struct thread *thread = thread_of_target(&target);
+	struct sock *sk = thread ? socket_of_fd(fd) : NULL;
 
-	if (!target)
-		return 0;
-	thread = thread_get();
-	sk = socket_of_fd(fd);
-	if (thread && sk)
+	if (sk)
 		on_intent(target, thread, sk, bytes, which);
 	return 0;
 }

@@ -124,6 +124,13 @@ static __always_inline struct nt_target *target_get(void)
 	return target && target->flags & NT_TARGET_TRACE ? target : NULL;
 }
 
+/* The current thread's entry and its target; NULL: it is no target's, or has no place. */
+static __always_inline struct thread *thread_of_target(struct nt_target **ret_target)
+{
+	*ret_target = target_get();
+	return *ret_target ? thread_get() : NULL;
+}
+
 /*
  * The current thread's entry, if it is a target's; perhaps also of one that is a target no more, so what uses it must
  * do no harm there. Most targets' threads have one, which then says what they are in one look-up.
